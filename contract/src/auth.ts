@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { IdentityIdSchema, idSchema } from './ids.ts'
+import { operation } from './operation.ts'
+import { Instant } from './text.ts'
+
+const TenantSlug = z.string().regex(/^[a-z0-9-]{1,63}$/)
+/** bcrypt and Argon2 accept more; nobody types more. */
+const passwordCharactersMax = 128
+const exampleAgentId = 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4'
+
+export const Tokens = z.object({
+  accessToken: z.string(),
+  refreshToken: z.string(),
+  /** Seconds until the access token ends. */
+  expiresIn: z.int(),
+  tokenType: z.literal('Bearer'),
+})
+export type Tokens = z.infer<typeof Tokens>
+
+const SignatureCredentials = z.strictObject({
+  type: z.literal('signature'),
+  challenge: z.string().max(2000),
+  signature: z.base64url().max(100),
+})
+const AssertionCredentials = z.strictObject({ type: z.literal('jwt'), token: z.string().max(8000) })
+
+export const AgentLogin = z.strictObject({
+  agentId: idSchema('agent'),
+  credentials: z.discriminatedUnion('type', [SignatureCredentials, AssertionCredentials]),
+})
+export type AgentLogin = z.output<typeof AgentLogin>
+
+export const UserLogin = z.strictObject({
+  email: z.email().max(254),
+  password: z.string().min(1).max(passwordCharactersMax),
+  tenant: TenantSlug.default('default'),
+})
+export type UserLogin = z.output<typeof UserLogin>
+
+export const getChallenge = operation({
+  id: 'getChallenge',
+  method: 'GET',
+  path: '/api/v1/auth/challenge/:agentId',
+  action: 'public',
+  summary: 'Gives an agent the text to sign for a login; unknown agents get one too.',
+  params: z.strictObject({ agentId: idSchema('agent') }),
+  status: 200,
+  response: z.object({ challenge: z.string(), expiresAt: Instant }),
+  problems: [],
+  example: { params: { agentId: exampleAgentId } },
+})
+
+export const login = operation({
+  id: 'login',
+  method: 'POST',
+  path: '/api/v1/auth/login',
+  aliases: ['/api/v1/public/login'],
+  action: 'public',
+  summary: 'Logs in an agent by its key, or a user by password.',
+  body: z.union([AgentLogin, UserLogin]),
+  status: 200,
+  response: Tokens,
+  problems: ['invalid-credentials', 'replayed', 'identity-inactive'],
+  example: { body: { email: 'admin@example.com', password: 'correct horse battery staple', tenant: 'default' } },
+})
+
+export const refresh = operation({
+  id: 'refresh',
+  method: 'POST',
+  path: '/api/v1/auth/refresh',
+  action: 'public',
+  summary: 'Trades a refresh token, once, for new tokens; using one twice ends the session.',
+  body: z.strictObject({ refreshToken: z.string().max(200) }),
+  status: 200,
+  response: Tokens,
+  problems: ['invalid-token', 'token-revoked', 'identity-inactive'],
+  example: { body: { refreshToken: 'rft_uE8wmXQh7kq1ZBvS3nTt0cYfLJd5a2oRGyPHb9KxVis' } },
+})
+
+export const logout = operation({
+  id: 'logout',
+  method: 'POST',
+  path: '/api/v1/auth/logout',
+  action: 'self',
+  summary: 'Ends the session that the token belongs to, and every token of it.',
+  status: 200,
+  response: z.object({ sessionId: idSchema('session'), endedAt: Instant }),
+  problems: [],
+  example: {},
+})
+
+export const validate = operation({
+  id: 'validate',
+  method: 'GET',
+  path: '/api/v1/auth/validate',
+  action: 'self',
+  summary: 'Says whose token this is and how long it lasts; a token that is not valid is refused.',
+  status: 200,
+  response: z.object({
+    valid: z.literal(true),
+    identityId: IdentityIdSchema,
+    agentId: idSchema('agent').optional(),
+    userId: idSchema('user').optional(),
+    tenantId: idSchema('tenant'),
+    sessionId: idSchema('session'),
+    expiresAt: Instant,
+  }),
+  problems: [],
+  example: {},
+})

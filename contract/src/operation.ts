@@ -1,0 +1,55 @@
+import type { z } from 'zod'
+import type { ProblemCode } from './problems.ts'
+
+type Schema = z.ZodType | undefined
+
+/** What a schema yields once read; nothing where there is no schema. */
+export type Read<S extends Schema> = S extends z.ZodType ? z.output<S> : undefined
+/** What a client may send for a schema. */
+export type Sent<S extends Schema> = S extends z.ZodType ? z.input<S> : undefined
+
+/** Who may call: anyone, any authenticated identity about itself, or who holds the permission `noun:verb`. */
+export type OperationAction = 'public' | 'self' | `${string}:${string}`
+
+/** One endpoint of the API: all that client and server must agree on, and nothing else. */
+export interface Operation<
+  Params extends Schema = Schema,
+  Query extends Schema = Schema,
+  Body extends Schema = Schema,
+  Response extends z.ZodType = z.ZodType,
+> {
+  readonly id: string
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With `:name` for each parameter. What lies under `/api/v1` is also answered under `/v1`. */
+  readonly path: string
+  /** Second paths that requirements name, with the same body. */
+  readonly aliases?: readonly string[]
+  readonly action: OperationAction
+  /** One sentence for the documentation. */
+  readonly summary: string
+  readonly params?: Params
+  readonly query?: Query
+  readonly body?: Body
+  readonly status: 200 | 201
+  readonly response: Response
+  /** The media type of the answer where it is not JSON; the response schema is then a string. */
+  readonly produces?: 'text/html' | 'text/plain'
+  /** The refusals that a client must expect beyond those that every operation shares. */
+  readonly problems: readonly ProblemCode[]
+  /** One valid request: for the OpenAPI document, the docs, and the test that tries every operation. */
+  readonly example: {
+    readonly params?: Sent<Params>
+    readonly query?: Sent<Query>
+    readonly body?: Sent<Body>
+  }
+}
+
+/** Declares an operation; the types of its schemas are kept. */
+export function operation<
+  Response extends z.ZodType,
+  Params extends Schema = undefined,
+  Query extends Schema = undefined,
+  Body extends Schema = undefined,
+>(definition: Operation<Params, Query, Body, Response>): Operation<Params, Query, Body, Response> {
+  return definition
+}

@@ -1,0 +1,13 @@
+import { z } from 'zod'
+
+/** Most rows of one page: an answer stays well under a megabyte. */
+export const pageRowsMax = 200
+
+/** The query fields that every list shares. `cursor` comes from the page before and is opaque. */
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(pageRowsMax).default(50),
+  cursor: z.string().max(200).optional(),
+}
+
+/** Where the next page begins; null on the last page. */
+export const nextCursor = z.string().nullable()
