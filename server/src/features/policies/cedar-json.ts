@@ -1,0 +1,76 @@
+/** A value in Cedar's JSON spelling; extension values and references are written `{ __extn }` and `{ __entity }`. */
+export type CedarJson = string | number | boolean | CedarJson[] | { [key: string]: CedarJson }
+
+/** Names one entity: `AgentIam::Agent::"agt_…"`. */
+export interface EntityUid {
+  readonly type: string
+  readonly id: string
+}
+
+interface Extension {
+  readonly __extn: { readonly fn: string; readonly arg: string }
+}
+
+interface Reference {
+  readonly __entity: EntityUid
+}
+
+/** Flat on purpose: deep values are what makes the library trap, so entities cannot hold any. */
+export type EntityAttribute = string | number | boolean | Extension | Reference
+
+export interface Entity {
+  readonly uid: EntityUid
+  readonly attrs: Readonly<Record<string, EntityAttribute>>
+  readonly parents: EntityUid[]
+}
+
+export interface CedarRequest {
+  readonly principal: EntityUid
+  readonly action: EntityUid
+  readonly resource: EntityUid
+  readonly context: Readonly<Record<string, CedarJson>>
+  readonly entities: Entity[]
+}
+
+/** What `expiresAt` holds for an identity that does not expire; the last instant Cedar can write. */
+export const neverExpires = new Date('9999-12-31T23:59:59.999Z')
+
+/** The entity types of our namespace. */
+export type EntityTypeName =
+  | 'Action'
+  | 'Agent'
+  | 'EnrolmentToken'
+  | 'Permission'
+  | 'Resource'
+  | 'Role'
+  | 'Service'
+  | 'Tenant'
+  | 'User'
+
+export function uid(type: EntityTypeName, id: string): EntityUid {
+  return { type: `AgentIam::${type}`, id }
+}
+
+export function reference(type: EntityTypeName, id: string): { __entity: { type: string; id: string } } {
+  return { __entity: { type: `AgentIam::${type}`, id } }
+}
+
+export function datetime(instant: Date): { __extn: { fn: string; arg: string } } {
+  return { __extn: { fn: 'datetime', arg: instant.toISOString() } }
+}
+
+/** Cedar's decimals have four places at most. */
+export function decimal(value: number): { __extn: { fn: string; arg: string } } {
+  return { __extn: { fn: 'decimal', arg: value.toFixed(4) } }
+}
+
+export function isSameEntity(one: EntityUid, other: EntityUid): boolean {
+  return one.type === other.type && one.id === other.id
+}
+
+/** Stops at `depthMax`, so that a hostile value cannot exhaust our own stack either. */
+export function isDeeperThan(value: CedarJson | Readonly<Record<string, CedarJson>>, depthMax: number): boolean {
+  if (typeof value !== 'object') return false
+  if (depthMax === 0) return true
+  return Object.values(value).some((child) => isDeeperThan(child, depthMax - 1))
+}

@@ -1,0 +1,81 @@
+export type Effect = 'permit' | 'forbid'
+
+export interface SystemPolicy {
+  readonly id: string
+  readonly title: string
+  readonly effect: Effect
+  readonly cedar: string
+}
+
+/** Trust under which an agent may do nothing: the border of risk level CRITICAL. */
+export const trustScoreMin = 0.3
+
+/**
+ * In force in every tenant and for every action. Permits lend what entity data says; guards take away, whoever permits.
+ * Guards use only attributes that every principal, resource and context has: one that erred would deny everything.
+ */
+export const systemPolicies: readonly SystemPolicy[] = [
+  {
+    id: 'system:capability',
+    title: 'A capability or role permits it',
+    effect: 'permit',
+    cedar: 'permit(principal, action, resource) when { principal in context.coveredBy };',
+  },
+  {
+    id: 'system:owner',
+    title: 'The owner answers for the agent and may manage it',
+    effect: 'permit',
+    cedar: `permit(
+      principal,
+      action in [
+        AgentIam::Action::"agents:read",
+        AgentIam::Action::"agents:suspend",
+        AgentIam::Action::"agents:reactivate",
+        AgentIam::Action::"agents:delete"
+      ],
+      resource
+    ) when { resource.type == "agent-iam" && resource has owner && resource.owner == principal.id };`,
+  },
+  {
+    id: 'system:self',
+    title: 'An identity may read about itself',
+    effect: 'permit',
+    cedar: `permit(principal, action == AgentIam::Action::"agents:read", resource)
+      when { resource.type == "agent-iam" && resource has identity && resource.identity == principal.id };`,
+  },
+  {
+    id: 'system:guard-tenant',
+    title: 'The resource belongs to another tenant',
+    effect: 'forbid',
+    cedar: 'forbid(principal, action, resource) when { principal.tenant != resource.tenant };',
+  },
+  {
+    id: 'system:guard-inactive',
+    title: 'The identity is not active',
+    effect: 'forbid',
+    cedar: 'forbid(principal, action, resource) when { principal.status != "active" };',
+  },
+  {
+    id: 'system:guard-expired',
+    title: 'The identity has expired',
+    effect: 'forbid',
+    cedar: 'forbid(principal, action, resource) when { principal.expiresAt <= context.now };',
+  },
+  {
+    id: 'system:guard-trust',
+    title: `The agent’s trust score is below ${trustScoreMin}`,
+    effect: 'forbid',
+    cedar: `forbid(principal is AgentIam::Agent, action, resource)
+      when { principal.trustScore.lessThan(decimal("${trustScoreMin}")) };`,
+  },
+]
+
+/** The reason when no policy at all applies. */
+export const defaultDeny = { policyId: 'system:default-deny', title: 'Nothing permits it', effect: 'forbid' } as const
+
+/** The reason when the engine could not decide; never the caller's doing, and always looked into. */
+export const engineFault = {
+  policyId: 'system:policy-engine-fault',
+  title: 'The policies could not be evaluated',
+  effect: 'forbid',
+} as const
