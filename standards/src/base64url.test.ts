@@ -30,11 +30,11 @@ test('what is written is read back', () => {
 })
 
 test('a text is either refused or the only spelling of its bytes', () => {
-  const texts = fc.string({ unit: fc.constantFrom(...'ABwxyz01-_+/= '), maxLength: 10 })
+  const characters = Array.from('ABwxyz01-_+/= ')
   fc.assert(
-    fc.property(texts, (text) => {
+    fc.property(fc.string({ unit: fc.constantFrom(...characters), maxLength: 10 }), (text) => {
       const bytes = readOrUndefined(text)
-      if (bytes) expect(toBase64url(bytes)).toBe(text)
+      expect(bytes === undefined ? text : toBase64url(bytes)).toBe(text)
     }),
   )
 })

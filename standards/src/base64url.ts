@@ -1,5 +1,5 @@
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const values = new Map([...alphabet].map((character, value) => [character, value]))
+const values = new Map(Array.from(alphabet, (character, value): [string, number] => [character, value]))
 
 /** The text is not the one base64url spelling of any bytes. */
 export class MalformedBase64Error extends Error {
