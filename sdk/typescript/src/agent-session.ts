@@ -1,0 +1,147 @@
+import { parseChallenge } from '@agent-iam/contract/agent-proofs'
+import { getChallenge, login, logout, refresh, type Tokens } from '@agent-iam/contract/auth'
+import { call, type Connection } from './call.ts'
+import type { Clock } from './clock.ts'
+import { CredentialsError, RefusedError, UnreachableError, UnsafeChallengeError } from './errors.ts'
+import type { OwnIdentity } from './registration.ts'
+
+interface LiveTokens {
+  readonly accessToken: string
+  readonly refreshToken: string
+  readonly renewAt: number
+  readonly endsAt: number
+}
+
+/** Tokens are renewed this long before they end: longer than any request takes. */
+const renewAheadSeconds = 60
+
+/** One login of an agent, kept alive: renewed ahead of its end, begun anew when the server has ended it. */
+export class AgentSession {
+  readonly #connection: Connection
+  readonly #identity: OwnIdentity
+  readonly #clock: Clock
+  #tokens: LiveTokens | undefined
+  /** The renewal on its way, which all who need a token share. */
+  #renewal: Promise<LiveTokens> | undefined
+
+  constructor(connection: Connection, identity: OwnIdentity, clock: Clock) {
+    this.#connection = connection
+    this.#identity = identity
+    this.#clock = clock
+  }
+
+  /** An access token that will not end within the next request. */
+  async token(): Promise<string> {
+    const tokens = this.#tokens
+    if (tokens && this.#now() < tokens.renewAt) return tokens.accessToken
+    try {
+      return (await this.#once(() => this.#renew(tokens))).accessToken
+    } catch (error) {
+      // The token in hand outlives a short outage.
+      if (tokens && error instanceof UnreachableError && this.#now() < tokens.endsAt) return tokens.accessToken
+      throw error
+    }
+  }
+
+  /** Runs a request; when the server has ended the session, logs in and runs it again, once. */
+  async run<T>(request: (connection: Connection) => Promise<T>): Promise<T> {
+    const token = await this.token()
+    try {
+      return await request({ ...this.#connection, token })
+    } catch (error) {
+      if (!isSessionOver(error)) throw error
+      const fresh = await this.#replace(token)
+      return request({ ...this.#connection, token: fresh })
+    }
+  }
+
+  /** Ends the session at the server. One that cannot be ended there ends by itself. */
+  async end(): Promise<void> {
+    const tokens = this.#tokens
+    this.#tokens = undefined
+    if (!tokens) return
+    try {
+      await call({ ...this.#connection, token: tokens.accessToken }, logout)
+    } catch (error) {
+      if (!(error instanceof RefusedError || error instanceof UnreachableError)) throw error
+    }
+  }
+
+  /** Of many requests that fail with one token, the first logs in; the others take what it got. */
+  async #replace(failed: string): Promise<string> {
+    if (this.#tokens && this.#tokens.accessToken !== failed) return this.#tokens.accessToken
+    return (await this.#once(() => this.#login())).accessToken
+  }
+
+  #once(renew: () => Promise<LiveTokens>): Promise<LiveTokens> {
+    this.#renewal ??= renew().finally(() => {
+      this.#renewal = undefined
+    })
+    return this.#renewal
+  }
+
+  async #renew(tokens: LiveTokens | undefined): Promise<LiveTokens> {
+    if (!tokens) return this.#login()
+    try {
+      return this.#keep(await call(this.#connection, refresh, { body: { refreshToken: tokens.refreshToken } }))
+    } catch (error) {
+      if (!isSessionOver(error)) throw error
+      return this.#login()
+    }
+  }
+
+  async #login(): Promise<LiveTokens> {
+    const { agentId, key } = this.#identity
+    const { challenge } = await call(this.#connection, getChallenge, { params: { agentId } })
+    this.#requireOwnChallenge(challenge)
+    const credentials = { type: 'signature', challenge, signature: key.sign(challenge) } as const
+    try {
+      return this.#keep(await call(this.#connection, login, { body: { agentId, credentials } }))
+    } catch (error) {
+      throw error instanceof RefusedError && error.code === 'invalid-credentials' ? this.#staleKey(error) : error
+    }
+  }
+
+  /** Whatever else the key signed could be used against its owner: another server's login, or anything at all. */
+  #requireOwnChallenge(text: string): void {
+    const { issuer, agentId } = this.#identity
+    const challenge = parseChallenge(text)
+    if (!challenge) throw new UnsafeChallengeError(`${this.#connection.server} sent no challenge to sign`)
+    if (challenge.issuer !== issuer)
+      throw new UnsafeChallengeError(
+        `the challenge is of ${challenge.issuer}, but the agent was registered at ${issuer}`,
+      )
+    if (challenge.agentId !== agentId)
+      throw new UnsafeChallengeError(`the challenge is for ${challenge.agentId}, but this agent is ${agentId}`)
+  }
+
+  #keep({ accessToken, refreshToken, expiresIn }: Tokens): LiveTokens {
+    const now = this.#now()
+    // A very short token is renewed at half its life, or it would be renewed at every request.
+    const aheadSeconds = Math.min(renewAheadSeconds, expiresIn / 2)
+    const tokens = {
+      accessToken,
+      refreshToken,
+      renewAt: now + (expiresIn - aheadSeconds) * 1000,
+      endsAt: now + expiresIn * 1000,
+    }
+    this.#tokens = tokens
+    return tokens
+  }
+
+  #staleKey(cause: RefusedError): CredentialsError {
+    const { agentId, file } = this.#identity
+    const message =
+      `${this.#connection.server} does not accept the key in ${file} for ${agentId}: the agent was ended there, ` +
+      `or the server's data was replaced. To register it anew: rm '${file}' and run again; to keep it: restore that data`
+    return new CredentialsError(file, message, cause)
+  }
+
+  #now(): number {
+    return this.#clock.now().getTime()
+  }
+}
+
+function isSessionOver(error: unknown): boolean {
+  return error instanceof RefusedError && (error.code === 'token-revoked' || error.code === 'invalid-token')
+}

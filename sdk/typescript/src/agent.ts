@@ -1,0 +1,101 @@
+import { check, type Decision, reportResult } from '@agent-iam/contract/authorization'
+import type { AgentId } from '@agent-iam/contract/ids'
+import type { Json } from '@agent-iam/contract/json'
+import { freeTextCharactersMax } from '@agent-iam/contract/text'
+import type { AgentSession } from './agent-session.ts'
+import { call } from './call.ts'
+import type { Clock } from './clock.ts'
+import { AgentIamError, DeniedError } from './errors.ts'
+
+/** What a policy may look at beyond who, what and where. */
+export type CheckContext = Readonly<Record<string, Json>>
+
+/** Told when an action ran but its result could not be reported. */
+export type ReportErrorListener = (error: Error) => void
+
+/** Longest duration that a report may tell: a day, as long as a decision can be reported. */
+const durationMsMax = 86_400_000
+
+/** An agent that has proved who it is. Made by `secure`. */
+export class Agent {
+  readonly id: AgentId
+  readonly name: string
+  readonly #session: AgentSession
+  readonly #clock: Clock
+  readonly #onReportError: ReportErrorListener
+  #closed = false
+
+  constructor(
+    { id, name }: { readonly id: AgentId; readonly name: string },
+    session: AgentSession,
+    clock: Clock,
+    onReportError: ReportErrorListener,
+  ) {
+    this.id = id
+    this.name = name
+    this.#session = session
+    this.#clock = clock
+    this.#onReportError = onReportError
+  }
+
+  /** Asks whether the agent may do something. Allow and deny are both answers, and both are on record. */
+  async check(action: string, resource: string, context: CheckContext = {}): Promise<Decision> {
+    if (this.#closed) throw new AgentIamError(`the agent ${this.name} is closed`)
+    return this.#session.run((connection) => call(connection, check, { body: { action, resource, context } }))
+  }
+
+  /**
+   * Asks, runs `fn` only if allowed, and reports how it ended. A deny throws `DeniedError`; what `fn` throws is
+   * thrown on after it is reported. A report that fails never changes the outcome.
+   *
+   * @example
+   * const text = await agent.performAction('read', 'file/docs/guide.md', () => readFile('docs/guide.md', 'utf8'))
+   */
+  async performAction<T>(
+    action: string,
+    resource: string,
+    fn: (decision: Decision) => T | Promise<T>,
+    { context }: { readonly context?: CheckContext } = {},
+  ): Promise<T> {
+    const decision = await this.check(action, resource, context)
+    if (!decision.allowed) throw new DeniedError(action, resource, decision)
+    const startedAt = this.#clock.now().getTime()
+    let result: T
+    try {
+      result = await fn(decision)
+    } catch (error) {
+      await this.#report(decision, startedAt, { outcome: 'failure', error: reportableText(error) })
+      throw error
+    }
+    await this.#report(decision, startedAt, { outcome: 'success' })
+    return result
+  }
+
+  /** Ends the session. The key stays: the next `secure` with this name is the same agent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#session.end()
+  }
+
+  async #report({ decisionId }: Decision, startedAt: number, end: ActionEnd): Promise<void> {
+    const elapsedMs = this.#clock.now().getTime() - startedAt
+    // A clock may be set while the action runs.
+    const durationMs = Math.min(Math.max(elapsedMs, 0), durationMsMax)
+    try {
+      await this.#session.run((connection) =>
+        call(connection, reportResult, { params: { decisionId }, body: { ...end, durationMs } }),
+      )
+    } catch (error) {
+      this.#onReportError(new AgentIamError(`the result of ${decisionId} could not be reported`, { cause: error }))
+    }
+  }
+}
+
+type ActionEnd = { readonly outcome: 'success' } | { readonly outcome: 'failure'; readonly error: string }
+
+/** As much of an error as a report may hold. */
+function reportableText(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return text.replaceAll('\u0000', '\ufffd').slice(0, freeTextCharactersMax).toWellFormed()
+}

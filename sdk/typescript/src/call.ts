@@ -1,0 +1,119 @@
+import type { Operation } from '@agent-iam/contract/operation'
+import { ProblemDocument } from '@agent-iam/contract/problems'
+import type { z } from 'zod'
+import { AgentIamError, RefusedError, UnexpectedAnswerError, UnreachableError } from './errors.ts'
+
+/** Where the server is, and as whom to speak to it. */
+export interface Connection {
+  /** The server's address, such as `https://iam.example.com`. */
+  readonly server: string
+  /** An access token; an enrolment token for `registerAgent`. */
+  readonly token?: string | undefined
+  readonly fetch?: typeof globalThis.fetch | undefined
+}
+
+type Schema = z.ZodType | undefined
+
+type Part<Name extends string, S extends Schema> = S extends z.ZodType
+  ? Partial<z.input<S>> extends z.input<S>
+    ? { readonly [Key in Name]?: z.input<S> }
+    : { readonly [Key in Name]: z.input<S> }
+  : unknown
+
+/** What an operation is given: `params`, `query` and `body`, those that it has. */
+export type Input<Params extends Schema, Query extends Schema, Body extends Schema> = Part<'params', Params> &
+  Part<'query', Query> &
+  Part<'body', Body>
+
+/** The input may be left out where nothing of it is required. */
+export type Arguments<Params extends Schema, Query extends Schema, Body extends Schema> =
+  Partial<Input<Params, Query, Body>> extends Input<Params, Query, Body>
+    ? [input?: Input<Params, Query, Body>]
+    : [input: Input<Params, Query, Body>]
+
+/** Longest wait for an answer: the server itself gives up sooner, so a later answer is none. */
+export const answerSecondsMax = 30
+
+/** Calls one operation of the contract: this is all of the client; the rest gives it names. */
+export async function call<
+  Params extends Schema,
+  Query extends Schema,
+  Body extends Schema,
+  Response extends z.ZodType,
+>(
+  connection: Connection,
+  operation: Operation<Params, Query, Body, Response>,
+  ...[input]: Arguments<Params, Query, Body>
+): Promise<z.output<Response>> {
+  const given = new Map<string, unknown>(Object.entries(Object(input)))
+  const url = urlOf(connection.server, fill(operation.path, given.get('params')), given.get('query'))
+  const answer = await send(connection, url, operation.method, given.get('body'))
+  if (!answer.ok) throw refusal(answer)
+  const read = operation.response.safeParse(operation.produces ? answer.text : parseJson(answer))
+  if (!read.success) throw new UnexpectedAnswerError(url, answer.status, read.error)
+  return read.data
+}
+
+/** The server's address in the one spelling that files and requests use: no slash at the end, no query. */
+export function normaliseServer(server: string): string {
+  if (!/^https?:/.test(server) || !URL.canParse(server)) {
+    throw new AgentIamError(
+      `${JSON.stringify(server)} is not a server's address; it should look like http://localhost:9000`,
+    )
+  }
+  const { origin, pathname } = new URL(server)
+  return origin + pathname.replace(/\/+$/, '')
+}
+
+interface Answer {
+  readonly url: string
+  readonly status: number
+  readonly ok: boolean
+  readonly text: string
+}
+
+async function send(connection: Connection, url: string, method: string, body: unknown): Promise<Answer> {
+  const { token, fetch = globalThis.fetch } = connection
+  try {
+    const response = await fetch(url, {
+      method,
+      headers: {
+        accept: 'application/json, application/problem+json, text/*',
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      // A redirect would carry the body, perhaps a proof or a password, to a place nobody chose.
+      redirect: 'error',
+      signal: AbortSignal.timeout(answerSecondsMax * 1000),
+    })
+    return { url, status: response.status, ok: response.ok, text: await response.text() }
+  } catch (error) {
+    throw new UnreachableError(url, error)
+  }
+}
+
+function refusal(answer: Answer): Error {
+  const problem = ProblemDocument.safeParse(parseJson(answer))
+  return problem.success ? new RefusedError(problem.data) : new UnexpectedAnswerError(answer.url, answer.status)
+}
+
+function parseJson({ url, status, text }: Answer): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new UnexpectedAnswerError(url, status, error)
+  }
+}
+
+function fill(path: string, params: unknown): string {
+  const values = new Map<string, unknown>(Object.entries(Object(params)))
+  return path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(values.get(name))))
+}
+
+function urlOf(server: string, path: string, query: unknown): string {
+  const url = new URL(normaliseServer(server) + path)
+  for (const [name, value] of Object.entries<unknown>(Object(query)))
+    if (value !== undefined) url.searchParams.set(name, String(value))
+  return url.href
+}

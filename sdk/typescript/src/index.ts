@@ -1,0 +1,24 @@
+export { Agent, type CheckContext, type ReportErrorListener } from './agent.ts'
+export {
+  type AuditFault,
+  type AuditVerdict,
+  type KeptHead,
+  type LeafSource,
+  type LeavesPage,
+  verifyAuditLog,
+  type VerifyOptions,
+} from './audit-verifier.ts'
+export { call, type Connection, normaliseServer } from './call.ts'
+export { type Client, connect } from './connect.ts'
+export type { Clock } from './clock.ts'
+export {
+  AgentIamError,
+  CredentialsError,
+  DeniedError,
+  RefusedError,
+  UnexpectedAnswerError,
+  UnreachableError,
+  UnsafeChallengeError,
+} from './errors.ts'
+export { secure, type SecureOptions } from './secure.ts'
+export type { Decision, DecisionReason } from '@agent-iam/contract/authorization'
