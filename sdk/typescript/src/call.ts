@@ -56,7 +56,7 @@ export async function call<
 
 /** The server's address in the one spelling that files and requests use: no slash at the end, no query. */
 export function normaliseServer(server: string): string {
-  if (!/^https?:/.test(server) || !URL.canParse(server)) {
+  if (!/^https?:/i.test(server) || !URL.canParse(server)) {
     throw new AgentIamError(
       `${JSON.stringify(server)} is not a server's address; it should look like http://localhost:9000`,
     )
@@ -108,12 +108,17 @@ function parseJson({ url, status, text }: Answer): unknown {
 
 function fill(path: string, params: unknown): string {
   const values = new Map<string, unknown>(Object.entries(Object(params)))
-  return path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(values.get(name))))
+  return path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(plain(values.get(name))))
 }
 
 function urlOf(server: string, path: string, query: unknown): string {
   const url = new URL(normaliseServer(server) + path)
   for (const [name, value] of Object.entries<unknown>(Object(query)))
-    if (value !== undefined) url.searchParams.set(name, String(value))
+    if (value !== undefined) url.searchParams.set(name, plain(value))
   return url.href
+}
+
+/** Parameters are texts, numbers and booleans: texts as they are, the others as JSON spells them. */
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }

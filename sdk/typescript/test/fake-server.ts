@@ -1,0 +1,162 @@
+import { createPublicKey, randomBytes, verify } from 'node:crypto'
+import { formatChallenge, registrationText } from '@agent-iam/contract/agent-proofs'
+import { AgentLogin } from '@agent-iam/contract/auth'
+import { RegisterAgent } from '@agent-iam/contract/agents'
+import { type ProblemCode, problems } from '@agent-iam/contract/problems'
+import { fromBase64url } from '@agent-iam/standards/base64url'
+import { thumbprint } from '@agent-iam/standards/ed25519-key'
+
+interface KnownAgent {
+  readonly agentId: string
+  readonly name: string
+  readonly publicKey: string
+  suspended: boolean
+  proved: boolean
+}
+
+/** A server small enough to see through, behind the `fetch` of a client. It checks signatures for real. */
+export class FakeServer {
+  readonly url = 'http://fake.test'
+  issuer = this.url
+  readonly agents = new Map<string, KnownAgent>()
+  /** `METHOD /path` of every request, in order. */
+  readonly requests: string[] = []
+  readonly bodies: unknown[] = []
+  expiresIn = 900
+  allowed = true
+  /** Codes to refuse the next requests of a path with. */
+  readonly refusals = new Map<string, ProblemCode[]>()
+  /** Takes a request but loses its answer. */
+  readonly loseAnswers = new Set<string>()
+  challenge: ((agentId: string) => string) | undefined
+  readonly #tokens = new Map<string, string>()
+  #counter = 0
+
+  readonly fetch: typeof globalThis.fetch = async (input, init) => {
+    const request = new Request(input, init)
+    const { pathname } = new URL(request.url)
+    const body: unknown = request.method === 'GET' ? undefined : JSON.parse((await request.text()) || 'null')
+    this.requests.push(`${request.method} ${pathname}`)
+    this.bodies.push(body)
+    // Every answer takes a moment, so that what may overlap does.
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    const refused = this.refusals.get(pathname)?.shift()
+    const answer = refused ? problem(refused) : this.#answer(pathname, body, request.headers.get('authorization'))
+    if (this.loseAnswers.has(pathname)) throw new TypeError('fetch failed', { cause: new Error('connection reset') })
+    return answer
+  }
+
+  /** How many requests a path got. */
+  count(path: string): number {
+    return this.requests.filter((request) => request.endsWith(path)).length
+  }
+
+  endSessions(): void {
+    this.#tokens.clear()
+  }
+
+  #answer(path: string, body: unknown, authorization: string | null): Response {
+    if (path === '/api/v1/agents') return this.#register(RegisterAgent.parse(body))
+    if (path.startsWith('/api/v1/auth/challenge/')) return this.#challenge(path.slice('/api/v1/auth/challenge/'.length))
+    if (path === '/api/v1/auth/login') return this.#login(AgentLogin.parse(body))
+    if (path === '/api/v1/auth/refresh') return this.#refresh(body)
+    const agentId = this.#tokens.get((authorization ?? '').replace('Bearer ', ''))
+    if (!agentId) return problem('token-revoked')
+    if (path === '/api/v1/auth/logout')
+      return Response.json({ sessionId: this.#id('ses'), endedAt: '2030-01-01T00:00:00Z' })
+    if (path === '/api/v1/authz/check') return Response.json(this.#decision())
+    return Response.json({ decisionId: this.#id('dec'), record }, { status: 201 })
+  }
+
+  #register({ name, publicKey, proof }: RegisterAgent): Response {
+    if (typeof publicKey !== 'string') return problem('invalid-request')
+    if ([...this.agents.values()].some((agent) => agent.name === name || agent.publicKey === publicKey))
+      return problem('already-exists')
+    const agentId = this.#id('agt')
+    const text = registrationText(this.issuer, name, thumbprint(fromBase64url(publicKey)), proof?.issuedAt ?? '')
+    const proved = proof !== undefined && isSigned(publicKey, text, proof.signature)
+    this.agents.set(agentId, { agentId, name, publicKey, suspended: false, proved })
+    return Response.json({ ...agentOf(agentId, name), issuer: this.issuer }, { status: 201 })
+  }
+
+  #challenge(agentId: string): Response {
+    const expiresAt = '2030-01-01T00:01:00.000Z'
+    const challenge =
+      this.challenge?.(agentId) ?? formatChallenge({ issuer: this.issuer, agentId, expiresAt, nonce: 'n', mac: 'm' })
+    return Response.json({ challenge, expiresAt })
+  }
+
+  #login({ agentId, credentials }: AgentLogin): Response {
+    const agent = this.agents.get(agentId)
+    if (!agent || credentials.type !== 'signature') return problem('invalid-credentials')
+    if (!isSigned(agent.publicKey, credentials.challenge, credentials.signature)) return problem('invalid-credentials')
+    return agent.suspended ? problem('identity-inactive') : this.#tokensFor(agentId)
+  }
+
+  #refresh(body: unknown): Response {
+    const token = String(Object(body).refreshToken)
+    const agentId = this.#tokens.get(token)
+    if (!agentId) return problem('invalid-token')
+    this.#tokens.delete(token)
+    return this.#tokensFor(agentId)
+  }
+
+  #tokensFor(agentId: string): Response {
+    const [accessToken, refreshToken] = [`access-${++this.#counter}`, `refresh-${this.#counter}`]
+    this.#tokens.set(accessToken, agentId).set(refreshToken, agentId)
+    return Response.json({ accessToken, refreshToken, expiresIn: this.expiresIn, tokenType: 'Bearer' })
+  }
+
+  #decision() {
+    return {
+      allowed: this.allowed,
+      decision: this.allowed ? 'allow' : 'deny',
+      reason: this.allowed ? 'A capability or role permits it' : 'Nothing permits it',
+      reasons: [],
+      trustScore: 0.5,
+      riskLevel: 'MEDIUM',
+      trustBasis: 'initial',
+      basis: 'token',
+      requestId: 'req_1',
+      decisionId: this.#id('dec'),
+      record,
+    }
+  }
+
+  #id(prefix: string): string {
+    return `${prefix}_${randomBytes(16).toString('hex')}`
+  }
+}
+
+const record = { log: `log_${'0'.repeat(32)}`, sequence: 7, leafHash: '0'.repeat(64) }
+
+function agentOf(agentId: string, name: string) {
+  const createdAt = '2030-01-01T00:00:00.000Z'
+  return {
+    agentId,
+    name,
+    type: 'worker',
+    status: 'active',
+    trustScore: 0.5,
+    trustBasis: 'initial',
+    riskLevel: 'MEDIUM',
+    owner: `usr_${'0'.repeat(32)}`,
+    capabilities: [],
+    metadata: {},
+    keyThumbprint: null,
+    createdAt,
+    updatedAt: createdAt,
+    expiresAt: null,
+    lastActivity: null,
+  }
+}
+
+function problem(code: ProblemCode): Response {
+  const { status, title } = problems[code]
+  return Response.json({ type: `urn:agent-iam:problem:${code}`, title, status, code, requestId: 'req_1' }, { status })
+}
+
+function isSigned(publicKey: string, text: string, signature: string): boolean {
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' })
+  return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'))
+}
