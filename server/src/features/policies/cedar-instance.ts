@@ -12,6 +12,7 @@ export function loadCedar(): Cedar {
   // NOTE: a `require` of its own each time; a shared one lists all it ever loaded, and would keep trapped instances alive.
   const require = createRequire(import.meta.url)
   delete require.cache[require.resolve(cedarModule)]
+  // oxlint-disable-next-line typescript/no-unsafe-assignment -- require knows no types; the package's own say what it gives
   const cedar: Cedar = require(cedarModule)
   return cedar
 }

@@ -31,6 +31,9 @@ export const validationTimeoutMs = 5_000
 /** Memory of a checking thread. The library itself needs about 10 MB. */
 export const validationMemoryMb = 64
 
+/** Stack of a checking thread, less than any other thread has: what fits here fits where decisions are made. */
+export const validationStackMb = 0.75
+
 /** Policies checked at once: each has a thread, and decisions need the processor more. */
 export const validationsMax = 2
 

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { validatePolicy } from './validate.ts'
+
+const permit = 'permit(principal, action, resource);'
+
+test('a policy is checked in a thread of its own', async () => {
+  expect(await validatePolicy(permit)).toEqual({ effect: 'permit' })
+})
+
+test('text that traps the library is refused, and the next policy is checked as ever', async () => {
+  const trapping = `permit(principal, action, resource) when { ${Array.from({ length: 8_000 }, () => 'true').join('&&')} };`
+  expect(await validatePolicy(trapping)).toEqual({ errors: [{ message: 'the policy is nested too deeply' }] })
+  expect(await validatePolicy(permit)).toEqual({ effect: 'permit' })
+})
+
+test('the place of an error comes back from the thread', async () => {
+  expect(await validatePolicy('permit(\n  principal')).toMatchObject({ errors: [{ line: 2 }] })
+})
+
+test.each([
+  ['too long a text', ' '.repeat(65_537), 'the policy is longer than 65536 characters'],
+  ['a NUL', `${permit}\u0000`, 'the policy holds a NUL or half a character'],
+  ['half a character', `${permit} // \ud800`, 'the policy holds a NUL or half a character'],
+])('%s is refused', async (_name, text, message) => {
+  expect(await validatePolicy(text)).toEqual({ errors: [{ message }] })
+})

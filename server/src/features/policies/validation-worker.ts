@@ -1,0 +1,23 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { loadCedar } from './cedar-instance.ts'
+import { checkPolicy, type PolicyCheck } from './check-policy.ts'
+
+/** A thread that checks one policy and ends: whatever the text does to the library, it does it here. */
+function checkHere(text: string): PolicyCheck {
+  try {
+    return checkPolicy(loadCedar(), text)
+  } catch (error) {
+    if (!isTrap(error)) throw error
+    return { errors: [{ message: 'the policy is nested too deeply' }] }
+  }
+}
+
+/** Out of the library's own stack, out of the thread's, or beyond what the library's reader bears. */
+function isTrap(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.name === 'RuntimeError' || error instanceof RangeError || error.message.includes('recursion limit')
+}
+
+const text: unknown = workerData
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+if (typeof text === 'string') parentPort?.postMessage(checkHere(text))
