@@ -58,7 +58,8 @@ const sqlInStores = {
   create(context) {
     if (!mayNotSpeakSql.test(context.filename)) return {}
     const report = (node) => context.report({ node, message: 'Only a store speaks SQL.' })
-    return { 'MemberExpression[property.name="db"]': report }
+    // A private `#db` is a class with a life of its own, which hands its transaction to a store.
+    return { 'MemberExpression[property.type="Identifier"][property.name="db"]': report }
   },
 }
 
