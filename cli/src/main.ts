@@ -1,0 +1,22 @@
+import { systemClock } from '@agent-iam/sdk/local'
+import { run } from './program.ts'
+import { askOnTerminal } from './terminal.ts'
+import { exitCodes, type World } from './world.ts'
+
+const world: World = {
+  env: process.env,
+  clock: systemClock,
+  fetch: globalThis.fetch,
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  ask: (question) => askOnTerminal(question, false),
+  askHidden: (question) => askOnTerminal(question, true),
+  untilStopped: () =>
+    new Promise((resolve) => {
+      process.once('SIGINT', resolve)
+      process.once('SIGTERM', resolve)
+    }),
+}
+
+process.exitCode = exitCodes.failed
+process.exitCode = await run(process.argv.slice(2), world)

@@ -1,0 +1,86 @@
+import { AgentIamError } from '@agent-iam/sdk'
+import { type LocalState, readLocalState } from '@agent-iam/sdk/local'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { agentsList, type AgentsListOptions } from './commands/agents-list.ts'
+import { auditVerify } from './commands/audit-verify.ts'
+import { demo } from './commands/demo.ts'
+import { login } from './commands/login.ts'
+import { serve } from './commands/serve.ts'
+import { printable } from './terminal.ts'
+import { type ExitCode, exitCodes, type World } from './world.ts'
+
+interface Place {
+  readonly server?: string
+  readonly tenant?: string
+}
+
+const exitCodeHelp =
+  '\nExit codes: 0 done, or the log is intact; 1 the log is not intact; 2 the command could not do its work.'
+
+/** Runs one command line; says what the process should end with. */
+export async function run(args: readonly string[], world: World): Promise<ExitCode> {
+  let code: ExitCode = exitCodes.ok
+  const program = build(world, (result) => (code = result))
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.failed
+    if (!(error instanceof AgentIamError)) throw error
+    world.err(`agent-iam: ${printable(error.message)}\n`)
+    return exitCodes.failed
+  }
+}
+
+function build(world: World, end: (code: ExitCode) => void): Command {
+  const program = new Command('agent-iam')
+    .description('Identity and access management for AI agents')
+    .option('--server <url>', 'the server; default: AGENT_IAM_URL, else the one on this machine')
+    .option('--tenant <name>', 'the tenant, by its short name')
+    .addHelpText('after', exitCodeHelp)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => world.out(text), writeErr: (text) => world.err(text) })
+
+  const withState =
+    <Options extends Place>(verb: (world: World, state: LocalState, options: Options) => Promise<ExitCode>) =>
+    async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>()
+      const { server, tenant } = options
+      end(await verb(world, await readLocalState({ server, tenant, env: world.env }), options))
+    }
+
+  program
+    .command('serve')
+    .description('run the server')
+    .action(async () => end(await serve(world)))
+  program
+    .command('demo')
+    .description('show the main job with a server of its own, and clean up')
+    .action(async () => end(await demo(world)))
+  program
+    .command('login')
+    .description('log in as a person; the password is asked for, or taken from AGENT_IAM_PASSWORD')
+    .option('--email <address>')
+    .action(withState<Place & { email?: string }>(login))
+  program
+    .command('agents')
+    .description('look after agents')
+    .command('list')
+    .description('list the agents of the tenant')
+    .option('--status <status>', 'only those in this status')
+    .option('--json', 'a JSON document a line')
+    .action(withState<Place & AgentsListOptions>(agentsList))
+  program
+    .command('audit')
+    .description('look after the audit log')
+    .command('verify')
+    .description('recompute every hash of the log, and compare with the head kept from last time')
+    .option('--from <sequence>', 'the entry to begin with; those before are taken on trust', parseSequence, 0)
+    .action(withState<Place & { from: number }>(auditVerify))
+  return program
+}
+
+function parseSequence(text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is the number of an entry, 0 or more.')
+}
