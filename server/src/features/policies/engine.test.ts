@@ -165,6 +165,11 @@ describe('without policies of a tenant', () => {
     expect(decide({ ...asked, resourceAttrs: { owner: 'usr_1' } }).decision).toBe('deny')
   })
 
+  test('owner and identity say something about the platform’s resources only', () => {
+    const asked = { holds: false, action: 'agents:read', resourceId: 'file/docs' }
+    expect(decide({ ...asked, resourceAttrs: { owner: 'agt_1', identity: 'agt_1' } }).decision).toBe('deny')
+  })
+
   test('an identity may read about itself, and about no other', () => {
     const asked = { holds: false, action: 'agents:read', resourceId: 'agent-iam/agents/agt_1' }
     expect(reasonIds(decide({ ...asked, resourceAttrs: { identity: 'agt_1' } }))).toEqual(['system:self'])
