@@ -14,6 +14,9 @@ interface Place {
   readonly tenant?: string
 }
 
+/** The same everywhere, so that what the docs show is what is seen. */
+const helpColumns = 100
+
 const exitCodeHelp =
   '\nExit codes: 0 done, or the log is intact; 1 the log is not intact; 2 the command could not do its work.'
 
@@ -39,7 +42,12 @@ function build(world: World, end: (code: ExitCode) => void): Command {
     .option('--tenant <name>', 'the tenant, by its short name')
     .addHelpText('after', exitCodeHelp)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => world.out(text), writeErr: (text) => world.err(text) })
+    .configureOutput({
+      writeOut: (text) => world.out(text),
+      writeErr: (text) => world.err(text),
+      getOutHelpWidth: () => helpColumns,
+      getErrHelpWidth: () => helpColumns,
+    })
 
   const withState =
     <Options extends Place>(verb: (world: World, state: LocalState, options: Options) => Promise<ExitCode>) =>
