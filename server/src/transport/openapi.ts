@@ -56,7 +56,7 @@ export function openApiDocument(publicUrl: string): JsonObject {
 /** Every refusal that a client of this operation must expect: its own, and those that operations share. */
 export function problemsOf(operation: Operation): ProblemCode[] {
   const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host', 'rate-limited']
-  if (operation.action !== 'public') codes.push('unauthenticated', 'invalid-token', 'token-revoked')
+  if (operation.action !== 'public') codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
   codes.push('internal-error', 'unavailable')
   return [...new Set(codes)].toSorted((a, b) => problems[a].status - problems[b].status)

@@ -152,7 +152,7 @@ function problemRow(code: ProblemCode): Html {
 function shapeSection(name: string, shape: JsonObject, shapes: JsonObject): Html {
   return html`<article class="operation" id="${shapeAnchor(name)}">
     <h3>${name}</h3>
-    ${schemaTables(shape, shapes, `Fields of ${name}`)}
+    ${schemaTables(shape, shapes, `Shape ${name}`)}
   </article>`
 }
 

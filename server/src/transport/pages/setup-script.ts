@@ -53,13 +53,22 @@ function showProblem(problem) {
   const rest = []
   for (const { field, message } of problem.errors ?? []) {
     const input = inputs.find((input) => input.name && input.name === field.split('.').at(-1))
-    if (input) fault(input, message)
+    if (input) fault(input, sentence(input, message))
     else rest.push(field + ': ' + message)
   }
-  refuse(problem.title, [problem.detail, ...rest].filter(Boolean).join(' '))
+  refuse(problem.title, capitalised([problem.detail, ...rest].filter(Boolean).join(' ')))
   if (problem.code === 'invalid-token') byId('refusal-detail').textContent +=
     ' A link works once and for one hour; a new one is made when the server starts without an administrator.'
   focusFirstFault()
+}
+
+/** A message such as 'is too short' goes on from the name of its field. */
+function sentence(input, message) {
+  return /^[a-z]/.test(message) ? input.labels[0].textContent + ' ' + message : message
+}
+
+function capitalised(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 function succeed({ email, accounts, notice }) {

@@ -70,7 +70,7 @@ button:disabled { opacity: .6; cursor: progress; }
 .form { max-width: 30rem; }
 .notice { border: 1px solid var(--line); border-left: 4px solid var(--accent); background: var(--panel); border-radius: 8px; padding: .8rem 1.1rem; margin: 1.2rem 0; }
 .notice.bad { border-left-color: var(--bad); } .notice.good { border-left-color: var(--good); }
-.notice p { margin: .3rem 0; }
+.notice p { margin: .3rem 0; } .notice h2 { margin: .3rem 0 .6rem; } .notice pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 [hidden] { display: none !important; }
 @media (max-width: 56rem) { .reference { grid-template-columns: minmax(0, 1fr); gap: 1rem; } .index { position: static; max-height: none; } .index nav { display: none; } .operation { padding: 1rem; } }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
