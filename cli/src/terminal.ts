@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { AgentIamError } from '@agent-iam/sdk'
 
 // C0 and C1 controls, line and paragraph separators, and the marks that reorder text: what could move the cursor,
 // forge a line, or make a name read as another.
@@ -29,7 +31,10 @@ export async function askOnTerminal(question: string, hidden: boolean): Promise<
     terminal: process.stdin.isTTY,
   })
   try {
-    return await lines.question('')
+    const nothing = once(lines, 'close').then(() => {
+      throw new AgentIamError('nothing was entered')
+    })
+    return await Promise.race([lines.question(''), nothing])
   } finally {
     lines.close()
     if (hidden) process.stderr.write('\n')

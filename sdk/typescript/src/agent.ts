@@ -1,7 +1,8 @@
-import { check, type Decision, reportResult } from '@agent-iam/contract/authorization'
+import { check, type Decision, reportResult, type ResourceReference } from '@agent-iam/contract/authorization'
 import type { AgentId } from '@agent-iam/contract/ids'
 import type { Json } from '@agent-iam/contract/json'
 import { freeTextCharactersMax } from '@agent-iam/contract/text'
+import type { z } from 'zod'
 import type { AgentSession } from './agent-session.ts'
 import { call } from './call.ts'
 import type { Clock } from './clock.ts'
@@ -9,6 +10,9 @@ import { AgentIamError, DeniedError } from './errors.ts'
 
 /** What a policy may look at beyond who, what and where. */
 export type CheckContext = Readonly<Record<string, Json>>
+
+/** What is acted on: `type`, `type/id`, or both apart where a type or an id could be mistaken. */
+export type Resource = z.input<typeof ResourceReference>
 
 /** Told when an action ran but its result could not be reported. */
 export type ReportErrorListener = (error: Error) => void
@@ -39,7 +43,7 @@ export class Agent {
   }
 
   /** Asks whether the agent may do something. Allow and deny are both answers, and both are on record. */
-  async check(action: string, resource: string, context: CheckContext = {}): Promise<Decision> {
+  async check(action: string, resource: Resource, context: CheckContext = {}): Promise<Decision> {
     if (this.#closed) throw new AgentIamError(`the agent ${this.name} is closed`)
     return this.#session.run((connection) => call(connection, check, { body: { action, resource, context } }))
   }
@@ -53,7 +57,7 @@ export class Agent {
    */
   async performAction<T>(
     action: string,
-    resource: string,
+    resource: Resource,
     fn: (decision: Decision) => T | Promise<T>,
     { context }: { readonly context?: CheckContext } = {},
   ): Promise<T> {

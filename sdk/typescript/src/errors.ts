@@ -49,8 +49,9 @@ export class DeniedError extends AgentIamError {
   override name = 'DeniedError'
   readonly decision: Decision
 
-  constructor(action: string, resource: string, decision: Decision) {
-    super(`${action} ${resource} is denied: ${decision.reason}`)
+  constructor(action: string, resource: string | { type: string; id: string }, decision: Decision) {
+    const name = typeof resource === 'string' ? resource : `${resource.type}/${resource.id}`
+    super(`${action} ${name} is denied: ${decision.reason}`)
     this.decision = decision
   }
 }

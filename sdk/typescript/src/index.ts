@@ -1,4 +1,4 @@
-export { Agent, type CheckContext, type ReportErrorListener } from './agent.ts'
+export { Agent, type CheckContext, type ReportErrorListener, type Resource } from './agent.ts'
 export {
   type AuditFault,
   type AuditVerdict,

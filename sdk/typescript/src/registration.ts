@@ -141,7 +141,7 @@ async function register(registrant: Registrant, file: string, pending: PendingKe
 function proof({ state, name, clock }: Registrant, key: AgentKey) {
   if (!state.entry) return {}
   const issuedAt = clock.now().toISOString()
-  const text = registrationText(state.entry.issuer, name.normalize('NFC'), key.thumbprint, issuedAt)
+  const text = registrationText(state.entry.issuer, name, key.thumbprint, issuedAt)
   return { proof: { issuedAt, signature: key.sign(text) } }
 }
 

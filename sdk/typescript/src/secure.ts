@@ -36,7 +36,9 @@ export interface SecureOptions {
  * const agent = await secure('nightly-indexer', { capabilities: ['file/docs/*:read'] })
  * const decision = await agent.check('read', 'file/docs/guide.md')
  */
-export async function secure(name: string, options: SecureOptions = {}): Promise<Agent> {
+export async function secure(agentName: string, options: SecureOptions = {}): Promise<Agent> {
+  // As the server keeps names, so that two spellings of one name are one agent with one key file.
+  const name = agentName.normalize('NFC')
   const { clock = systemClock, fetch, onReportError = warn } = options
   const state = await readLocalState(options)
   const identity = await findOrRegister({ ...options, name, state, clock })

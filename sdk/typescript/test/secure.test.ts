@@ -70,6 +70,11 @@ test('names that are no file names have files of their own, inside the folder', 
   expect(new Set(await keyFiles()).size).toBe(6)
 })
 
+test('two spellings of one name are one agent', async () => {
+  const composed = await secure('caf\u00e9', options)
+  expect((await secure('cafe\u0301', options)).id).toBe(composed.id)
+})
+
 test('a key that the server does not know is never registered again; the error names the file to remove', async () => {
   await secure('my-agent', options)
   server.agents.clear()
