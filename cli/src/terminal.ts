@@ -24,7 +24,7 @@ export function table(head: readonly string[], rows: ReadonlyArray<readonly stri
 /** Asks on the terminal; `hidden` shows nothing of what is typed. */
 export async function askOnTerminal(question: string, hidden: boolean): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  process.stderr.write(question)
+  if (hidden) process.stderr.write(question)
   const lines = createInterface({
     input: process.stdin,
     output: hidden ? silent : process.stderr,
@@ -34,7 +34,7 @@ export async function askOnTerminal(question: string, hidden: boolean): Promise<
     const nothing = once(lines, 'close').then(() => {
       throw new AgentIamError('nothing was entered')
     })
-    return await Promise.race([lines.question(''), nothing])
+    return await Promise.race([lines.question(hidden ? '' : question), nothing])
   } finally {
     lines.close()
     if (hidden) process.stderr.write('\n')
