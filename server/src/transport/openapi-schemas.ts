@@ -26,14 +26,12 @@ export interface SchemaWriter {
   components(): JsonObject
 }
 
-const modules = [
-  ...[agents, audit, auth, authorization, capabilities, enrolmentTokens],
-  ...[ids, json, policies, problems, system, text],
-]
+const identityModules = [agents, auth, capabilities, enrolmentTokens, ids]
+const otherModules = [audit, authorization, json, policies, problems, system, text]
 
 /** A shape is shared under the name by which the contract exports it. */
 const names = z.registry<{ id: string }>()
-for (const [name, schema] of modules.flatMap((module) => Object.entries(module)))
+for (const [name, schema] of [...identityModules, ...otherModules].flatMap((module) => Object.entries(module)))
   if (schema instanceof z.ZodType && /^[A-Z]/.test(name)) names.add(schema, { id: name.replace(/Schema$/, '') })
 
 /** zod's name for what refers to itself; only JSON values do. */
@@ -59,6 +57,11 @@ export function asObject(value: Json | undefined): JsonObject {
   return value
 }
 
+/** A value of the contract, such as an example, as it is on the wire. */
+export function toJson(value: unknown): Json {
+  return z.json().parse(JSON.parse(JSON.stringify(value)))
+}
+
 /** The name of the component that a schema refers to, if it is a reference. */
 export function referredName(schema: JsonObject): string | undefined {
   const reference = schema['$ref']
@@ -67,7 +70,7 @@ export function referredName(schema: JsonObject): string | undefined {
 
 function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonObject {
   const written = z.toJSONSchema(schema, { io, metadata: names, override: ({ jsonSchema }) => shorten(jsonSchema, io) })
-  return z.record(z.string(), z.json()).parse(JSON.parse(JSON.stringify(written)))
+  return asObject(toJson(written))
 }
 
 /** Leaves out what a reader knows anyway, and what would forbid an answer to gain a field. */
@@ -91,10 +94,10 @@ function rewrite(value: Json): Json {
   if (Array.isArray(value)) return value.map(rewrite)
   if (typeof value !== 'object' || value === null) return value
   const entries = Object.entries(value).filter(([key]) => key !== 'id' || typeof value['id'] !== 'string')
-  return Object.fromEntries(entries.map(([key, child]) => [key, key === '$ref' ? reference(child) : rewrite(child)]))
+  return Object.fromEntries(entries.map(([key, child]) => [key, key === '$ref' ? toComponent(child) : rewrite(child)]))
 }
 
-function reference(target: Json): string {
-  const name = String(target).replace('#/$defs/', '')
+function toComponent(target: Json): string {
+  const name = typeof target === 'string' ? target.replace('#/$defs/', '') : ''
   return `#/components/schemas/${recursive.test(name) ? 'Json' : name}`
 }

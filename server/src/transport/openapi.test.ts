@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { operations } from '@agent-iam/contract/operations'
+import { problems } from '@agent-iam/contract/problems'
 import { describe, expect, test } from 'vitest'
 import { asObject, type JsonObject } from './openapi-schemas.ts'
 import { openApiDocument } from './openapi.ts'
@@ -17,7 +18,7 @@ describe('the OpenAPI document', () => {
 
   test('describes every operation once, under an id of its own', () => {
     const ids = described.map(({ operation }) => operation['operationId'])
-    expect(ids.toSorted()).toEqual(operations.map(({ id }) => id).toSorted())
+    expect(new Set(ids)).toEqual(new Set(operations.map(({ id }) => id)))
     expect(new Set(ids).size).toBe(ids.length)
   })
 
@@ -53,6 +54,12 @@ describe('the OpenAPI document', () => {
   test('leaves no name of the generator behind', () => {
     expect(JSON.stringify(document)).not.toMatch(/__schema|\$defs|\$schema/)
   })
+})
+
+test('the page of problems tells every code with what to do', () => {
+  const page = readFileSync(new URL('../../../docs/problems.md', import.meta.url), 'utf8')
+  for (const [code, { status, title, advice }] of Object.entries(problems))
+    expect(page).toContain(`\`${code}\` | ${status} | ${title} | ${advice} |`)
 })
 
 test.each(operations.map((operation) => [operation.id, operation] as const))(

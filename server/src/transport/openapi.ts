@@ -2,7 +2,7 @@ import type { Json } from '@agent-iam/contract/json'
 import type { Operation } from '@agent-iam/contract/operation'
 import { operationGroups } from '@agent-iam/contract/operations'
 import { ProblemDocument, problems, type ProblemCode } from '@agent-iam/contract/problems'
-import { asObject, schemaWriter, type JsonObject, type SchemaWriter } from './openapi-schemas.ts'
+import { asObject, schemaWriter, toJson, type JsonObject, type SchemaWriter } from './openapi-schemas.ts'
 
 /** The release of the API that the document describes. */
 const apiVersion = '0.1.0'
@@ -56,7 +56,8 @@ export function openApiDocument(publicUrl: string): JsonObject {
 /** Every refusal that a client of this operation must expect: its own, and those that operations share. */
 export function problemsOf(operation: Operation): ProblemCode[] {
   const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host', 'rate-limited']
-  if (operation.action !== 'public') codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive')
+  if (operation.action !== 'public')
+    codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
   codes.push('internal-error', 'unavailable')
   return [...new Set(codes)].toSorted((a, b) => problems[a].status - problems[b].status)
@@ -108,7 +109,7 @@ function parametersOf(operation: Operation, place: 'path' | 'query', schemas: Sc
     in: place,
     required: place === 'path' || (Array.isArray(required) && required.includes(name)),
     schema: property,
-    ...(examples.has(name) && { example: examples.get(name) }),
+    ...(examples.has(name) && { example: toJson(examples.get(name)) }),
   }))
 }
 
@@ -117,7 +118,7 @@ function requestBody({ body, example }: Operation, schemas: SchemaWriter): JsonO
   return {
     required: !body.safeParse(undefined).success,
     content: {
-      'application/json': { schema: schemas.write(body, 'input'), example: JSON.parse(JSON.stringify(example.body)) },
+      'application/json': { schema: schemas.write(body, 'input'), example: toJson(example.body) },
     },
   }
 }

@@ -174,7 +174,7 @@ function examplePath({ path, example }: Operation): string {
     Object.entries(example.query ?? {}).map(([key, value]): [string, string] => [key, String(value)]),
   )
   const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params.get(name))))
-  return query.size > 0 ? `${filled}?${query}` : filled
+  return query.size > 0 ? `${filled}?${query.toString()}` : filled
 }
 
 /** The longest JSON that is read at a glance on one line. */

@@ -79,7 +79,7 @@ function typeText(schema: JsonObject): Html {
   const name = referredName(schema)
   if (name !== undefined) return html`<a href="#${shapeAnchor(name)}">${name}</a>`
   if (schema['const'] !== undefined) return html`<code>${JSON.stringify(schema['const'])}</code>`
-  if (Array.isArray(schema['enum'])) return choice(schema['enum'].map((value) => html`<code>${String(value)}</code>`))
+  if (Array.isArray(schema['enum'])) return choice(schema['enum'].map((value) => html`<code>${plain(value)}</code>`))
   const variants = variantsOf(schema)
   if (variants.length > 0) return choice(distinct(variants.map(typeText)))
   if (schema['type'] === 'array') return html`list of ${typeText(asObject(schema['items'] ?? {}))}`
@@ -87,19 +87,20 @@ function typeText(schema: JsonObject): Html {
 }
 
 function plainType({ type, pattern, format, description }: JsonObject): Html {
-  if (Array.isArray(type)) return html`${type.map(String).join(' or ')}`
+  if (Array.isArray(type)) return html`${type.map(plain).join(' or ')}`
   const idPrefix = typeof pattern === 'string' ? /^\^(\w+_)\[0-9a-f\]\{32\}\$$/.exec(pattern)?.[1] : undefined
   if (idPrefix !== undefined) return html`<code>${idPrefix}…</code>`
-  if (typeof format === 'string') return html`${String(type)}, ${format}`
-  return html`${type === undefined ? String(description ?? 'any JSON') : String(type)}`
+  if (typeof format === 'string') return html`${plain(type)}, ${format}`
+  return html`${type === undefined ? plain(description ?? 'any JSON') : plain(type)}`
 }
 
 function limits(schema: JsonObject): string {
   const { minimum, maximum, minLength, maxLength, maxItems, default: preset } = schema
   const found = [
-    ...[range(minimum, maximum, ''), range(minLength, maxLength, ' characters')],
-    ...[maxItems === undefined ? '' : `at most ${String(maxItems)}`],
-    ...[preset === undefined ? '' : `default ${JSON.stringify(preset)}`],
+    range(minimum, maximum, ''),
+    range(minLength, maxLength, ' characters'),
+    range(undefined, maxItems, ''),
+    preset === undefined ? '' : `default ${JSON.stringify(preset)}`,
   ]
   return found
     .filter(Boolean)
@@ -109,8 +110,13 @@ function limits(schema: JsonObject): string {
 
 function range(from: Json | undefined, to: Json | undefined, unit: string): string {
   if (from === undefined && to === undefined) return ''
-  if (from === undefined) return `at most ${String(to)}${unit}`
-  return to === undefined ? `at least ${String(from)}${unit}` : `${String(from)} to ${String(to)}${unit}`
+  if (from === undefined) return `at most ${plain(to)}${unit}`
+  return to === undefined ? `at least ${plain(from)}${unit}` : `${plain(from)} to ${plain(to)}${unit}`
+}
+
+/** A value of a schema as people write it. */
+function plain(value: Json | undefined): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function variantsOf(schema: JsonObject): JsonObject[] {
