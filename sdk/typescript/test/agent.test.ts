@@ -113,6 +113,13 @@ test('when the server ends the session, all who notice share one new login', asy
   expect(server.count('/api/v1/auth/login')).toBe(1)
 })
 
+test('who notices late that the session ended takes the token that is there by then', async () => {
+  server.endSessions()
+  server.slowAnswersMs.push(0, 100)
+  await Promise.all([agent.check('read', 'x'), agent.check('read', 'x')])
+  expect(server.count('/api/v1/auth/login')).toBe(1)
+})
+
 test('a session that ends at once again is an error, not a loop', async () => {
   server.refusals.set(
     '/api/v1/authz/check',

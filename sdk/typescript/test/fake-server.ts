@@ -1,4 +1,5 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { formatChallenge, registrationText } from '@agent-iam/contract/agent-proofs'
 import { AgentLogin } from '@agent-iam/contract/auth'
 import { RegisterAgent } from '@agent-iam/contract/agents'
@@ -26,6 +27,8 @@ export class FakeServer {
   allowed = true
   /** Codes to refuse the next requests of a path with. */
   readonly refusals = new Map<string, ProblemCode[]>()
+  /** How long the next answers to a check take, once they are made. */
+  readonly slowAnswersMs: number[] = []
   /** Takes a request but loses its answer. */
   readonly loseAnswers = new Set<string>()
   challenge: ((agentId: string) => string) | undefined
@@ -39,9 +42,10 @@ export class FakeServer {
     this.requests.push(`${request.method} ${pathname}`)
     this.bodies.push(body)
     // Every answer takes a moment, so that what may overlap does.
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await sleep(5)
     const refused = this.refusals.get(pathname)?.shift()
     const answer = refused ? problem(refused) : this.#answer(pathname, body, request.headers.get('authorization'))
+    if (pathname === '/api/v1/authz/check') await sleep(this.slowAnswersMs.shift() ?? 0)
     if (this.loseAnswers.has(pathname)) throw new TypeError('fetch failed', { cause: new Error('connection reset') })
     return answer
   }

@@ -1,8 +1,15 @@
 import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CredentialsError, RefusedError, secure, type SecureOptions, UnreachableError } from '../src/index.ts'
+import {
+  CredentialsError,
+  RefusedError,
+  secure,
+  type SecureOptions,
+  UnreachableError,
+  UnsafeChallengeError,
+} from '../src/index.ts'
 import { FakeServer } from './fake-server.ts'
 
 let server: FakeServer
@@ -67,7 +74,9 @@ test('names that are no file names have files of their own, inside the folder', 
   for (const name of ['../../evil', '..-..-evil', 'Bot', 'bot', 'ünï/çode', 'x'.repeat(100)])
     await secure(name, options)
   expect(server.agents.size).toBe(6)
-  expect(new Set(await keyFiles()).size).toBe(6)
+  const files = await keyFiles()
+  expect(new Set(files).size).toBe(6)
+  expect(new Set(files.map((file) => dirname(file))).size).toBe(1)
 })
 
 test('two spellings of one name are one agent', async () => {
@@ -163,12 +172,18 @@ test('a suspended agent is told so, and keeps its key', async () => {
 })
 
 test.each([
-  ['another issuer’s', () => `agent-iam/challenge/v1 http://evil.test agt_x 2030-01-01T00:01:00Z n m`],
-  ['another agent’s', () => `agent-iam/challenge/v1 http://fake.test agt_x 2030-01-01T00:01:00Z n m`],
-  ['no challenge', () => 'I owe you a thousand euro'],
-  ['a registration', () => 'agent-iam/registration/v1 http://fake.test thumb 2030-01-01T00:00:00Z "x"'],
-])('a text to sign that is %s is not signed', async (_what, challenge) => {
+  [
+    'another issuer’s',
+    (id: string) => `agent-iam/challenge/v1 http://evil.test ${id} 2030-01-01T00:01:00Z n m`,
+    /evil/,
+  ],
+  ['another agent’s', () => 'agent-iam/challenge/v1 http://fake.test agt_x 2030-01-01T00:01:00Z n m', /agt_x/],
+  ['no challenge', () => 'I owe you a thousand euro', /no challenge/],
+  ['a registration', (id: string) => `agent-iam/registration/v1 http://fake.test ${id} now n m`, /no challenge/],
+])('a text to sign that is %s is not signed', async (_what, challenge, message) => {
   server.challenge = challenge
-  await expect(secure('my-agent', options)).rejects.toMatchObject({ name: 'UnsafeChallengeError' })
+  const error = await secure('my-agent', options).catch((caught: unknown) => caught)
+  expect(error).toBeInstanceOf(UnsafeChallengeError)
+  expect(String(error)).toMatch(message)
   expect(server.count('/api/v1/auth/login')).toBe(0)
 })
