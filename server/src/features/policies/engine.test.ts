@@ -414,7 +414,7 @@ describe('a library that traps while it decides', () => {
 test('more tenants than slots all get their own answers, again and again', () => {
   const { engine, loads } = makeEngine({ slots: 3 })
   const tenants = Array.from({ length: 10 }, (_, index) => ({
-    tenantId: `ten_${index}`,
+    tenantId: `ten_${index}` as const,
     version: '1',
     policies: [policy(`pol_${index}`, 'permit(principal, action, resource);')],
   }))

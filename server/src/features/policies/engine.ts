@@ -1,3 +1,4 @@
+import type { TenantId } from '@agent-iam/contract/ids'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
 import { isDeeperThan, type CedarRequest } from './cedar-json.ts'
 import { loadCedar, type Cedar } from './cedar-instance.ts'
@@ -10,7 +11,7 @@ import { faultVerdict, readVerdict, type Verdict } from './verdict.ts'
 
 /** What went wrong inside the engine, and for whom to look. */
 export interface EngineFault {
-  readonly tenantId: string
+  readonly tenantId: TenantId
   readonly version: string
   /** `set`: it rests. `request`: only this one was denied. `instance`: the library itself was worn; the answer stands. */
   readonly blame: 'set' | 'request' | 'instance'

@@ -1,3 +1,4 @@
+import type { TenantId } from '@agent-iam/contract/ids'
 import { isSameEntity, uid, type CedarRequest, type EntityUid } from './cedar-json.ts'
 import { systemPolicies, type Effect } from './system-policies.ts'
 
@@ -10,7 +11,7 @@ export interface TenantPolicy {
 
 /** A tenant's policies. */
 export interface PolicySet {
-  readonly tenantId: string
+  readonly tenantId: TenantId
   /** Another one whenever the set is another. */
   readonly version: string
   readonly policies: readonly TenantPolicy[]

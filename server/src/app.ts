@@ -1,0 +1,134 @@
+// The assembly: the one file that knows everything.
+import { createAuthorizer, Decider } from './features/authorization/service.ts'
+import { authorizationRoutes } from './features/authorization/routes.ts'
+import { auditRoutes } from './features/audit/routes.ts'
+import { AuditSpine } from './features/audit/service.ts'
+import { GroupCommitter } from './features/audit/committer.ts'
+import { RefusalRecorder } from './features/audit/refusals.ts'
+import { credentialRoutes } from './features/credentials/routes.ts'
+import { identityRoutes } from './features/identities/routes.ts'
+import { keyRoutes } from './features/keys/routes.ts'
+import { KeyRing } from './features/keys/service.ts'
+import { policyRoutes } from './features/policies/routes.ts'
+import { PolicyEngine, PolicySets, type EngineFault } from './features/policies/service.ts'
+import { sessionRoutes } from './features/sessions/routes.ts'
+import { setupRoutes } from './features/setup/routes.ts'
+import { checkMasterKey, ensureFoundations } from './features/setup/service.ts'
+import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from './platform/clock.ts'
+import type { Context } from './platform/context.ts'
+import type { Database } from './platform/database.ts'
+import { idGenerator } from './platform/ids.ts'
+import type { Log } from './platform/log.ts'
+import type { Random } from './platform/random.ts'
+import type { Route } from './platform/route.ts'
+import type { Sealer } from './platform/sealing.ts'
+import type { SharedState } from './platform/shared-state.ts'
+import { Telemetry } from './platform/telemetry.ts'
+import { createHttpServer } from './transport/http.ts'
+import { systemRoutes } from './transport/system-routes.ts'
+
+/** The outside world, as it really is or as a test wants it. */
+export interface World {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly db: Database
+  readonly sharedState: SharedState
+  readonly sealer: Sealer
+  /** Replaced by tests only, to show what they would see without it. */
+  readonly committer?: GroupCommitter
+}
+
+interface Door {
+  readonly publicUrl: string
+  readonly isLoopback: boolean
+  readonly metricsToken: string | undefined
+}
+
+export interface App {
+  readonly http: FastifyInstance
+  readonly defaultTenantId: TenantId
+  /** The system's own context, for start and jobs. */
+  readonly system: Context
+  readonly routes: readonly Route[]
+  /** Records what was only counted so far. Every minute, and at the end. */
+  flush(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Puts the server together over a migrated database, and makes what the first start makes. */
+export async function createApp(world: World, door: Door): Promise<App> {
+  const committer = world.committer ?? new GroupCommitter(world.db)
+  const telemetry = new Telemetry(() => committer.lag)
+  const { decider, engine } = createDecider(world, telemetry)
+  const base = {
+    ...world,
+    newId: idGenerator(world.clock, world.random),
+    authorizer: createAuthorizer(decider),
+    spine: new AuditSpine(committer),
+    requestId: 'system',
+    traceId: undefined,
+    caller: { kind: 'system', tenantId: platformTenantId, address: '' },
+  } as const
+  const defaultTenantId = await prepare(base)
+  const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
+  const refusals = new RefusalRecorder()
+  const routes = [
+    ...identityRoutes,
+    ...sessionRoutes,
+    ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
+    ...policyRoutes,
+    ...auditRoutes,
+    ...credentialRoutes,
+    ...setupRoutes,
+    ...keyRoutes,
+    ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
+  ]
+  return {
+    http: createHttpServer({ ...door, world: system, routes, refusals, telemetry }),
+    defaultTenantId,
+    system,
+    routes,
+    async flush() {
+      await refusals.flush()
+      await decider.recordFaults(system)
+    },
+    async close() {
+      await committer.close()
+      engine.close()
+    },
+  }
+}
+
+/** First start and master key come before there are keys to sign with. */
+async function prepare(base: Omit<Context, 'keys'>): Promise<TenantId> {
+  const ctx: Context = { ...base, keys: noKeys }
+  await checkMasterKey(ctx)
+  return ensureFoundations(ctx)
+}
+
+const refuseKeys = (): never => {
+  throw new Error('there are no keys before the first start is done')
+}
+const noKeys = {
+  publicUrl: '',
+  issuerOf: refuseKeys,
+  tenantOf: refuseKeys,
+  signAccessToken: refuseKeys,
+  verifyAccessToken: refuseKeys,
+  publicJwks: refuseKeys,
+}
+
+function createDecider({ clock, log }: World, telemetry: Telemetry): { decider: Decider; engine: PolicyEngine } {
+  const faults: EngineFault[] = []
+  const onFault = (fault: EngineFault) => {
+    telemetry.engineFaulted(fault.blame)
+    log.error({ tenantId: fault.tenantId, blame: fault.blame, error: fault.cause }, 'the policy engine failed')
+    // What one request brought about by itself concerns nobody else; it stands in its own decision.
+    if (fault.blame !== 'request') faults.push(fault)
+  }
+  const engine = new PolicyEngine({ clock, onFault })
+  return { engine, decider: new Decider(engine, new PolicySets(), faults) }
+}

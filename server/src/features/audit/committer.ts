@@ -1,0 +1,82 @@
+import type { TenantId } from '@agent-iam/contract/ids'
+import type { Database } from '../../platform/database.ts'
+import { Problem } from '../../platform/problem.ts'
+import { appendLeaves, type Landed } from './store.ts'
+
+interface Waiting {
+  readonly leaf: Uint8Array
+  readonly epoch: number | null
+  readonly settle: (landed: Landed) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** Most leaves of one commit: they hold the tenant's head while they are written. */
+const batchLeavesMax = 500
+/** More waiting than this, and the database does not keep up: say so instead of queueing without end. */
+const waitingMax = 20_000
+
+/**
+ * Appends events that stand alone, such as decisions, many to a commit: what arrives while one commit is on its way
+ * goes into the next. Whoever commits waits until the event is durable.
+ */
+export class GroupCommitter {
+  readonly #db: Database
+  readonly #queues = new Map<TenantId, Waiting[]>()
+  readonly #running = new Set<Promise<void>>()
+  #waiting = 0
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** Resolves once the leaf is durable, or to undefined when a narrowing overtook its epoch. */
+  commit(tenantId: TenantId, leaf: Uint8Array, epoch: number | null): Promise<Landed> {
+    if (this.#waiting >= waitingMax)
+      return Promise.reject(new Problem('unavailable', 'the audit log does not keep up; try again shortly'))
+    this.#waiting++
+    return new Promise((settle, fail) => {
+      const queue = this.#queues.get(tenantId)
+      const waiting = { leaf, epoch, settle, fail }
+      if (queue) queue.push(waiting)
+      else this.#start(tenantId, waiting)
+    })
+  }
+
+  /** How many events wait to become durable. */
+  get lag(): number {
+    return this.#waiting
+  }
+
+  /** Waits until everything that was given is durable. */
+  async close(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running)
+  }
+
+  #start(tenantId: TenantId, first: Waiting): void {
+    this.#queues.set(tenantId, [first])
+    const run = this.#drain(tenantId).finally(() => this.#running.delete(run))
+    this.#running.add(run)
+  }
+
+  /** One commit at a time for a tenant: its head is one row, so two would only wait for each other. */
+  async #drain(tenantId: TenantId): Promise<void> {
+    for (;;) {
+      const batch = this.#queues.get(tenantId)?.splice(0, batchLeavesMax) ?? []
+      if (batch.length === 0) break
+      await this.#commitBatch(tenantId, batch)
+      this.#waiting -= batch.length
+    }
+    this.#queues.delete(tenantId)
+  }
+
+  async #commitBatch(tenantId: TenantId, batch: readonly Waiting[]): Promise<void> {
+    try {
+      const landed = await this.#db.transaction(tenantId, (db) =>
+        appendLeaves({ db, caller: { kind: 'system', tenantId, address: '' } }, { leaves: batch, narrows: false }),
+      )
+      for (const [index, waiting] of batch.entries()) waiting.settle(landed[index])
+    } catch (error) {
+      for (const waiting of batch) waiting.fail(error)
+    }
+  }
+}

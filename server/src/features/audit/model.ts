@@ -1,0 +1,81 @@
+import type { Json } from '@agent-iam/contract/json'
+import type { LogId } from '@agent-iam/contract/ids'
+import { canonicalJson } from '@agent-iam/standards/jcs'
+import { z } from 'zod'
+import type { DataSubject, PendingEvent } from '../../platform/context.ts'
+
+/** The version of the leaf's shape: a verifier reads it first. */
+const leafVersion = 1
+
+/** Personal fields as the leaf holds them: unreadable once the key named by `subject` is destroyed. */
+export const Sealed = z.object({
+  /** Whose key: an identity's id, or `month:2030-01`. */
+  subject: z.string(),
+  /** SHA-256 commitment to the key: AES-GCM alone would let a second key open to another text. */
+  commitment: z.string(),
+  /** base64: nonce, ciphertext, tag. */
+  box: z.string(),
+})
+export type Sealed = z.infer<typeof Sealed>
+
+/** Who acted, and on which request. */
+export interface Origin {
+  readonly log: LogId
+  readonly actor: string
+  readonly requestId: string
+  readonly traceId: string | undefined
+}
+
+/** The bytes of an event: RFC 8785 JSON, stored as they are and never made anew. */
+export function toLeaf(event: PendingEvent, origin: Origin, sealed: Sealed | null): Uint8Array {
+  return canonicalJson({
+    v: leafVersion,
+    log: origin.log,
+    id: event.id,
+    type: event.type,
+    at: event.at.toISOString(),
+    actor: origin.actor,
+    chain: event.chain ?? [origin.actor],
+    action: event.action ?? null,
+    resource: event.resource ?? null,
+    decision: event.decision ?? null,
+    reasons: event.reasons ?? [],
+    requestId: origin.requestId,
+    decisionId: event.decisionId ?? null,
+    traceId: origin.traceId ?? null,
+    data: event.data ?? {},
+    sealed,
+  })
+}
+
+const Leaf = z.object({
+  v: z.literal(leafVersion),
+  log: z.string(),
+  id: z.string(),
+  type: z.string(),
+  at: z.string(),
+  actor: z.string(),
+  chain: z.array(z.string()),
+  action: z.string().nullable(),
+  resource: z.string().nullable(),
+  decision: z.enum(['allow', 'deny']).nullable(),
+  reasons: z.array(z.string()),
+  requestId: z.string().nullable(),
+  decisionId: z.string().nullable(),
+  traceId: z.string().nullable(),
+  data: z.record(z.string(), z.json()),
+  sealed: Sealed.nullable(),
+})
+export type Leaf = z.infer<typeof Leaf>
+
+/** Reads stored bytes back. Throws when they are no leaf: somebody else wrote them. */
+export function fromLeaf(bytes: Uint8Array): Leaf {
+  return Leaf.parse(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
+}
+
+/** The name of the key that seals for a subject at an instant. */
+export function keySubject(subject: DataSubject, at: Date): string {
+  return subject === 'month' ? `month:${at.toISOString().slice(0, 7)}` : subject
+}
+
+export type PersonalFields = Readonly<Record<string, Json>>

@@ -1,0 +1,86 @@
+import { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
+import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
+import { sql } from 'kysely'
+import type { Transaction } from '../../platform/context.ts'
+import { fromUuid, toUuid } from '../../platform/ids.ts'
+import type { Facts } from './model.ts'
+
+declare module '../../platform/database.ts' {
+  interface Tables {
+    decision_results: { tenant_id: string; decision_id: string; reported_at: Date }
+  }
+}
+
+interface Row {
+  epoch: number
+  policies_version: number
+  kind: 'user' | 'service' | 'agent' | null
+  id: string
+  name: string
+  type: string
+  status: IdentityStatus
+  expires_at: Date | null
+  trust_score: string
+  trust_basis: TrustBasis
+  owner_kind: 'user' | 'service' | null
+  owner_id: string | null
+  grants: string[]
+  roles: string[]
+  session_alive: boolean | null
+}
+
+/**
+ * All that a decision rests on, with the epoch it holds under, in one statement and so one snapshot. That is why it
+ * reads the tables of other features: facts of two moments would allow what neither does.
+ */
+export async function readFacts(tx: Transaction, identityId: IdentityId, sessionId: SessionId | undefined): Promise<Facts> {
+  const now = tx.clock.now()
+  const { rows } = await sql<Row>`
+    select h.epoch, coalesce(v.version, 0) as policies_version,
+      i.kind, i.id, i.name, i.type, i.status, i.expires_at, i.trust_score, i.trust_basis, i.owner_kind, i.owner_id,
+      array(select g.entry from capability_grants g where g.tenant_id = h.tenant_id and g.identity_id = i.id
+        and (g.expires_at is null or g.expires_at > ${now})) as grants,
+      array(select r.role from role_assignments r where r.tenant_id = h.tenant_id and r.identity_id = i.id) as roles,
+      (select s.ended_at is null and s.expires_at > ${now} and c.status = 'active'
+        from sessions s join identities c on c.tenant_id = s.tenant_id and c.id = s.identity_id
+        where s.tenant_id = h.tenant_id and s.id = ${sessionId === undefined ? null : toUuid(sessionId)}::uuid) as session_alive
+    from audit_heads h
+      left join policy_versions v on v.tenant_id = h.tenant_id
+      left join identities i on i.tenant_id = h.tenant_id and i.id = ${toUuid(identityId)}
+    where h.tenant_id = ${toUuid(tx.caller.tenantId)}`.execute(tx.db)
+  const [row] = rows
+  if (!row) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
+  return toFacts(row)
+}
+
+/** Returns false when a result was reported already. */
+export async function insertResult(tx: Transaction, id: DecisionId): Promise<boolean> {
+  const inserted = await tx.db
+    .insertInto('decision_results')
+    .values({ tenant_id: toUuid(tx.caller.tenantId), decision_id: toUuid(id), reported_at: tx.clock.now() })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'decision_id']).doNothing())
+    .returning('decision_id')
+    .executeTakeFirst()
+  return inserted !== undefined
+}
+
+function toFacts(row: Row): Facts {
+  const { epoch, policies_version: policiesVersion, session_alive: sessionAlive } = row
+  const facts = { epoch, policiesVersion, isSessionAlive: sessionAlive === true }
+  if (row.kind === null) return { ...facts, identity: undefined }
+  return {
+    ...facts,
+    identity: {
+      id: fromUuid(row.kind, row.id),
+      kind: row.kind,
+      name: row.name,
+      type: row.type,
+      status: row.status,
+      expiresAt: row.expires_at ?? undefined,
+      trust: row.kind === 'agent' ? { score: Number(row.trust_score), basis: row.trust_basis } : undefined,
+      owner: row.owner_id === null || row.owner_kind === null ? undefined : fromUuid(row.owner_kind, row.owner_id),
+      grants: row.grants,
+      roles: row.roles,
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import { parseGrant, platformResourceType, type GrantParts } from '@agent-iam/contract/capabilities'
+
+/** A resource as a question names it; `id` is empty where the whole type is meant. */
+export interface ResourceName {
+  readonly type: string
+  readonly id: string
+}
+
+/**
+ * The permissions of the built-in roles, written like capabilities. `agent-iam` is the platform itself: no `*` reaches
+ * it, so that a role or capability holds power over the platform only where it says so.
+ */
+export const builtInRoles = {
+  admin: ['*:*', 'agent-iam:*'],
+  manager: [
+    '*:*',
+    'agent-iam:read',
+    'agent-iam/agents*:*',
+    'agent-iam/enrolment-tokens*:*',
+    'agent-iam/authorization*:*',
+  ],
+  member: ['agent-iam/agents*:read', 'agent-iam/policies*:read'],
+  viewer: ['agent-iam:read'],
+} as const satisfies Record<string, readonly string[]>
+
+export type Role = keyof typeof builtInRoles
+
+export function isRole(text: string): text is Role {
+  return Object.hasOwn(builtInRoles, text)
+}
+
+/** Whether a grant covers an action on a resource. A label covers nothing. */
+export function covers(entry: string, action: string, resource: ResourceName): boolean {
+  const grant = parseGrant(entry)
+  if (!grant) return false
+  return coversType(grant.type, resource.type) && coversId(grant.idPattern, resource.id) && coversAction(grant, action)
+}
+
+function coversType(type: string, wanted: string): boolean {
+  return type === wanted || (type === '*' && wanted !== platformResourceType)
+}
+
+function coversId(pattern: string | undefined, id: string): boolean {
+  if (pattern === undefined) return true
+  return pattern.endsWith('*') ? id.startsWith(pattern.slice(0, -1)) : id === pattern
+}
+
+function coversAction(grant: GrantParts, action: string): boolean {
+  return grant.action === '*' || grant.action === action
+}
+
+/**
+ * Whether every right of one entry is a right of the other: what may be granted, delegated or enrolled. A label gives
+ * no right, so it lies within everything.
+ */
+export function isWithin(entry: string, ceiling: string): boolean {
+  const [inner, outer] = [parseGrant(entry), parseGrant(ceiling)]
+  if (!inner) return true
+  if (!outer) return false
+  return (
+    coversType(outer.type, inner.type) &&
+    isPatternWithin(inner.idPattern, outer.idPattern) &&
+    (outer.action === '*' || outer.action === inner.action)
+  )
+}
+
+function isPatternWithin(inner: string | undefined, outer: string | undefined): boolean {
+  if (outer === undefined) return true
+  if (inner === undefined) return false
+  return outer.endsWith('*') ? inner.startsWith(outer.slice(0, -1)) : inner === outer
+}
+
+/** The first entry that none of the ceiling's entries holds; undefined when all lie within. */
+export function firstExcess(entries: readonly string[], ceiling: readonly string[]): string | undefined {
+  return entries.find((entry) => !ceiling.some((outer) => isWithin(entry, outer)))
+}
+
+/** Labels are stored with the identity; grants are rows of their own. */
+export function isLabel(entry: string): boolean {
+  return parseGrant(entry) === undefined
+}

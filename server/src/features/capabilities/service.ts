@@ -1,0 +1,48 @@
+/**
+ * Capabilities and roles: what an identity holds. A grant is `type[/idPrefix*]:action`; a role is a named set of them.
+ * It guarantees that nobody grants what they do not hold (DESIGN D5).
+ */
+import type { IdentityId } from '@agent-iam/contract/ids'
+import type { Transaction } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
+import { builtInRoles, firstExcess, isLabel, type Role } from './model.ts'
+import { deleteGrants, insertGrants, insertRole, listGrants, listRoles } from './store.ts'
+
+export { listGrants }
+
+/** Every entry that an identity holds, by grant or by role. */
+export async function listHeld(tx: Transaction, identityId: IdentityId): Promise<string[]> {
+  const grants = (await listGrants(tx, [identityId])).get(identityId) ?? []
+  const roles = await listRoles(tx, identityId)
+  return [...grants, ...roles.flatMap((role) => builtInRoles[role])]
+}
+
+/** Throws `capability-exceeded`, naming the first entry that lies outside the ceiling. */
+export function requireWithin(entries: readonly string[], ceiling: readonly string[], whose: string): void {
+  const excess = firstExcess(entries, ceiling)
+  if (excess !== undefined) throw new Problem('capability-exceeded', `${excess} lies outside ${whose}`)
+}
+
+/** Throws unless the caller, an identity, holds all that it wants to grant. */
+export async function requireMayGrant(tx: Transaction, entries: readonly string[]): Promise<void> {
+  if (entries.every(isLabel)) return
+  const held = tx.caller.kind === 'identity' ? await listHeld(tx, tx.caller.identityId) : []
+  requireWithin(entries, held, 'what the caller holds and so may grant')
+}
+
+/** Gives an identity the grants among the entries. The caller's right to do so was checked before. */
+export async function grant(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {
+  await insertGrants(
+    tx,
+    identityId,
+    entries.filter((entry) => !isLabel(entry)),
+  )
+}
+
+export async function revokeGrants(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {
+  await deleteGrants(tx, identityId, entries)
+}
+
+export async function assignRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
+  await insertRole(tx, identityId, role)
+}

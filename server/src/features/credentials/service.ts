@@ -1,0 +1,153 @@
+/**
+ * Credentials: what proves an identity. Agents have Ed25519 keys, people Argon2id passwords, and enrolment tokens
+ * (DESIGN D15) let their bearer register agents. Secrets are kept as digests; a nonce is consumed by a unique insert.
+ */
+import { createPublicKey, verify } from 'node:crypto'
+import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
+import { MalformedKeyError, parsePublicKey, thumbprint, toPublicJwk } from '@agent-iam/standards/ed25519-key'
+import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import { addSeconds } from '../../platform/clock.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { Problem } from '../../platform/problem.ts'
+import { newSecret } from '../../platform/random.ts'
+import { isId } from '../../platform/ids.ts'
+import { recordEvent } from '../audit/service.ts'
+import { requireMayGrant } from '../capabilities/service.ts'
+import { enrolmentTokenPrefix, isUsable, type AgentKey, type EnrolmentToken } from './model.ts'
+import {
+  findEnrolmentTokenByDigest,
+  findEnrolmentTokenForUpdate,
+  findEnrolmentTokenTenant,
+  insertEnrolmentToken,
+  listEnrolmentTokens,
+  updateEnrolmentToken,
+} from './store.ts'
+
+export {
+  findAgentKeys,
+  findPasswordHash,
+  insertAgentKey,
+  insertNonce,
+  revokeAgentKeys,
+  revokeEnrolmentTokensNamed,
+  upsertPassword,
+} from './store.ts'
+export { hashPassword, verifyPassword } from './password.ts'
+
+/** Reads a public key in any of the accepted spellings; `invalid-request` says what is wrong with it. */
+export function readAgentKey(publicKey: string | Record<string, unknown>): AgentKey {
+  try {
+    const raw = parsePublicKey(publicKey)
+    return { thumbprint: thumbprint(raw), publicKey: Buffer.from(raw) }
+  } catch (error) {
+    if (!(error instanceof MalformedKeyError)) throw error
+    throw new Problem('invalid-request', `publicKey: ${error.message}`, {
+      errors: [{ field: 'publicKey', message: error.message }],
+    })
+  }
+}
+
+const signatureBytes = 64
+
+/** Checks a base64url signature of a text by an agent's key. */
+export function verifySignature(key: AgentKey, text: string, signature: string): boolean {
+  const bytes = Buffer.from(signature, 'base64url')
+  if (bytes.length !== signatureBytes) return false
+  return verify(null, Buffer.from(text), createPublicKey({ key: { ...toPublicJwk(key.publicKey) }, format: 'jwk' }), bytes)
+}
+
+export interface NewEnrolmentToken {
+  readonly name: string
+  readonly owner: IdentityId
+  readonly allowedTypes: readonly string[]
+  readonly ceiling: readonly string[]
+  readonly quota: number
+  readonly ttlSeconds: number
+}
+
+/** Makes an enrolment token whose agents the caller will own; what it may hand out, the caller must hold. */
+export async function createEnrolmentToken(
+  ctx: Context,
+  input: Omit<NewEnrolmentToken, 'owner'>,
+): Promise<{ token: string; enrolmentToken: EnrolmentToken }> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('enrolment-tokens:create', { type: 'enrolment-tokens' })
+    await requireMayGrant(tx, input.ceiling)
+    return issueEnrolmentToken(tx, { ...input, owner: requireOwner(tx.caller) })
+  })
+}
+
+/** Makes an enrolment token; the right to do so was checked before. */
+export async function issueEnrolmentToken(
+  tx: Transaction,
+  { ttlSeconds, ...input }: NewEnrolmentToken,
+): Promise<{ token: string; enrolmentToken: EnrolmentToken }> {
+  const now = tx.clock.now()
+  const token = newSecret(tx.random, enrolmentTokenPrefix)
+  const enrolmentToken: EnrolmentToken = {
+    ...input,
+    id: tx.newId('enrolmentToken'),
+    used: 0,
+    createdAt: now,
+    expiresAt: addSeconds(now, ttlSeconds),
+    revokedAt: undefined,
+  }
+  await insertEnrolmentToken(tx, enrolmentToken, sha256(token))
+  const { name, owner, quota } = input
+  recordEvent(tx, {
+    type: 'enrolment-token.created',
+    resource: `agent-iam/enrolment-tokens/${enrolmentToken.id}`,
+    data: { name, owner, quota, ceiling: [...input.ceiling], allowedTypes: [...input.allowedTypes] },
+  })
+  return { token, enrolmentToken }
+}
+
+/** Who presents an enrolment token; undefined when it is none, or may no longer be used. */
+export async function callerOfEnrolmentToken(ctx: Context, token: string): Promise<Caller | undefined> {
+  const digest = sha256(token)
+  const tenantId = await inTransaction(ctx, (tx) => findEnrolmentTokenTenant(tx, digest))
+  if (!tenantId) return undefined
+  const caller = { ...ctx.caller, kind: 'anonymous' as const, tenantId }
+  const found = await inTransaction({ ...ctx, caller }, (tx) => findEnrolmentTokenByDigest(tx, digest))
+  if (!found || !isUsable(found, ctx.clock.now())) return undefined
+  return { kind: 'enrolment-token', enrolmentTokenId: found.id, tenantId, address: ctx.caller.address }
+}
+
+/** Takes one registration off the quota; the row is locked, so two cannot share the last one. */
+export async function spendEnrolment(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken> {
+  const token = await findEnrolmentTokenForUpdate(tx, id)
+  if (!token || !isUsable(token, tx.clock.now()))
+    throw new Problem('invalid-token', 'the enrolment token has ended; ask for another')
+  if (token.used >= token.quota)
+    throw new Problem('quota-spent', `the enrolment token has registered its ${token.quota} agents`)
+  const spent = { ...token, used: token.used + 1 }
+  await updateEnrolmentToken(tx, spent)
+  return spent
+}
+
+export async function pageEnrolmentTokens(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('enrolment-tokens:read', { type: 'enrolment-tokens' })
+    const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
+    if (before !== undefined && !isId('enrolmentToken', before)) throw new Problem('invalid-request', 'cursor: is of another list')
+    return toPage(await listEnrolmentTokens(tx, before, query.limit + 1), query.limit, ({ id }) => [id])
+  })
+}
+
+/** Ends an enrolment token, inside a transaction that may also end what it registered. */
+export async function revokeEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken> {
+  const token = await findEnrolmentTokenForUpdate(tx, id)
+  if (!token) throw new Problem('not-found', `no enrolment token ${id}`)
+  await tx.authorize('enrolment-tokens:revoke', { type: 'enrolment-tokens', id, owner: token.owner })
+  if (token.revokedAt) throw new Problem('wrong-state', `${id} was revoked already`)
+  const revoked = { ...token, revokedAt: tx.clock.now() }
+  await updateEnrolmentToken(tx, revoked)
+  recordEvent(tx, { type: 'enrolment-token.revoked', resource: `agent-iam/enrolment-tokens/${id}`, narrows: true })
+  return revoked
+}
+
+function requireOwner(caller: Caller): IdentityId {
+  if (caller.kind === 'identity' && !caller.identityId.startsWith('agt_')) return caller.identityId
+  throw new Problem('forbidden', 'only a person or a service may own agents')
+}

@@ -1,0 +1,199 @@
+import type { AgentId, EnrolmentTokenId, IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
+import { sql, type Selectable } from 'kysely'
+import { fromUuid, toUuid } from '../../platform/ids.ts'
+import type { Transaction } from '../../platform/context.ts'
+import type { Tables } from '../../platform/database.ts'
+import type { AgentKey, EnrolmentToken } from './model.ts'
+
+declare module '../../platform/database.ts' {
+  interface Tables {
+    agent_keys: {
+      tenant_id: string
+      thumbprint: string
+      identity_id: string
+      public_key: Buffer
+      status: 'active' | 'revoked'
+      created_at: Date
+    }
+    passwords: { tenant_id: string; identity_id: string; hash: string; changed_at: Date }
+    enrolment_tokens: {
+      tenant_id: string
+      id: string
+      digest: Buffer
+      name: string
+      owner_kind: 'user' | 'service'
+      owner_id: string
+      allowed_types: string[]
+      ceiling: string[]
+      quota: number
+      used: number
+      created_at: Date
+      expires_at: Date
+      revoked_at: Date | null
+    }
+    used_nonces: { tenant_id: string; purpose: string; nonce: string; expires_at: Date }
+  }
+}
+
+/** Returns false when the tenant has this key already: the primary key decides, so two at once cannot both win. */
+export async function insertAgentKey(tx: Transaction, agentId: AgentId, key: AgentKey): Promise<boolean> {
+  const inserted = await tx.db
+    .insertInto('agent_keys')
+    .values({
+      tenant_id: toUuid(tx.caller.tenantId),
+      thumbprint: key.thumbprint,
+      identity_id: toUuid(agentId),
+      public_key: key.publicKey,
+      status: 'active',
+      created_at: tx.clock.now(),
+    })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'thumbprint']).doNothing())
+    .returning('thumbprint')
+    .executeTakeFirst()
+  return inserted !== undefined
+}
+
+export async function findAgentKeys(tx: Transaction, agentIds: readonly AgentId[]): Promise<Map<AgentId, AgentKey>> {
+  if (agentIds.length === 0) return new Map()
+  const rows = await tx.db
+    .selectFrom('agent_keys')
+    .select(['identity_id', 'thumbprint', 'public_key'])
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('identity_id', 'in', agentIds.map(toUuid))
+    .where('status', '=', 'active')
+    .execute()
+  return new Map(
+    rows.map((row) => [
+      fromUuid('agent', row.identity_id),
+      { thumbprint: row.thumbprint, publicKey: row.public_key },
+    ]),
+  )
+}
+
+export async function revokeAgentKeys(tx: Transaction, agentId: AgentId): Promise<void> {
+  await tx.db
+    .updateTable('agent_keys')
+    .set({ status: 'revoked' })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('identity_id', '=', toUuid(agentId))
+    .execute()
+}
+
+export async function upsertPassword(tx: Transaction, userId: UserId, hash: string): Promise<void> {
+  const changed = { hash, changed_at: tx.clock.now() }
+  await tx.db
+    .insertInto('passwords')
+    .values({ tenant_id: toUuid(tx.caller.tenantId), identity_id: toUuid(userId), ...changed })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id']).doUpdateSet(changed))
+    .execute()
+}
+
+export async function findPasswordHash(tx: Transaction, userId: UserId): Promise<string | undefined> {
+  const row = await tx.db
+    .selectFrom('passwords')
+    .select('hash')
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('identity_id', '=', toUuid(userId))
+    .executeTakeFirst()
+  return row?.hash
+}
+
+/** Returns false when the nonce was used before. Forgets those that can no longer be replayed. */
+export async function insertNonce(tx: Transaction, purpose: string, nonce: string, expiresAt: Date): Promise<boolean> {
+  const tenant = toUuid(tx.caller.tenantId)
+  await tx.db.deleteFrom('used_nonces').where('tenant_id', '=', tenant).where('expires_at', '<', tx.clock.now()).execute()
+  const inserted = await tx.db
+    .insertInto('used_nonces')
+    .values({ tenant_id: tenant, purpose, nonce, expires_at: expiresAt })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('nonce')
+    .executeTakeFirst()
+  return inserted !== undefined
+}
+
+export async function insertEnrolmentToken(tx: Transaction, token: EnrolmentToken, digest: Buffer): Promise<void> {
+  await tx.db
+    .insertInto('enrolment_tokens')
+    .values({
+      tenant_id: toUuid(tx.caller.tenantId),
+      id: toUuid(token.id),
+      digest,
+      name: token.name,
+      owner_kind: token.owner.startsWith('usr_') ? 'user' : 'service',
+      owner_id: toUuid(token.owner),
+      allowed_types: [...token.allowedTypes],
+      ceiling: [...token.ceiling],
+      quota: token.quota,
+      used: token.used,
+      created_at: token.createdAt,
+      expires_at: token.expiresAt,
+      revoked_at: null,
+    })
+    .execute()
+}
+
+/** Looks through all tenants: this is how a bearer's tenant becomes known. */
+export async function findEnrolmentTokenTenant(tx: Transaction, digest: Buffer): Promise<TenantId | undefined> {
+  const { rows } = await sql<{ id: string | null }>`select find_enrolment_token_tenant(${digest}) as id`.execute(tx.db)
+  const id = rows[0]?.id
+  return id ? fromUuid('tenant', id) : undefined
+}
+
+export async function findEnrolmentTokenByDigest(tx: Transaction, digest: Buffer): Promise<EnrolmentToken | undefined> {
+  const row = await enrolmentTokens(tx).where('digest', '=', digest).executeTakeFirst()
+  return row && toEnrolmentToken(row)
+}
+
+export async function findEnrolmentTokenForUpdate(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken | undefined> {
+  const row = await enrolmentTokens(tx).where('id', '=', toUuid(id)).forUpdate().executeTakeFirst()
+  return row && toEnrolmentToken(row)
+}
+
+export async function listEnrolmentTokens(tx: Transaction, before: EnrolmentTokenId | undefined, limit: number): Promise<EnrolmentToken[]> {
+  const rows = await enrolmentTokens(tx)
+    .$if(before !== undefined, (query) => query.where('id', '<', toUuid(before ?? 'ent_')))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(toEnrolmentToken)
+}
+
+export async function updateEnrolmentToken(tx: Transaction, token: EnrolmentToken): Promise<void> {
+  await tx.db
+    .updateTable('enrolment_tokens')
+    .set({ used: token.used, revoked_at: token.revokedAt ?? null })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(token.id))
+    .execute()
+}
+
+/** Ends the tokens of one name, such as the embedded server's own of its last start. */
+export async function revokeEnrolmentTokensNamed(tx: Transaction, name: string): Promise<void> {
+  await tx.db
+    .updateTable('enrolment_tokens')
+    .set({ revoked_at: tx.clock.now() })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('name', '=', name)
+    .where('revoked_at', 'is', null)
+    .execute()
+}
+
+function enrolmentTokens(tx: Transaction) {
+  return tx.db.selectFrom('enrolment_tokens').selectAll().where('tenant_id', '=', toUuid(tx.caller.tenantId))
+}
+
+function toEnrolmentToken(row: Selectable<Tables['enrolment_tokens']>): EnrolmentToken {
+  const owner: IdentityId = fromUuid(row.owner_kind, row.owner_id)
+  return {
+    id: fromUuid('enrolmentToken', row.id),
+    name: row.name,
+    owner,
+    allowedTypes: row.allowed_types,
+    ceiling: row.ceiling,
+    quota: row.quota,
+    used: row.used,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at ?? undefined,
+  }
+}

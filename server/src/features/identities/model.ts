@@ -1,0 +1,70 @@
+import type { IdentityStatus, RiskLevel, TrustBasis } from '@agent-iam/contract/agents'
+import type { AgentId, EnrolmentTokenId, IdentityId, UserId } from '@agent-iam/contract/ids'
+import type { OpenObject } from '@agent-iam/contract/json'
+import { Problem } from '../../platform/problem.ts'
+
+export interface Agent {
+  readonly id: AgentId
+  readonly name: string
+  readonly type: string
+  readonly status: IdentityStatus
+  /** Who answers for it. */
+  readonly owner: IdentityId
+  /** Who made it: an identity, an enrolment token, or `system`. History, nothing more. */
+  readonly createdBy: string
+  readonly enrolmentTokenId: EnrolmentTokenId | undefined
+  readonly trustScore: number
+  readonly trustBasis: TrustBasis
+  /** Declared capabilities that grant nothing. */
+  readonly labels: readonly string[]
+  readonly metadata: OpenObject
+  readonly expiresAt: Date | undefined
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly lastActivity: Date | undefined
+}
+
+export interface User {
+  readonly id: UserId
+  readonly name: string
+  readonly email: string | undefined
+  readonly status: IdentityStatus
+  readonly createdAt: Date
+}
+
+/** Trust of an agent that nobody has scored yet. */
+export const initialTrustScore = 0.5
+
+/** From which trust score on the risk is at most this; below the last, CRITICAL. */
+export const riskFloors = { LOW: 0.75, MEDIUM: 0.5, HIGH: 0.3 } as const
+
+export function riskLevelOf(trustScore: number): RiskLevel {
+  if (trustScore >= riskFloors.LOW) return 'LOW'
+  if (trustScore >= riskFloors.MEDIUM) return 'MEDIUM'
+  return trustScore >= riskFloors.HIGH ? 'HIGH' : 'CRITICAL'
+}
+
+/** From each status, those that it may change to. A revoked identity stays so: its keys may be with someone else. */
+const transitions: Readonly<Record<IdentityStatus, readonly IdentityStatus[]>> = {
+  pending: ['active', 'revoked', 'deleted'],
+  active: ['suspended', 'revoked', 'deleted'],
+  suspended: ['active', 'revoked', 'deleted'],
+  revoked: ['deleted'],
+  deleted: [],
+}
+
+/** Moves an agent to another status, or refuses by naming those that it may move to. */
+export function changeStatus(agent: Agent, to: IdentityStatus, at: Date): Agent {
+  const legal = transitions[agent.status]
+  if (!legal.includes(to)) {
+    const choice = legal.length === 0 ? 'it stays so' : `it may become ${legal.join(', ')}`
+    throw new Problem('wrong-state', `agent ${agent.id} is ${agent.status}; ${choice}`)
+  }
+  return { ...agent, status: to, updatedAt: at }
+}
+
+/** Refuses to change what has ended for good. */
+export function requireChangeable(agent: Agent): void {
+  if (agent.status === 'revoked' || agent.status === 'deleted')
+    throw new Problem('wrong-state', `agent ${agent.id} is ${agent.status} and can no longer be changed`)
+}

@@ -1,0 +1,120 @@
+import { generateKeyPairSync } from 'node:crypto'
+import type { RegisterAgent } from '@agent-iam/contract/agents'
+import { registrationProofSeconds, registrationText } from '@agent-iam/contract/agent-proofs'
+import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
+import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { isLabel } from '../capabilities/model.ts'
+import { grant, requireMayGrant, requireWithin } from '../capabilities/service.ts'
+import type { AgentKey } from '../credentials/model.ts'
+import { insertAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
+import { initialTrustScore, type Agent } from './model.ts'
+import { insertAgent } from './store.ts'
+
+export interface Registered {
+  readonly agent: Agent
+  readonly grants: readonly string[]
+  readonly key: AgentKey
+  /** PKCS#8 PEM, when the server made the key. */
+  readonly privateKey: string | undefined
+}
+
+/**
+ * Registers an agent for the caller: a user or service, which will own it, or the bearer of an enrolment token, whose
+ * owner will. What it asks for must lie within what the caller may hand out.
+ */
+export async function registerAgent(ctx: Context, input: RegisterAgent): Promise<Registered> {
+  const { key, privateKey } = input.publicKey === undefined ? makeKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
+  const isProved = privateKey !== undefined || checkProof(ctx, input, key)
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('agents:register', { type: 'agents' })
+    const { owner, enrolmentTokenId } = await admit(tx, input)
+    const agent = newAgent(tx, input, { owner, enrolmentTokenId, isProved })
+    await insert(tx, agent, key)
+    await grant(tx, agent.id, input.capabilities)
+    recordEvent(tx, {
+      type: 'agent.registered',
+      resource: `agent-iam/agents/${agent.id}`,
+      data: {
+        name: agent.name,
+        type: agent.type,
+        status: agent.status,
+        owner,
+        capabilities: input.capabilities,
+        keyThumbprint: key.thumbprint,
+        enrolmentTokenId: enrolmentTokenId ?? null,
+      },
+    })
+    return { agent, grants: input.capabilities.filter((entry) => !isLabel(entry)), key, privateKey }
+  })
+}
+
+interface Admission {
+  readonly owner: IdentityId
+  readonly enrolmentTokenId: EnrolmentTokenId | undefined
+}
+
+/** Who will own the agent; throws when more is asked for than the caller may hand out. */
+async function admit(tx: Transaction, input: RegisterAgent): Promise<Admission> {
+  if (tx.caller.kind === 'enrolment-token') return admitEnrolled(tx, tx.caller.enrolmentTokenId, input)
+  if (tx.caller.kind !== 'identity' || tx.caller.identityId.startsWith('agt_'))
+    throw new Problem('forbidden', 'a user, a service or an enrolment token registers agents; an agent delegates')
+  await requireMayGrant(tx, input.capabilities)
+  return { owner: tx.caller.identityId, enrolmentTokenId: undefined }
+}
+
+async function admitEnrolled(tx: Transaction, id: EnrolmentTokenId, input: RegisterAgent): Promise<Admission> {
+  const token = await spendEnrolment(tx, id)
+  if (token.allowedTypes.length > 0 && !token.allowedTypes.includes(input.type))
+    throw new Problem('capability-exceeded', `the enrolment token registers ${token.allowedTypes.join(', ')}, not ${input.type}`)
+  requireWithin(input.capabilities, token.ceiling, 'the enrolment token’s ceiling')
+  return { owner: token.owner, enrolmentTokenId: token.id }
+}
+
+function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & { isProved: boolean }): Agent {
+  const now = tx.clock.now()
+  return {
+    id: tx.newId('agent'),
+    name: input.name,
+    type: input.type,
+    status: admission.isProved ? 'active' : 'pending',
+    owner: admission.owner,
+    createdBy: actorOf(tx.caller),
+    enrolmentTokenId: admission.enrolmentTokenId,
+    trustScore: initialTrustScore,
+    trustBasis: 'initial',
+    labels: input.capabilities.filter(isLabel),
+    metadata: input.metadata,
+    expiresAt: undefined,
+    createdAt: now,
+    updatedAt: now,
+    lastActivity: undefined,
+  }
+}
+
+async function insert(tx: Transaction, agent: Agent, key: AgentKey): Promise<void> {
+  if (!(await insertAgent(tx, agent)))
+    throw new Problem('already-exists', `the name "${agent.name}" is taken, or looks like one that is`)
+  if (!(await insertAgentKey(tx, agent.id, key)))
+    throw new Problem('already-exists', 'this public key belongs to another agent; every agent needs its own')
+}
+
+/** Whether the registrant showed that it holds the private key; throws when what it showed is wrong. */
+function checkProof(ctx: Context, { name, proof }: RegisterAgent, key: AgentKey): boolean {
+  if (!proof) return false
+  const age = Math.abs(ctx.clock.now().getTime() - Date.parse(proof.issuedAt)) / 1000
+  const text = registrationText(ctx.keys.issuerOf(ctx.caller.tenantId), name, key.thumbprint, proof.issuedAt)
+  if (age <= registrationProofSeconds && verifySignature(key, text, proof.signature)) return true
+  throw new Problem('invalid-request', 'proof: is not a signature by this key over this registration, made just now for this issuer', {
+    errors: [{ field: 'proof', message: 'does not verify' }],
+  })
+}
+
+function makeKey(): { key: AgentKey; privateKey: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  return {
+    key: readAgentKey({ ...publicKey.export({ format: 'jwk' }) }),
+    privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * Sessions: logins of agents by key and of people by password, and all that descends from one. An unknown identity and
+ * a wrong proof take the same steps and are told in the same words. Ending a session is exact: each use of a token asks
+ * the primary whether its session lives.
+ */
+import type { UserLogin } from '@agent-iam/contract/auth'
+import { platformTenantId, type SessionId } from '@agent-iam/contract/ids'
+import { addSeconds } from '../../platform/clock.ts'
+import { asCaller, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { isId } from '../../platform/ids.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { findPasswordHash, verifyPassword } from '../credentials/service.ts'
+import { findUserByEmail } from '../identities/service.ts'
+import { findTenantId } from '../tenants/service.ts'
+import { refreshGraceSeconds } from '../tokens/model.ts'
+import {
+  findRefreshTokenForUpdate,
+  findRefreshTokenTenant,
+  markRefreshTokenUsed,
+  readAccessToken,
+  succeedTokens,
+  type TokenPair,
+} from '../tokens/service.ts'
+import { notProved } from './agent-login.ts'
+import { requireActive, requireLive } from './model.ts'
+import { startSession } from './start.ts'
+import { endSession, findSession } from './store.ts'
+
+export { challengeFor, loginAgent } from './agent-login.ts'
+
+/** Logs in a person. Hashing happens outside the transaction: it takes long, and needs no connection. */
+export async function loginUser(ctx: Context, { email, password, tenant }: UserLogin): Promise<TokenPair> {
+  // An unknown tenant is looked for in the platform's, where nobody has the address, and costs the same.
+  const tenantId = (await findTenantId(ctx, tenant)) ?? platformTenantId
+  const inTenant = asCaller(ctx, { ...ctx.caller, tenantId })
+  const known = await inTransaction(inTenant, async (tx) => {
+    const user = await findUserByEmail(tx, email.toLowerCase())
+    return user && { user, hash: await findPasswordHash(tx, user.id) }
+  })
+  const isProved = await verifyPassword(known?.hash, password)
+  if (!known || !isProved || (await findTenantId(ctx, tenant)) === undefined) throw notProved()
+  return inTransaction(inTenant, async (tx) => {
+    const user = await findUserByEmail(tx, email.toLowerCase())
+    if (user?.id !== known.user.id) throw notProved()
+    requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
+    return startSession(tx, user.id)
+  })
+}
+
+/** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
+export async function callerOfAccessToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
+  const { tenantId, subject, sessionId, expiresAt } = await readAccessToken(ctx, token)
+  if (!isId('session', sessionId)) throw new Problem('invalid-token', 'the access token is not valid here')
+  return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
+    const found = await findSession(tx, sessionId)
+    if (!found || found.session.identityId !== subject)
+      throw new Problem('token-revoked', 'the session has ended; log in again')
+    requireLive(found.session, found.identity, tx.clock.now())
+    const { identityId } = found.session
+    return { kind: 'identity', tenantId, identityId, sessionId, expiresAt, address: ctx.caller.address }
+  })
+}
+
+/** Trades a refresh token for its successor. One used before ends the session, but for the grace. */
+export async function refreshSession(ctx: Context, refreshToken: string): Promise<TokenPair> {
+  const digest = sha256(refreshToken)
+  const tenantId = await inTransaction(ctx, (tx) => findRefreshTokenTenant(tx, digest))
+  if (!tenantId) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
+  const outcome = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), (tx) => succeed(tx, refreshToken, digest))
+  // Thrown here, not inside: a thrown Problem would roll back the end of the session.
+  if (outcome === 'reused') throw new Problem('token-revoked', 'the refresh token was used before, so its session was ended')
+  return outcome
+}
+
+async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): Promise<TokenPair | 'reused'> {
+  const token = await findRefreshTokenForUpdate(tx, digest)
+  const found = token && (await findSession(tx, token.sessionId))
+  if (!token || !found) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
+  const { session, identity } = found
+  requireLive(session, identity, tx.clock.now())
+  if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) {
+    await endSession(tx, session.id, 'refresh token reused')
+    recordEvent(tx, { ...ended(session.id), type: 'session.reuse-detected', chain: [session.identityId] })
+    return 'reused'
+  }
+  if (!token.usedAt) await markRefreshTokenUsed(tx, digest)
+  recordEvent(tx, {
+    type: 'session.refreshed',
+    resource: `agent-iam/sessions/${session.id}`,
+    chain: [session.identityId],
+    data: { identityId: session.identityId },
+  })
+  return succeedTokens(tx, refreshToken, { identityId: session.identityId, sessionId: session.id })
+}
+
+/** Ends the caller's own session, and with it every token of it. */
+export async function logout(ctx: Context): Promise<{ sessionId: SessionId; endedAt: Date }> {
+  const { sessionId } = requireSession(ctx.caller)
+  return inTransaction(ctx, async (tx) => {
+    if (!(await endSession(tx, sessionId, 'logout'))) throw new Problem('token-revoked', 'the session has ended already')
+    recordEvent(tx, ended(sessionId))
+    return { sessionId, endedAt: tx.clock.now() }
+  })
+}
+
+/** The caller as an identity in a session; an enrolment token is neither. */
+export function requireSession(caller: Caller): Caller & { kind: 'identity' } {
+  if (caller.kind === 'identity') return caller
+  throw new Problem('forbidden', 'an enrolment token only registers agents; log in with the agent’s key')
+}
+
+function ended(sessionId: SessionId) {
+  return { type: 'session.ended' as const, resource: `agent-iam/sessions/${sessionId}`, narrows: true }
+}

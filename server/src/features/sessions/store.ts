@@ -1,0 +1,79 @@
+import type { IdentityStatus } from '@agent-iam/contract/agents'
+import type { SessionId } from '@agent-iam/contract/ids'
+import type { Transaction } from '../../platform/context.ts'
+import { fromUuid, toUuid } from '../../platform/ids.ts'
+import type { Session } from './model.ts'
+
+declare module '../../platform/database.ts' {
+  interface Tables {
+    sessions: {
+      tenant_id: string
+      id: string
+      identity_id: string
+      started_at: Date
+      expires_at: Date
+      ended_at: Date | null
+      end_reason: string | null
+    }
+  }
+}
+
+export async function insertSession(tx: Transaction, session: Session): Promise<void> {
+  await tx.db
+    .insertInto('sessions')
+    .values({
+      tenant_id: toUuid(tx.caller.tenantId),
+      id: toUuid(session.id),
+      identity_id: toUuid(session.identityId),
+      started_at: session.startedAt,
+      expires_at: session.expiresAt,
+      ended_at: null,
+      end_reason: null,
+    })
+    .execute()
+}
+
+/** A session with whose it is, read from the primary: revocation is exact. */
+export interface SessionWithIdentity {
+  readonly session: Session
+  readonly identity: { readonly status: IdentityStatus; readonly expiresAt: Date | undefined }
+}
+
+export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
+  const row = await tx.db
+    .selectFrom('sessions')
+    .innerJoin('identities', (join) =>
+      join.onRef('identities.id', '=', 'sessions.identity_id').onRef('identities.tenant_id', '=', 'sessions.tenant_id'),
+    )
+    .select(['sessions.id', 'identity_id', 'started_at', 'sessions.expires_at', 'ended_at'])
+    .select(['identities.kind', 'identities.status', 'identities.expires_at as identity_expires_at'])
+    .where('sessions.tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('sessions.id', '=', toUuid(id))
+    .executeTakeFirst()
+  return (
+    row && {
+      session: {
+        id: fromUuid('session', row.id),
+        identityId: fromUuid(row.kind, row.identity_id),
+        startedAt: row.started_at,
+        expiresAt: row.expires_at,
+        endedAt: row.ended_at ?? undefined,
+      },
+      identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
+    }
+  )
+}
+
+/** Returns false when it had ended already. */
+export async function endSession(tx: Transaction, id: SessionId, reason: string): Promise<boolean> {
+  const ended = await tx.db
+    .updateTable('sessions')
+    .set({ ended_at: tx.clock.now(), end_reason: reason })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .where('ended_at', 'is', null)
+    .returning('identity_id')
+    .executeTakeFirst()
+  return ended !== undefined
+}
+

@@ -1,0 +1,97 @@
+import { platformTenantId, type TenantId, type UserId } from '@agent-iam/contract/ids'
+import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { addSeconds } from '../../platform/clock.ts'
+import { ConfigError } from '../../platform/config.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { newSecret } from '../../platform/random.ts'
+import { recordEvent } from '../audit/service.ts'
+import { assignRole } from '../capabilities/service.ts'
+import { issueEnrolmentToken, revokeEnrolmentTokensNamed } from '../credentials/service.ts'
+import { insertUser, listUsers } from '../identities/service.ts'
+import type { User } from '../identities/model.ts'
+import { createSigningKey, hasSigningKey } from '../keys/service.ts'
+import { defaultTenantSlug } from '../tenants/model.ts'
+import { createTenant, findTenantId } from '../tenants/service.ts'
+import { embeddedEnrolment, setupLinkSeconds, setupTokenPrefix } from './model.ts'
+import { closeSetupLinks, hasOpenSetupLink, insertMasterKey, insertSetupLink, listMasterKeys } from './store.ts'
+
+/** Refuses to start with a master key that the database does not know: it would seal what nobody can open. */
+export async function checkMasterKey(ctx: Context): Promise<void> {
+  await inTransaction(inTenant(ctx, platformTenantId), async (tx) => {
+    const known = await listMasterKeys(tx)
+    if (known.length === 0) return insertMasterKey(tx, tx.sealer.keyId, tx.sealer.derive('check value'))
+    const found = known.find(({ keyId }) => keyId === tx.sealer.keyId)
+    if (!found?.checkValue.equals(tx.sealer.derive('check value')))
+      throw new ConfigError('This master key is not the one that sealed this database. Start with the right one.')
+  })
+}
+
+/**
+ * Makes whatever the first start makes and is not there yet: the default tenant, signing keys, and an administrator of
+ * the default and of the platform's tenant. Call it under the start lock. Returns the default tenant.
+ */
+export async function ensureFoundations(ctx: Context): Promise<TenantId> {
+  const platform = inTenant(ctx, platformTenantId)
+  const defaultTenantId = await ensureDefaultTenant(platform)
+  for (const there of [platform, inTenant(ctx, defaultTenantId)]) {
+    if (!(await inTransaction(there, (tx) => hasSigningKey(tx)))) await createSigningKey(there)
+    await ensureAdministrator(there)
+  }
+  return defaultTenantId
+}
+
+/** The administrator that the first start made in a tenant. */
+export async function findAdministrator(ctx: Context): Promise<User> {
+  const [first] = await inTransaction(ctx, (tx) => listUsers(tx, 1))
+  if (!first) throw new Error('the first start did not make an administrator')
+  return first
+}
+
+/**
+ * A new setup link's secret, while the administrator has no password yet. With `onlyOne`, not while another link is
+ * still open: it was shown where another instance started.
+ */
+export async function openSetup(ctx: Context, { onlyOne }: { onlyOne: boolean }): Promise<string | undefined> {
+  const platform = inTenant(ctx, platformTenantId)
+  if ((await findAdministrator(platform)).status !== 'pending') return undefined
+  return inTransaction(platform, async (tx) => {
+    if (onlyOne && (await hasOpenSetupLink(tx))) return undefined
+    const token = newSecret(tx.random, setupTokenPrefix)
+    await closeSetupLinks(tx)
+    await insertSetupLink(tx, sha256(token), addSeconds(tx.clock.now(), setupLinkSeconds))
+    recordEvent(tx, { type: 'setup.link-made' })
+    return token
+  })
+}
+
+/** The embedded server's enrolment token, made anew at each start; the one of the start before ends. */
+export async function renewEmbeddedEnrolment(ctx: Context, tenantId: TenantId): Promise<{ token: string; expiresAt: Date }> {
+  const there = inTenant(ctx, tenantId)
+  const { id: owner } = await findAdministrator(there)
+  return inTransaction(there, async (tx) => {
+    await revokeEnrolmentTokensNamed(tx, embeddedEnrolment.name)
+    const { token, enrolmentToken } = await issueEnrolmentToken(tx, { ...embeddedEnrolment, owner })
+    return { token, expiresAt: enrolmentToken.expiresAt }
+  })
+}
+
+export function inTenant(ctx: Context, tenantId: TenantId): Context {
+  return asCaller(ctx, { kind: 'system', tenantId, address: '' })
+}
+
+async function ensureDefaultTenant(platform: Context): Promise<TenantId> {
+  const made = await createTenant(platform, defaultTenantSlug, 'Default')
+  const id = made?.id ?? (await findTenantId(platform, defaultTenantSlug))
+  if (!id) throw new Error('the default tenant can neither be made nor found')
+  return id
+}
+
+/** Pending until somebody sets a password through the setup link. */
+async function ensureAdministrator(there: Context): Promise<void> {
+  await inTransaction(there, async (tx) => {
+    if ((await listUsers(tx, 1)).length > 0) return
+    const id: UserId = tx.newId('user')
+    await insertUser(tx, { id, name: 'Administrator', email: undefined, status: 'pending', createdAt: tx.clock.now() })
+    await assignRole(tx, id, 'admin')
+  })
+}

@@ -1,0 +1,18 @@
+/** How long a setup link is good for: the time to find the terminal it was printed on. */
+export const setupLinkSeconds = 3600
+
+export const setupTokenPrefix = 'setup_'
+
+/** The address a person opens. The secret stands in the fragment, which browsers send to nobody. */
+export function setupLink(publicUrl: string, token: string): string {
+  return `${publicUrl}/setup#token=${token}`
+}
+
+/** What the embedded server's own enrolment token may do: enough to try things out on this machine, for a day. */
+export const embeddedEnrolment = {
+  name: 'this machine',
+  allowedTypes: [],
+  ceiling: ['*:*'],
+  quota: 100,
+  ttlSeconds: 86_400,
+} as const

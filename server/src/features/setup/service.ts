@@ -1,0 +1,81 @@
+/**
+ * The first start (DESIGN D15): tenants, keys and an administrator who sets a password through a link that is good once
+ * and for an hour. Administration always needs a person's login; the embedded server leaves an enrolment token only.
+ */
+import { passwordCharactersMin } from '@agent-iam/contract/setup'
+import { platformTenantId, type TenantId, type UserId } from '@agent-iam/contract/ids'
+import { inTransaction, type Context } from '../../platform/context.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { hashPassword, upsertPassword } from '../credentials/service.ts'
+import { updateUser } from '../identities/service.ts'
+import { defaultTenantSlug, platformTenantSlug } from '../tenants/model.ts'
+import { findAdministrator, inTenant } from './first-start.ts'
+import { useSetupLink } from './store.ts'
+
+export { checkMasterKey, ensureFoundations, openSetup, renewEmbeddedEnrolment } from './first-start.ts'
+
+export interface Administrator {
+  readonly email: string
+  readonly name: string
+  readonly password: string
+}
+
+export interface Account {
+  readonly userId: UserId
+  readonly tenant: string
+  readonly role: string
+}
+
+/** Makes the link's bearer the administrator of the default tenant and, for now, of the platform's. */
+export async function completeSetup(ctx: Context, token: string, administrator: Administrator): Promise<Account[]> {
+  requirePassword(administrator)
+  const defaultTenantId = ctx.keys.tenantOf(ctx.keys.publicUrl)
+  if (!defaultTenantId) throw new Error('there is no default tenant')
+  const hash = await hashPassword(administrator.password)
+  // The link is spent first: should we fail after that, the next start makes another, and nobody can use this one again.
+  await spendLink(inTenant(ctx, platformTenantId), token)
+  return [
+    await takeOffice(ctx, { tenantId: defaultTenantId, slug: defaultTenantSlug }, administrator, hash),
+    await takeOffice(ctx, { tenantId: platformTenantId, slug: platformTenantSlug }, administrator, hash),
+  ]
+}
+
+async function spendLink(platform: Context, token: string): Promise<void> {
+  await inTransaction(platform, async (tx) => {
+    if (await useSetupLink(tx, sha256(token))) return
+    throw new Problem('invalid-token', 'the setup link was used or has expired; start the server again for a new one')
+  })
+}
+
+async function takeOffice(
+  ctx: Context,
+  { tenantId, slug }: { tenantId: TenantId; slug: string },
+  { email, name }: Administrator,
+  hash: string,
+): Promise<Account> {
+  const there = inTenant(ctx, tenantId)
+  const user = await findAdministrator(there)
+  return inTransaction(there, async (tx) => {
+    const isUpdated = await updateUser(tx, { ...user, name, email: email.toLowerCase(), status: 'active' })
+    if (!isUpdated) throw new Problem('already-exists', 'another user has this e-mail address')
+    await upsertPassword(tx, user.id, hash)
+    recordEvent(tx, {
+      type: 'setup.completed',
+      resource: `agent-iam/users/${user.id}`,
+      personal: { subject: user.id, fields: { email: email.toLowerCase(), name, address: ctx.caller.address } },
+    })
+    return { userId: user.id, tenant: slug, role: 'admin' }
+  })
+}
+
+/** A password that is the address, or one character many times, is as good as none. */
+function requirePassword({ email, password }: Administrator): void {
+  const distinct = new Set(password).size
+  const [local = ''] = email.toLowerCase().split('@')
+  const isPersonal = local.length > 3 && password.toLowerCase().includes(local)
+  if (distinct >= passwordCharactersMin / 2 && !isPersonal) return
+  const message = 'is too easy to guess: use a passphrase without your address in it'
+  throw new Problem('invalid-request', `password: ${message}`, { errors: [{ field: 'password', message }] })
+}

@@ -1,0 +1,67 @@
+import type { Transaction } from '../../platform/context.ts'
+import { toUuid } from '../../platform/ids.ts'
+
+declare module '../../platform/database.ts' {
+  interface Tables {
+    setup_links: { tenant_id: string; digest: Buffer; created_at: Date; expires_at: Date; used_at: Date | null }
+    master_keys: { tenant_id: string; key_id: string; check_value: Buffer; created_at: Date }
+  }
+}
+
+export async function insertSetupLink(tx: Transaction, digest: Buffer, expiresAt: Date): Promise<void> {
+  await tx.db
+    .insertInto('setup_links')
+    .values({ tenant_id: toUuid(tx.caller.tenantId), digest, created_at: tx.clock.now(), expires_at: expiresAt, used_at: null })
+    .execute()
+}
+
+export async function hasOpenSetupLink(tx: Transaction): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom('setup_links')
+    .select('digest')
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', tx.clock.now())
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Returns false when the link is unknown, used or expired; of two who use it at once, one succeeds. */
+export async function useSetupLink(tx: Transaction, digest: Buffer): Promise<boolean> {
+  const used = await tx.db
+    .updateTable('setup_links')
+    .set({ used_at: tx.clock.now() })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('digest', '=', digest)
+    .where('used_at', 'is', null)
+    .where('expires_at', '>', tx.clock.now())
+    .returning('digest')
+    .executeTakeFirst()
+  return used !== undefined
+}
+
+/** Ends every link that was not used: the next one is the only one. */
+export async function closeSetupLinks(tx: Transaction): Promise<void> {
+  await tx.db
+    .updateTable('setup_links')
+    .set({ used_at: tx.clock.now() })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('used_at', 'is', null)
+    .execute()
+}
+
+export async function listMasterKeys(tx: Transaction): Promise<Array<{ keyId: string; checkValue: Buffer }>> {
+  const rows = await tx.db
+    .selectFrom('master_keys')
+    .select(['key_id', 'check_value'])
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .execute()
+  return rows.map((row) => ({ keyId: row.key_id, checkValue: row.check_value }))
+}
+
+export async function insertMasterKey(tx: Transaction, keyId: string, checkValue: Buffer): Promise<void> {
+  await tx.db
+    .insertInto('master_keys')
+    .values({ tenant_id: toUuid(tx.caller.tenantId), key_id: keyId, check_value: checkValue, created_at: tx.clock.now() })
+    .execute()
+}

@@ -1,0 +1,24 @@
+/**
+ * Tenants: organisations, each with its own rows, issuer, keys and log. Isolation is the database's work (DESIGN D4);
+ * here a tenant is made, and found by the name that people type.
+ */
+import type { TenantId } from '@agent-iam/contract/ids'
+import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { openLog, recordEvent } from '../audit/service.ts'
+import { findTenantIdBySlug, insertTenant } from './store.ts'
+import type { Tenant } from './model.ts'
+
+/** Makes a tenant and opens its log. Returns undefined when another has the slug, or won the race for it. */
+export async function createTenant(ctx: Context, slug: string, name: string): Promise<Tenant | undefined> {
+  const tenant: Tenant = { id: ctx.newId('tenant'), slug, name, status: 'active', createdAt: ctx.clock.now() }
+  return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId: tenant.id }), async (tx) => {
+    if (!(await insertTenant(tx, tenant))) return undefined
+    await openLog(tx)
+    recordEvent(tx, { type: 'tenant.created', data: { slug, name } })
+    return tenant
+  })
+}
+
+export async function findTenantId(ctx: Context, slug: string): Promise<TenantId | undefined> {
+  return inTransaction(ctx, (tx) => findTenantIdBySlug(tx, slug))
+}

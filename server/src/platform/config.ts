@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parse } from 'smol-toml'
+import { z } from 'zod'
+import { logLevels, type LogLevel } from './log.ts'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'is not a postgres:// URL' })
+
+const Settings = z
+  .object({
+    AGENT_IAM_PORT: port.default(9000),
+    AGENT_IAM_HOST: z.string().min(1).default('127.0.0.1'),
+    AGENT_IAM_PUBLIC_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')).optional(),
+    AGENT_IAM_DATA: z.string().min(1).default('./data'),
+    AGENT_IAM_MASTER_KEY: z.string().optional(),
+    AGENT_IAM_MASTER_KEY_FILE: z.string().optional(),
+    AGENT_IAM_CREDENTIALS: z.string().optional(),
+    AGENT_IAM_LOG_LEVEL: z.enum(logLevels).default('info'),
+    AGENT_IAM_METRICS_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+    AGENT_IAM_DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
+    DATABASE_URL: databaseUrl.optional(),
+    REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'is not a redis:// URL' }).optional(),
+    XDG_CONFIG_HOME: z.string().optional(),
+    HOME: z.string().optional(),
+  })
+  .superRefine((settings, refinement) => {
+    const complain = (field: string, message: string) => refinement.addIssue({ code: 'custom', path: [field], message })
+    if (settings.DATABASE_URL && !settings.AGENT_IAM_PUBLIC_URL)
+      complain('AGENT_IAM_PUBLIC_URL', 'is required with DATABASE_URL: it is the issuer of every token')
+    if (settings.DATABASE_URL && !settings.AGENT_IAM_MASTER_KEY && !settings.AGENT_IAM_MASTER_KEY_FILE)
+      complain('AGENT_IAM_MASTER_KEY', 'or AGENT_IAM_MASTER_KEY_FILE is required with DATABASE_URL (32 bytes, base64url)')
+    if (!isLoopback(settings.AGENT_IAM_HOST) && !settings.AGENT_IAM_PUBLIC_URL?.startsWith('https:'))
+      complain('AGENT_IAM_HOST', 'is not a loopback address: set an https AGENT_IAM_PUBLIC_URL (TLS ends at a proxy)')
+  })
+
+export interface Config {
+  readonly port: number
+  readonly host: string
+  /** Undefined until the port is known: `http://localhost:‹port›`. */
+  readonly publicUrl: string | undefined
+  readonly dataFolder: string
+  /** Absolute path of the file where CLI and SDK of this machine find the enrolment token. */
+  readonly credentialsFile: string
+  readonly masterKey: string | undefined
+  readonly masterKeyFile: string | undefined
+  readonly databaseUrl: string | undefined
+  readonly databasePoolMax: number
+  readonly redisUrl: string | undefined
+  readonly logLevel: LogLevel
+  readonly metricsToken: string | undefined
+}
+
+/** Thrown with every fault named at once, so that one restart is enough. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+const configFile = 'agent-iam.toml'
+
+/**
+ * Reads the environment over `agent-iam.toml`, once; the master key is erased from the environment.
+ *
+ * The file holds the same names in lower case without the prefix: `port = 9000`, `database_url = "…"`.
+ */
+export function readConfig(env: NodeJS.ProcessEnv = process.env, folder = process.cwd()): Config {
+  const result = Settings.safeParse({ ...readFileSettings(resolve(folder, configFile)), ...withoutEmpty(env) })
+  delete env['AGENT_IAM_MASTER_KEY']
+  if (!result.success) {
+    const faults = result.error.issues.map((issue) => `  ${issue.path.join('.') || configFile}: ${issue.message}`)
+    throw new ConfigError(`The configuration has ${faults.length === 1 ? 'a fault' : 'faults'}:\n${faults.join('\n')}`)
+  }
+  return toConfig(result.data, folder)
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+}
+
+function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
+  const configHome = settings.XDG_CONFIG_HOME ?? `${settings.HOME ?? '.'}/.config`
+  return Object.freeze({
+    port: settings.AGENT_IAM_PORT,
+    host: settings.AGENT_IAM_HOST,
+    publicUrl: settings.AGENT_IAM_PUBLIC_URL,
+    dataFolder: resolve(folder, settings.AGENT_IAM_DATA),
+    credentialsFile: resolve(settings.AGENT_IAM_CREDENTIALS ?? `${configHome}/agent-iam/credentials.json`),
+    masterKey: settings.AGENT_IAM_MASTER_KEY,
+    masterKeyFile: settings.AGENT_IAM_MASTER_KEY_FILE,
+    databaseUrl: settings.DATABASE_URL,
+    databasePoolMax: settings.AGENT_IAM_DATABASE_POOL,
+    redisUrl: settings.REDIS_URL,
+    logLevel: settings.AGENT_IAM_LOG_LEVEL,
+    metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
+  })
+}
+
+const bareNames = new Set(['database_url', 'redis_url'])
+
+function readFileSettings(path: string): Record<string, unknown> {
+  const text = readIfThere(path)
+  if (text === undefined) return {}
+  const entries = Object.entries(parseToml(text))
+  const named = entries.map(([key, value]): [string, unknown] => [
+    bareNames.has(key) ? key.toUpperCase() : `AGENT_IAM_${key.toUpperCase()}`,
+    value,
+  ])
+  const unknown = named.filter(([name]) => !Object.hasOwn(Settings.shape, name))
+  if (unknown.length > 0)
+    throw new ConfigError(`${configFile} has settings that nobody knows: ${unknown.map(([name]) => name).join(', ')}`)
+  return Object.fromEntries(named)
+}
+
+function parseToml(text: string): Record<string, unknown> {
+  try {
+    return parse(text)
+  } catch (error) {
+    throw new ConfigError(`${configFile} is not TOML: ${String(error)}`, { cause: error })
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+function withoutEmpty(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+}

@@ -1,0 +1,174 @@
+import type { EventType } from '@agent-iam/contract/event-types'
+import type { DecisionId, EventId, IdentityId, LogId, SessionId, EnrolmentTokenId, TenantId } from '@agent-iam/contract/ids'
+import type { Json } from '@agent-iam/contract/json'
+import type { Clock } from './clock.ts'
+import type { Connection, Database } from './database.ts'
+import type { NewId } from './ids.ts'
+import type { Keys } from './keys.ts'
+import type { Log } from './log.ts'
+import type { Random } from './random.ts'
+import type { Sealer } from './sealing.ts'
+import type { SharedState } from './shared-state.ts'
+
+interface Origin {
+  readonly tenantId: TenantId
+  /** The address the request came from; empty for what the system does itself. */
+  readonly address: string
+}
+
+/** Who is asking, as the door established it. */
+export type Caller = Origin &
+  (
+    | { readonly kind: 'identity'; readonly identityId: IdentityId; readonly sessionId: SessionId; readonly expiresAt: Date }
+    | { readonly kind: 'enrolment-token'; readonly enrolmentTokenId: EnrolmentTokenId }
+    | { readonly kind: 'anonymous' }
+    | { readonly kind: 'system' }
+  )
+
+/** What an authorisation is about: one of the platform's own resources, with what policies may ask of it. */
+export interface ProtectedResource {
+  /** The noun of the action, such as `agents`. */
+  readonly type: string
+  readonly id?: string
+  readonly owner?: IdentityId
+  readonly identity?: IdentityId
+}
+
+/** Asks the one decider for a transaction's caller. `features/authorization` implements it. */
+export type Authorizer = (tx: Transaction, action: PlatformAction, resource: ProtectedResource) => Promise<void>
+
+/** One of the platform's own actions, as `noun:verb`. */
+export type PlatformAction = `${string}:${string}`
+
+/** An event as a use case tells it; the spine adds who, when and where. */
+export interface EventDraft {
+  readonly type: EventType
+  readonly action?: string
+  readonly resource?: string
+  readonly decision?: 'allow' | 'deny'
+  readonly reasons?: readonly string[]
+  readonly decisionId?: DecisionId
+  /** The identities from the root to the one that acted; the actor alone when absent. */
+  readonly chain?: readonly string[]
+  readonly data?: Readonly<Record<string, Json>>
+  /** Whatever tells about a person: sealed with the key of `subject`, so that the person can be forgotten. */
+  readonly personal?: { readonly subject: DataSubject; readonly fields: Readonly<Record<string, Json>> }
+  /** It takes something away, so decisions made before it may no longer be recorded. */
+  readonly narrows?: boolean
+}
+
+/** Whose key seals personal fields: a person, or the tenant's month for text that may name anyone. */
+export type DataSubject = IdentityId | 'month'
+
+/** Where an event lies once it is committed. */
+export interface EventRecord {
+  readonly log: LogId
+  readonly sequence: number
+  readonly leafHash: string
+}
+
+export interface PendingEvent extends EventDraft {
+  readonly id: EventId
+  readonly at: Date
+  /** Filled when the transaction appends, so there once `inTransaction` has returned. */
+  record?: EventRecord
+}
+
+/**
+ * All that a use case may reach of the outside world. It stays this small: a feature is imported, never put in here.
+ */
+export interface Context {
+  readonly caller: Caller
+  readonly requestId: string
+  /** From the caller's `traceparent`, if any. */
+  readonly traceId: string | undefined
+  readonly log: Log
+  readonly clock: Clock
+  readonly random: Random
+  readonly newId: NewId
+  readonly db: Database
+  readonly sharedState: SharedState
+  readonly keys: Keys
+  readonly sealer: Sealer
+  readonly authorizer: Authorizer
+  readonly spine: Spine
+}
+
+/** A context inside a transaction: stores take no other. */
+export interface Transaction extends Omit<Context, 'db'> {
+  readonly db: Connection
+  /** Throws `forbidden` unless the caller may do this to what was loaded; `not-found` when it may not even read it. */
+  authorize(action: PlatformAction, resource: ProtectedResource): Promise<void>
+  /** Events to append as the last statement. */
+  readonly events: PendingEvent[]
+  /** Why this transaction was allowed: the policies that permitted it, and the epoch under which they were asked. */
+  readonly grounds: { policyIds: string[]; epoch: number | undefined }
+}
+
+/** The audit log as the platform needs it; `features/audit` implements it. */
+export interface Spine {
+  /** Appends what the transaction collected, as its last statement. Throws `StaleEpochError` when it was overtaken. */
+  append(tx: Transaction): Promise<void>
+  /**
+   * Appends one event on its own, durable when this resolves; undefined when a narrowing overtook its epoch. Not to be
+   * awaited inside a transaction.
+   */
+  commitAlone(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined>
+}
+
+/** What this was decided under has been narrowed since: decide again. */
+export class StaleEpochError extends Error {
+  override name = 'StaleEpochError'
+}
+
+/** A narrowing every time in so many attempts is no accident: better to say `unavailable` than to spin. */
+export const staleAttemptsMax = 8
+
+/**
+ * Runs `work` in one transaction of the caller's tenant: what it writes, its events included, lands whole or not at
+ * all. Work that a narrowing overtook is rolled back and run again, so it must do nothing outside its transaction.
+ * Inside a transaction it joins it.
+ */
+export async function inTransaction<Result>(
+  ctx: Context | Transaction,
+  work: (tx: Transaction) => Promise<Result>,
+): Promise<Result> {
+  if ('events' in ctx) return work(ctx)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ctx.db.transaction(ctx.caller.tenantId, async (db) => {
+        const tx: Transaction = {
+          ...ctx,
+          db,
+          authorize: (action, resource) => ctx.authorizer(tx, action, resource),
+          events: [],
+          grounds: { policyIds: [], epoch: undefined },
+        }
+        const result = await work(tx)
+        if (tx.events.length > 0) await ctx.spine.append(tx)
+        return result
+      })
+    } catch (error) {
+      if (!(error instanceof StaleEpochError) || attempt >= staleAttemptsMax) throw error
+    }
+  }
+}
+
+/** The same context, acting in another tenant or as somebody else. */
+export function asCaller(ctx: Context, caller: Caller): Context {
+  return { ...ctx, caller }
+}
+
+/** How the caller is named in the log. */
+export function actorOf(caller: Caller): string {
+  switch (caller.kind) {
+    case 'identity':
+      return caller.identityId
+    case 'enrolment-token':
+      return caller.enrolmentTokenId
+    case 'anonymous':
+      return 'anonymous'
+    case 'system':
+      return 'system'
+  }
+}

@@ -1,0 +1,36 @@
+import { idPrefixes, idSchema, type Id, type IdKind } from '@agent-iam/contract/ids'
+import type { Clock } from './clock.ts'
+import type { Random } from './random.ts'
+
+export type NewId = <Kind extends IdKind>(kind: Kind) => Id<Kind>
+
+/** UUIDv7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits, so ids sort by the time they were made. */
+export function idGenerator(clock: Clock, random: Random): NewId {
+  return (kind) => {
+    const bytes = random(16)
+    bytes.writeUIntBE(clock.now().getTime(), 0, 6)
+    bytes[6] = (bytes.readUInt8(6) & 0x0f) | 0x70
+    bytes[8] = (bytes.readUInt8(8) & 0x3f) | 0x80
+    return makeId(kind, bytes.toString('hex'))
+  }
+}
+
+/** The id as the database stores it: the UUID without its prefix. */
+export function toUuid(id: Id<IdKind>): string {
+  const hex = id.slice(id.indexOf('_') + 1)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** The id on the wire, from the UUID that the database stores. */
+export function fromUuid<Kind extends IdKind>(kind: Kind, uuid: string): Id<Kind> {
+  return makeId(kind, uuid.replaceAll('-', ''))
+}
+
+/** Whether a text is an id of this kind. */
+export function isId<Kind extends IdKind>(kind: Kind, text: string): text is Id<Kind> {
+  return idSchema(kind).safeParse(text).success
+}
+
+function makeId<Kind extends IdKind>(kind: Kind, hex: string): Id<Kind> {
+  return `${idPrefixes[kind]}_${hex}`
+}

@@ -1,0 +1,31 @@
+import type { ProblemCode } from '@agent-iam/contract/problems'
+
+export interface FieldFault {
+  readonly field: string
+  readonly message: string
+}
+
+interface ProblemOptions {
+  /** For the log only. */
+  readonly cause?: unknown
+  /** Public: which fields are at fault. */
+  readonly errors?: readonly FieldFault[]
+}
+
+/**
+ * A refusal the caller is meant to see. Thrown anywhere, rendered once, at the door.
+ * `detail` is public and says what to do next; what only operators may read goes into `cause`.
+ */
+export class Problem extends Error {
+  override name = 'Problem'
+  readonly code: ProblemCode
+  readonly detail: string
+  readonly errors: readonly FieldFault[]
+
+  constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
+    super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.detail = detail
+    this.errors = options.errors ?? []
+  }
+}

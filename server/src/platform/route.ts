@@ -1,0 +1,70 @@
+import type { Operation, Read } from '@agent-iam/contract/operation'
+import type { z } from 'zod'
+import type { Context } from './context.ts'
+import { Problem } from './problem.ts'
+
+interface RawInput {
+  readonly params: unknown
+  readonly query: unknown
+  readonly body: unknown
+}
+
+/** An operation of the contract with the code that answers it. */
+export interface Route {
+  readonly operation: Operation
+  readonly answer: (ctx: Context, raw: RawInput) => Promise<unknown>
+}
+
+type Schema = z.ZodType | undefined
+
+interface Input<Params extends Schema, Query extends Schema, Body extends Schema> {
+  readonly params: Read<Params>
+  readonly query: Read<Query>
+  readonly body: Read<Body>
+}
+
+/** Binds an operation to its verb: reads what came in, and checks what goes out against the contract. */
+export function route<Params extends Schema, Query extends Schema, Body extends Schema, Response extends z.ZodType>(
+  operation: Operation<Params, Query, Body, Response>,
+  handle: (ctx: Context, input: Input<Params, Query, Body>) => Promise<z.input<Response>>,
+): Route {
+  return {
+    operation,
+    async answer(ctx, raw) {
+      const params = read(operation.params, raw.params, 'path')
+      const query = read(operation.query, raw.query, 'query')
+      const body = read(operation.body, raw.body, 'body')
+      // A response that breaks its own schema is our fault: it throws a ZodError and ends as a 500.
+      return operation.response.parse(await handle(ctx, { params, query, body }))
+    },
+  }
+}
+
+/** The one place where what came from outside is believed. */
+function read<S extends Schema>(schema: S | undefined, raw: unknown, part: string): Read<S>
+function read(schema: Schema, raw: unknown, part: string): unknown {
+  if (!schema) return refuseUnexpected(raw, part)
+  const result = schema.safeParse(raw)
+  if (result.success) return result.data
+  const errors = result.error.issues.flatMap((issue) => faultsOf(issue, part))
+  const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ')
+  throw new Problem('invalid-request', detail.slice(0, detailCharactersMax), { errors: errors.slice(0, errorsMax) })
+}
+
+/** A problem document is read by people: what does not fit a screen is cut. */
+const detailCharactersMax = 1000
+const errorsMax = 20
+
+function refuseUnexpected(raw: unknown, part: string): undefined {
+  const isEmpty = raw === undefined || (typeof raw === 'object' && raw !== null && Object.keys(raw).length === 0)
+  if (isEmpty || part === 'path') return undefined
+  throw new Problem('invalid-request', `this operation takes no ${part}`)
+}
+
+/** Of a body that fits none of several forms, the faults of the form it comes nearest to. */
+function faultsOf(issue: z.core.$ZodIssue, part: string): Array<{ field: string; message: string }> {
+  const field = issue.path.join('.') || part
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [{ field, message: issue.message }]
+  const nearest = issue.errors.toSorted((a, b) => a.length - b.length)[0] ?? []
+  return nearest.map((inner) => ({ field: [...issue.path, ...inner.path].join('.') || part, message: inner.message }))
+}

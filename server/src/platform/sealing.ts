@@ -1,0 +1,61 @@
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
+import { sha256 } from './digest.ts'
+import type { Random } from './random.ts'
+
+const keyBytes = 32
+const ivBytes = 12
+const tagBytes = 16
+/** Enough of the key's digest to tell keys apart. */
+const keyIdBytes = 8
+const version = 1
+
+/** Envelope encryption of secrets at rest: AES-256-GCM, bound to where the secret stands. */
+export interface Sealer {
+  /** Names the master key, without telling anything about it. */
+  readonly keyId: string
+  /** `place` is authenticated, not stored: tenant, table, column and owner, so that a row cannot be moved. */
+  seal(plain: Uint8Array, place: string): Buffer
+  /** Throws when the bytes were changed, moved, or sealed with another key. */
+  open(sealed: Uint8Array, place: string): Buffer
+  /** A key for one purpose, derived from the master key: the same on every instance. */
+  derive(purpose: string): Buffer
+}
+
+/** Seals with this master key. */
+export function createSealer(masterKey: Uint8Array, random: Random): Sealer {
+  if (masterKey.length !== keyBytes) throw new Error(`the master key must have ${keyBytes} bytes`)
+  const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', masterKey, '', `agent-iam ${purpose}`, keyBytes))
+  const keyId = sha256(derive('key id')).subarray(0, keyIdBytes)
+  const dataKey = derive('seal')
+  return {
+    keyId: keyId.toString('hex'),
+    derive,
+    seal: (plain, place) => Buffer.concat([Buffer.from([version]), keyId, encrypt(dataKey, { plain, place, random })]),
+    open(sealed, place) {
+      const bytes = Buffer.from(sealed)
+      if (bytes[0] !== version) throw new Error('sealed bytes of an unknown version')
+      if (!bytes.subarray(1, 1 + keyIdBytes).equals(keyId)) throw new Error('sealed with another master key')
+      return decrypt(dataKey, bytes.subarray(1 + keyIdBytes), place)
+    },
+  }
+}
+
+interface Encryption {
+  readonly plain: Uint8Array
+  readonly place: string
+  readonly random: Random
+}
+
+/** AES-256-GCM: nonce, ciphertext and tag in one. `place` is authenticated with it. */
+export function encrypt(key: Uint8Array, { plain, place, random }: Encryption): Buffer {
+  const iv = random(ivBytes)
+  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(place))
+  return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
+}
+
+/** Throws when anything was changed. */
+export function decrypt(key: Uint8Array, bytes: Uint8Array, place: string): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, ivBytes))
+  decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-tagBytes))
+  return Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()])
+}

@@ -1,0 +1,67 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Buckets in seconds, from a tenth of a millisecond: most answers take a few. */
+const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+
+/** What Prometheus may ask about the process. */
+export class Telemetry {
+  readonly #registry = new Registry()
+  readonly #requests = new Histogram({
+    name: 'agent_iam_request_seconds',
+    help: 'Requests by operation and status.',
+    labelNames: ['operation', 'status'],
+    buckets: secondsBuckets,
+    registers: [this.#registry],
+  })
+  readonly #decisions = new Counter({
+    name: 'agent_iam_decisions_total',
+    help: 'Decisions that were recorded and answered.',
+    labelNames: ['decision'],
+    registers: [this.#registry],
+  })
+  readonly #lostRefusals = new Counter({
+    name: 'agent_iam_refusal_events_lost_total',
+    help: 'Refusals that could not be recorded, because the database did not answer.',
+    registers: [this.#registry],
+  })
+  readonly #engineFaults = new Counter({
+    name: 'agent_iam_policy_engine_faults_total',
+    help: 'Times the policy engine failed, by what was to blame.',
+    labelNames: ['blame'],
+    registers: [this.#registry],
+  })
+
+  /** `auditLag` tells how many events wait to become durable. */
+  constructor(auditLag: () => number) {
+    collectDefaultMetrics({ register: this.#registry })
+    new Gauge({
+      name: 'agent_iam_audit_lag_events',
+      help: 'Events that wait to become durable.',
+      registers: [this.#registry],
+      collect() {
+        this.set(auditLag())
+      },
+    })
+  }
+
+  requestAnswered(operation: string, status: number, seconds: number): void {
+    this.#requests.observe({ operation, status }, seconds)
+  }
+
+  decisionAnswered(decision: 'allow' | 'deny'): void {
+    this.#decisions.inc({ decision })
+  }
+
+  refusalLost(): void {
+    this.#lostRefusals.inc()
+  }
+
+  engineFaulted(blame: string): void {
+    this.#engineFaults.inc({ blame })
+  }
+
+  /** In the text format of Prometheus. */
+  exposition(): Promise<string> {
+    return this.#registry.metrics()
+  }
+}

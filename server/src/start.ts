@@ -1,0 +1,154 @@
+import { createServer } from 'node:net'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createApp, type App, type World } from './app.ts'
+import { prepareLog } from './features/audit/service.ts'
+import { setupLink } from './features/setup/model.ts'
+import { openSetup, renewEmbeddedEnrolment } from './features/setup/service.ts'
+import { defaultTenantSlug } from './features/tenants/model.ts'
+import { systemClock } from './platform/clock.ts'
+import { isLoopback, readConfig, type Config } from './platform/config.ts'
+import { writeLocalServer } from './platform/credentials-file.ts'
+import { openDatabase, openPool } from './platform/database.ts'
+import { embeddedPoolMax, openEmbeddedDatabase, type EmbeddedDatabase } from './platform/embedded-database.ts'
+import { createLog, type Log } from './platform/log.ts'
+import { loadMasterKey } from './platform/master-key.ts'
+import { migrate, underStartLock } from './platform/migrate.ts'
+import { systemRandom } from './platform/random.ts'
+import { redisState } from './platform/redis-state.ts'
+import { createSealer } from './platform/sealing.ts'
+import { inProcessState } from './platform/shared-state.ts'
+
+export interface StartOptions {
+  /** Instead of the process's own environment. */
+  readonly env?: Record<string, string | undefined>
+  /** No log below `error`, for tests and the demo. */
+  readonly quiet?: boolean
+  /** Parts of the world to replace, for tests that show what they would see without them. */
+  readonly replace?: (world: World) => World
+}
+
+export interface RunningServer {
+  readonly url: string
+  /** Where the administrator sets a password; undefined once that is done, or when another instance showed it. */
+  readonly setupLink: string | undefined
+  /** The pool's waiting work drained, everything durable, everything closed. */
+  close(): Promise<void>
+}
+
+/** How often refusals that were only counted are put on record. */
+const flushIntervalMs = 60_000
+
+/** Starts the server as configured by the environment and `agent-iam.toml`. Throws `ConfigError` naming every fault. */
+export async function start(options: StartOptions = {}): Promise<RunningServer> {
+  const config = readConfig(options.env)
+  const log = createLog(options.quiet ? 'error' : config.logLevel)
+  const masterKey = await loadMasterKey(config, systemRandom)
+  const embedded = config.databaseUrl === undefined ? await openEmbeddedDatabase(config.dataFolder) : undefined
+  try {
+    return await startOn(config, { log, masterKey, embedded, replace: options.replace ?? ((world) => world) })
+  } catch (error) {
+    await embedded?.close()
+    throw error
+  }
+}
+
+interface Ground {
+  readonly log: Log
+  readonly masterKey: Buffer
+  readonly embedded: EmbeddedDatabase | undefined
+  readonly replace: (world: World) => World
+}
+
+async function startOn(config: Config, { log, masterKey, embedded, replace }: Ground): Promise<RunningServer> {
+  const onError = (error: Error) => log.warn({ error }, 'an idle database connection was lost')
+  const pool = embedded
+    ? openPool({ host: embedded.socketFolder, max: embeddedPoolMax, onError })
+    : openPool({ connectionString: config.databaseUrl ?? '', max: config.databasePoolMax, onError })
+  const local = inProcessState(systemClock)
+  const world = replace({
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    db: openDatabase(pool),
+    sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log),
+    sealer: createSealer(masterKey, systemRandom),
+  })
+  const port = config.port === 0 ? await freePort(config.host) : config.port
+  const publicUrl = config.publicUrl ?? `http://localhost:${port}`
+  const door = { publicUrl, isLoopback: isLoopback(config.host), metricsToken: config.metricsToken }
+  const app = await underStartLock(pool, async () => {
+    const applied = await migrate(pool)
+    if (applied.length > 0) log.info({ applied }, 'migrations were applied')
+    return createApp(world, door)
+  })
+  const link = await announce(app, config, { log, publicUrl, isEmbedded: embedded !== undefined })
+  await app.http.listen({ port, host: config.host })
+  const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
+  log.info({ url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() }, 'listening')
+  return {
+    url: publicUrl,
+    setupLink: link,
+    async close() {
+      clearInterval(timer)
+      await app.http.close()
+      await flush(app, log)
+      await app.close()
+      await world.sharedState.close()
+      await world.db.close()
+      await embedded?.close()
+      log.info({}, 'stopped')
+    },
+  }
+}
+
+/** A failure to record counts is logged; the server goes on. */
+async function flush(app: App, log: Log): Promise<void> {
+  await app.flush().catch((error: unknown) => log.error({ error }, 'counted refusals could not be recorded'))
+}
+
+interface Announcement {
+  readonly log: Log
+  readonly publicUrl: string
+  readonly isEmbedded: boolean
+}
+
+/** Leaves the enrolment token where this machine's SDK finds it, prepares the log, and opens the setup. */
+async function announce(app: App, config: Config, { log, publicUrl, isEmbedded }: Announcement): Promise<string | undefined> {
+  if (isEmbedded) await leaveEnrolmentToken(app, config, publicUrl)
+  else await prepareLog(app.system)
+  const file = join(config.dataFolder, 'setup-link')
+  const token = await openSetup(app.system, { onlyOne: !isEmbedded })
+  if (token === undefined) {
+    await rm(file, { force: true })
+    return undefined
+  }
+  const link = setupLink(publicUrl, token)
+  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
+  await writeFile(file, `${link}\n`, { mode: 0o600 })
+  log.info({ file }, 'open the link in this file within an hour to set the administrator’s password')
+  return link
+}
+
+async function leaveEnrolmentToken(app: App, config: Config, publicUrl: string): Promise<void> {
+  const { defaultTenantId: tenantId, system } = app
+  const { token, expiresAt } = await renewEmbeddedEnrolment(system, tenantId)
+  await writeLocalServer(config.credentialsFile, publicUrl, {
+    issuer: system.keys.issuerOf(tenantId),
+    tenantId,
+    tenant: defaultTenantSlug,
+    enrolmentToken: token,
+    expiresAt: expiresAt.toISOString(),
+  })
+}
+
+/** A port that is free now; we listen on it a moment later, when what depends on the address is made. */
+async function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().once('error', reject)
+    probe.listen(0, host, () => {
+      const address = probe.address()
+      probe.close(() => (typeof address === 'object' && address ? resolve(address.port) : reject(new Error('no port'))))
+    })
+  })
+}

@@ -1,0 +1,154 @@
+import { performance } from 'node:perf_hooks'
+import type { Operation } from '@agent-iam/contract/operation'
+import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { RefusalRecorder } from '../features/audit/refusals.ts'
+import { asCaller, type Context } from '../platform/context.ts'
+import { Problem } from '../platform/problem.ts'
+import type { Route } from '../platform/route.ts'
+import type { Telemetry } from '../platform/telemetry.ts'
+import { authenticate } from './authenticate.ts'
+import { hostGuard } from './host-guard.ts'
+import { problemDocument, toProblem } from './problem-response.ts'
+import { requireMetricsToken } from './metrics-guard.ts'
+import { renderPage } from './pages/pages.ts'
+
+/** Largest body: far above any honest request, far below what would hurt. */
+const bodyBytesMax = 262_144
+/** A client that sends its headers or body slower than this is not one. */
+const requestTimeoutMs = 30_000
+
+export interface Door {
+  /** A context for one request, before anybody is known. */
+  readonly world: Omit<Context, 'caller' | 'requestId' | 'traceId'>
+  readonly routes: readonly Route[]
+  readonly refusals: RefusalRecorder
+  readonly telemetry: Telemetry
+  readonly publicUrl: string
+  readonly isLoopback: boolean
+  readonly metricsToken: string | undefined
+}
+
+/** A request's whole way: match → authenticate → answer → send; whatever is thrown ends as a problem document. */
+export function createHttpServer(door: Door): FastifyInstance {
+  const server = fastify({ bodyLimit: bodyBytesMax, requestTimeout: requestTimeoutMs, forceCloseConnections: 'idle', logger: false })
+  server.addHook('onRequest', hostGuard(door.publicUrl, door.isLoopback))
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value)
+    done()
+  })
+  for (const route of door.routes) mount(server, door, route)
+  server.setNotFoundHandler((request, reply) => refuse(door, unknownPath(request), { request, reply, ctx: contextOf(door, request) }))
+  server.setErrorHandler((error, request, reply) => refuse(door, error, { request, reply, ctx: contextOf(door, request) }))
+  return server
+}
+
+/** For every answer that does not bring its own, as a page does its policy and the key set its lifetime. */
+const securityHeaders = {
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+}
+
+function mount(server: FastifyInstance, door: Door, route: Route): void {
+  const { operation } = route
+  const paths = [operation.path, ...(operation.aliases ?? [])].flatMap((path) =>
+    path.startsWith('/api/v1/') ? [path, path.slice('/api'.length)] : [path],
+  )
+  for (const url of paths) {
+    server.route({ method: operation.method, url, handler: (request, reply) => answer(door, route, { request, reply }) })
+  }
+}
+
+interface Exchange {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+async function answer(door: Door, route: Route, { request, reply }: Exchange): Promise<FastifyReply> {
+  const { operation } = route
+  const began = performance.now()
+  let ctx = contextOf(door, request)
+  try {
+    if (operation.id === 'metrics') requireMetricsToken(door.metricsToken, request.headers.authorization, door.isLoopback)
+    ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers.authorization))
+    const result = await route.answer(ctx, { params: request.params, query: request.query, body: request.body ?? undefined })
+    return await send({ operation, reply, publicUrl: ctx.keys.publicUrl }, result)
+  } catch (error) {
+    return await refuse(door, error, { request, reply, ctx, operation })
+  } finally {
+    door.telemetry.requestAnswered(operation.id, reply.statusCode, (performance.now() - began) / 1000)
+  }
+}
+
+/** Verifiers may keep the keys for a while: a new key is served long before it signs. */
+const jwksCacheControl = 'public, max-age=300'
+
+interface Sent {
+  readonly operation: Operation
+  readonly reply: FastifyReply
+  readonly publicUrl: string
+}
+
+function send({ operation, reply, publicUrl }: Sent, result: unknown): FastifyReply {
+  reply.status(operation.status)
+  if (operation.id === 'jwks' || operation.id === 'tenantJwks') reply.header('cache-control', jwksCacheControl)
+  if (operation.produces === 'text/html') {
+    const { contentSecurityPolicy } = renderPage(operation.id, publicUrl)
+    reply.header('content-security-policy', contentSecurityPolicy)
+  }
+  if (operation.produces) return reply.type(`${operation.produces}; charset=utf-8`).send(result)
+  return reply.type('application/json; charset=utf-8').send(JSON.stringify(result))
+}
+
+interface Refused extends Exchange {
+  readonly ctx: Context
+  readonly operation?: Operation
+}
+
+/** Every refusal is on record before it is told; where that fails, the refusal stands all the same. */
+async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operation }: Refused): Promise<FastifyReply> {
+  const problem = toProblem(thrown)
+  const document = problemDocument(problem, ctx.requestId)
+  logRefusal(ctx, problem, operation?.id ?? request.url)
+  try {
+    await door.refusals.record(ctx, { code: problem.code, operation: operation?.id ?? 'unknown' })
+  } catch (error) {
+    door.telemetry.refusalLost()
+    ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
+  }
+  if (document.status === 401) reply.header('www-authenticate', `Bearer realm="${ctx.keys.publicUrl}", error="${bearerError(problem)}"`)
+  if (document.status === 503) reply.header('retry-after', '1')
+  return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
+}
+
+/** RFC 6750 §3.1. */
+function bearerError({ code }: Problem): string {
+  return code === 'unauthenticated' ? 'invalid_request' : 'invalid_token'
+}
+
+function logRefusal({ log, requestId }: Context, problem: Problem, operation: string): void {
+  const fields = { requestId, code: problem.code, operation, ...(problem.cause !== undefined && { error: problem.cause }) }
+  if (problem.code === 'internal-error') log.error(fields, 'a request failed')
+  else if (problem.code === 'unavailable') log.warn(fields, 'a request could not be served')
+  else log.info(fields, 'a request was refused')
+}
+
+function unknownPath(request: FastifyRequest): Problem {
+  return new Problem('not-found', `there is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`)
+}
+
+/** W3C Trace Context §3.2: the trace id is 32 hex digits. */
+const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+const requestIds = new WeakMap<FastifyRequest, RequestId>()
+
+function contextOf({ world }: Door, request: FastifyRequest): Context {
+  const requestId = requestIds.get(request) ?? world.newId('request')
+  requestIds.set(request, requestId)
+  const header = request.headers['traceparent']
+  const traceId = typeof header === 'string' ? traceparent.exec(header)?.[1] : undefined
+  return { ...world, requestId, traceId, caller: { kind: 'anonymous', tenantId: platformTenantId, address: request.ip } }
+}
