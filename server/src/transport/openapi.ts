@@ -2,6 +2,7 @@ import type { Json } from '@agent-iam/contract/json'
 import type { Operation } from '@agent-iam/contract/operation'
 import { operationGroups } from '@agent-iam/contract/operations'
 import { ProblemDocument, problems, type ProblemCode } from '@agent-iam/contract/problems'
+import { madeOnce } from './made-once.ts'
 import { asObject, schemaWriter, toJson, type JsonObject, type SchemaWriter } from './openapi-schemas.ts'
 
 /** The release of the API that the document describes. */
@@ -23,7 +24,9 @@ export const documentedGroups = operationGroups.map(({ title, operations }) => (
 }))
 
 /** The whole API as OpenAPI 3.1, made from the contract. */
-export function openApiDocument(publicUrl: string): JsonObject {
+export const openApiDocument = madeOnce(describeApi)
+
+function describeApi(publicUrl: string): JsonObject {
   const schemas = schemaWriter()
   schemas.write(ProblemDocument, 'output')
   const paths: JsonObject = {}
@@ -55,7 +58,7 @@ export function openApiDocument(publicUrl: string): JsonObject {
 
 /** Every refusal that a client of this operation must expect: its own, and those that operations share. */
 export function problemsOf(operation: Operation): ProblemCode[] {
-  const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host', 'rate-limited']
+  const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host']
   if (operation.action !== 'public')
     codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')

@@ -3,13 +3,16 @@ import { problems, type ProblemCode } from '@agent-iam/contract/problems'
 import type { z } from 'zod'
 import { asObject, schemaWriter, type JsonObject } from '../openapi-schemas.ts'
 import { documentedGroups, problemsOf } from '../openapi.ts'
+import { madeOnce } from '../made-once.ts'
 import { docsSearch } from './docs-search.ts'
 import { html, type Html } from './html.ts'
 import { layout, type Page } from './layout.ts'
 import { schemaTables, shapeAnchor } from './schema-table.ts'
 
 /** The reference of every operation, made from the contract like the OpenAPI document. */
-export function docsPage(publicUrl: string): Page {
+export const docsPage = madeOnce(render)
+
+function render(publicUrl: string): Page {
   const shapes = allShapes()
   const groups = documentedGroups.map(({ title, operations }) => group(title, operations, { publicUrl, shapes }))
   return layout({

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { policyFor } from './content-security-policy.ts'
 import { html, trusted, type Html } from './html.ts'
 import { style } from './style.ts'
 
@@ -47,29 +47,12 @@ export function layout({ title, path, main, script }: Content): Page {
         ${script === undefined ? undefined : trusted(`<script>${script}</script>`)}
       </body>
     </html> `
-  return { html: document.markup, contentSecurityPolicy: policy(script) }
+  return { html: document.markup, contentSecurityPolicy: policyFor(script) }
 }
 
 function navigationLink(link: { path: string; text: string }, current: string): Html {
   const here = trusted(link.path === current ? ' aria-current="page"' : '')
   return html`<a href="${link.path}" ${here}>${link.text}</a>`
-}
-
-function policy(script: string | undefined): string {
-  const sources = [
-    `default-src 'none'`,
-    `style-src ${hashSource(style)}`,
-    `img-src data:`,
-    ...(script === undefined ? [] : [`script-src ${hashSource(script)}`, `connect-src 'self'`]),
-    `base-uri 'none'`,
-    `form-action 'none'`,
-    `frame-ancestors 'none'`,
-  ]
-  return sources.join('; ')
-}
-
-function hashSource(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
 const mark =

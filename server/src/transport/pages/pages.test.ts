@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { operations } from '@agent-iam/contract/operations'
 import { problems } from '@agent-iam/contract/problems'
 import { describe, expect, test } from 'vitest'
+import { contentSecurityPolicyOf } from './content-security-policy.ts'
 import { docsPage } from './docs.ts'
 import { homePage } from './home.ts'
 import { escapeHtml, html } from './html.ts'
@@ -14,12 +15,16 @@ const pages = [
   ['setup', setupPage()],
 ] as const
 
-describe.each(pages)('the %s page', (_name, page) => {
+describe.each(pages)('the %s page', (name, page) => {
   test('runs nothing that its policy does not name by hash', () => {
     const inline = [...page.html.matchAll(/<(?:script|style)>(.*?)<\/(?:script|style)>/gs)].map(([, text = '']) => text)
     expect(inline.length).toBeGreaterThan(0)
     for (const text of inline)
       expect(page.contentSecurityPolicy).toContain(`'sha256-${createHash('sha256').update(text).digest('base64')}'`)
+  })
+
+  test('has the policy that is sent with its operation', () => {
+    expect(contentSecurityPolicyOf(`${name}Page`)).toBe(page.contentSecurityPolicy)
   })
 
   test('loads nothing from elsewhere and carries no inline handler or style attribute', () => {
@@ -51,7 +56,7 @@ test('the reference shows every operation with its path and every code of a refu
     expect(reference).toContain(`id="${id}"`)
     expect(reference).toContain(`<code>${path}</code>`)
   }
-  for (const code of ['not-found', 'rate-limited', 'invalid-credentials'] as const)
+  for (const code of ['not-found', 'token-revoked', 'invalid-credentials'] as const)
     expect(reference).toContain(problems[code].advice)
 })
 

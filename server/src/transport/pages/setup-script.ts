@@ -22,7 +22,7 @@ form.addEventListener('submit', async (event) => {
   try {
     await send()
   } catch {
-    refuse('The server does not answer', 'See whether it is running, then try again. Nothing was changed.')
+    refuse('The server does not answer', 'See whether it is running, then try again.')
   } finally {
     button.disabled = false
   }
@@ -56,9 +56,9 @@ function showProblem(problem) {
     if (input) fault(input, sentence(input, message))
     else rest.push(field + ': ' + message)
   }
-  refuse(problem.title, capitalised([problem.detail, ...rest].filter(Boolean).join(' ')))
-  if (problem.code === 'invalid-token') byId('refusal-detail').textContent +=
-    ' A link works once and for one hour; a new one is made when the server starts without an administrator.'
+  const isAllBelow = rest.length === 0 && (problem.errors ?? []).length > 0
+  const detail = isAllBelow ? 'Mend what is marked below.' : [problem.detail, ...rest].filter(Boolean).join(' ')
+  refuse(problem.title, capitalised(detail))
   focusFirstFault()
 }
 
