@@ -10,7 +10,7 @@ import type { AgentKey } from '../credentials/model.ts'
 import { findAgentKeys, insertNonce, verifySignature } from '../credentials/service.ts'
 import { activateAgent, findAgentForUpdate, tenantOfIdentity } from '../identities/service.ts'
 import type { Agent } from '../identities/model.ts'
-import type { TokenPair } from '../tokens/service.ts'
+import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { makeChallenge, readChallenge } from './challenge.ts'
 import { requireActive } from './model.ts'
 import { startSession } from './start.ts'
@@ -31,7 +31,7 @@ export async function challengeFor(ctx: Context, agentId: AgentId): Promise<{ ch
 /** Logs in an agent by a signed challenge, or by a JWT assertion (RFC 7523) that its key signed. */
 export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLogin): Promise<TokenPair> {
   const { issuer, tenantId } = await issuerFor(ctx, agentId)
-  return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
+  const granted = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
     const agent = await findAgentForUpdate(tx, agentId)
     const key = (await findAgentKeys(tx, [agentId])).get(agentId)
     const proof = { agentId, issuer, key: agent && key ? key : dummyKey }
@@ -45,6 +45,7 @@ export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLo
       throw new Problem('replayed', 'this proof was used before; make a new one')
     return startSession(tx, (await becomeActive(tx, agent)).id)
   })
+  return signTokens(ctx, granted)
 }
 
 /** Unknown agents belong, as far as anyone can tell, to the default tenant. */

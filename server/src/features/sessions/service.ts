@@ -20,7 +20,9 @@ import {
   findRefreshTokenTenant,
   markRefreshTokenUsed,
   readAccessToken,
-  succeedTokens,
+  signTokens,
+  succeedRefreshToken,
+  type Grant,
   type TokenPair,
 } from '../tokens/service.ts'
 import { notProved } from './agent-login.ts'
@@ -41,12 +43,13 @@ export async function loginUser(ctx: Context, { email, password, tenant }: UserL
   })
   const isProved = await verifyPassword(known?.hash, password)
   if (!known || !isProved || (await findTenantId(ctx, tenant)) === undefined) throw notProved()
-  return inTransaction(inTenant, async (tx) => {
+  const granted = await inTransaction(inTenant, async (tx) => {
     const user = await findUserByEmail(tx, email.toLowerCase())
     if (user?.id !== known.user.id) throw notProved()
     requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
     return startSession(tx, user.id)
   })
+  return signTokens(ctx, granted)
 }
 
 /** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
@@ -71,10 +74,10 @@ export async function refreshSession(ctx: Context, refreshToken: string): Promis
   const outcome = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), (tx) => succeed(tx, refreshToken, digest))
   // Thrown here, not inside: a thrown Problem would roll back the end of the session.
   if (outcome === 'reused') throw new Problem('token-revoked', 'the refresh token was used before, so its session was ended')
-  return outcome
+  return signTokens(ctx, outcome)
 }
 
-async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): Promise<TokenPair | 'reused'> {
+async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): Promise<Grant | 'reused'> {
   const token = await findRefreshTokenForUpdate(tx, digest)
   const found = token && (await findSession(tx, token.sessionId))
   if (!token || !found) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
@@ -92,7 +95,8 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
     chain: [session.identityId],
     data: { identityId: session.identityId },
   })
-  return succeedTokens(tx, refreshToken, { identityId: session.identityId, sessionId: session.id })
+  const { id: sessionId, identityId } = session
+  return { tenantId: tx.caller.tenantId, identityId, sessionId, refreshToken: await succeedRefreshToken(tx, refreshToken, sessionId) }
 }
 
 /** Ends the caller's own session, and with it every token of it. */

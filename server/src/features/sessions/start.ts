@@ -4,11 +4,11 @@ import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
 import { touchIdentity } from '../identities/service.ts'
 import { sessionSeconds } from '../tokens/model.ts'
-import { issueTokens, type TokenPair } from '../tokens/service.ts'
+import { issueRefreshToken, type Grant } from '../tokens/service.ts'
 import { insertSession } from './store.ts'
 
 /** Begins a session for an identity that has just proved itself. */
-export async function startSession(tx: Transaction, identityId: IdentityId): Promise<TokenPair> {
+export async function startSession(tx: Transaction, identityId: IdentityId): Promise<Grant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
   await insertSession(tx, { id, identityId, startedAt: now, expiresAt: addSeconds(now, sessionSeconds), endedAt: undefined })
@@ -20,5 +20,5 @@ export async function startSession(tx: Transaction, identityId: IdentityId): Pro
     data: { identityId },
     personal: { subject: identityId, fields: { address: tx.caller.address } },
   })
-  return issueTokens(tx, identityId, id)
+  return { tenantId: tx.caller.tenantId, identityId, sessionId: id, refreshToken: await issueRefreshToken(tx, id) }
 }

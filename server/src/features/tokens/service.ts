@@ -17,27 +17,48 @@ export interface TokenPair {
   readonly expiresIn: number
 }
 
-/** A session's first tokens. */
-export async function issueTokens(tx: Transaction, identityId: IdentityId, sessionId: SessionId): Promise<TokenPair> {
+/** What a transaction leaves for the tokens to be made of once it is committed. */
+export interface Grant {
+  readonly tenantId: TenantId
+  readonly identityId: IdentityId
+  readonly sessionId: SessionId
+  readonly refreshToken: string
+}
+
+/** A session's first refresh token. */
+export async function issueRefreshToken(tx: Transaction, sessionId: SessionId): Promise<string> {
   const refreshToken = newSecret(tx.random, refreshTokenPrefix)
   await insertRefreshToken(tx, sha256(refreshToken), sessionId)
-  return { accessToken: await accessToken(tx, identityId, sessionId), refreshToken, expiresIn: accessTokenSeconds }
+  return refreshToken
 }
 
 /**
- * The tokens that follow a refresh token. The successor is derived from it with a key of the server's own, so that
- * the same token gives the same successor, and nobody else can tell it.
+ * The refresh token that follows another. It is derived from it with a key of the server's own, so that the same token
+ * gives the same successor, and nobody else can tell it.
  */
-export async function succeedTokens(
-  tx: Transaction,
-  presented: string,
-  owner: { identityId: IdentityId; sessionId: SessionId },
-): Promise<TokenPair> {
+export async function succeedRefreshToken(tx: Transaction, presented: string, sessionId: SessionId): Promise<string> {
   const successor = hmacSha256(tx.sealer.derive('refresh token successor'), presented)
   const refreshToken = refreshTokenPrefix + successor.toString('base64url')
-  await insertRefreshToken(tx, sha256(refreshToken), owner.sessionId)
-  const access = await accessToken(tx, owner.identityId, owner.sessionId)
-  return { accessToken: access, refreshToken, expiresIn: accessTokenSeconds }
+  await insertRefreshToken(tx, sha256(refreshToken), sessionId)
+  return refreshToken
+}
+
+/** Signs the access token. NOTE: not inside a transaction, which would wait for one of its own to load the keys. */
+export async function signTokens(ctx: Context, { tenantId, identityId, sessionId, refreshToken }: Grant): Promise<TokenPair> {
+  const issuer = ctx.keys.issuerOf(tenantId)
+  const now = Math.floor(ctx.clock.now().getTime() / 1000)
+  const accessToken = await ctx.keys.signAccessToken(tenantId, {
+    iss: issuer,
+    sub: identityId,
+    aud: `${issuer}/api`,
+    exp: now + accessTokenSeconds,
+    iat: now,
+    jti: ctx.random(16).toString('base64url'),
+    client_id: identityId,
+    sid: sessionId,
+    tenant: tenantId,
+  })
+  return { accessToken, refreshToken, expiresIn: accessTokenSeconds }
 }
 
 /** Whose an access token is, by its signature alone: whether its session still lives, the caller must ask. */
@@ -47,21 +68,4 @@ export async function readAccessToken(
 ): Promise<{ tenantId: TenantId; subject: string; sessionId: string; expiresAt: Date }> {
   const { tenantId, claims } = await ctx.keys.verifyAccessToken(token, ctx.clock.now())
   return { tenantId, subject: claims.sub, sessionId: claims.sid, expiresAt: new Date(claims.exp * 1000) }
-}
-
-async function accessToken(tx: Transaction, identityId: IdentityId, sessionId: SessionId): Promise<string> {
-  const { tenantId } = tx.caller
-  const issuer = tx.keys.issuerOf(tenantId)
-  const now = Math.floor(tx.clock.now().getTime() / 1000)
-  return tx.keys.signAccessToken(tenantId, {
-    iss: issuer,
-    sub: identityId,
-    aud: `${issuer}/api`,
-    exp: now + accessTokenSeconds,
-    iat: now,
-    jti: tx.random(16).toString('base64url'),
-    client_id: identityId,
-    sid: sessionId,
-    tenant: tenantId,
-  })
 }
