@@ -7,6 +7,7 @@ const world: World = {
   env: process.env,
   clock: systemClock,
   fetch: globalThis.fetch,
+  isTerminal: process.stdout.isTTY,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   ask: (question) => askOnTerminal(question, false),

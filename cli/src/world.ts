@@ -5,6 +5,8 @@ export interface World {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   readonly fetch: typeof globalThis.fetch
+  /** Whether a person reads what is put out. */
+  readonly isTerminal: boolean
   out(text: string): void
   err(text: string): void
   ask(question: string): Promise<string>

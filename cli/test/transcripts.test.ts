@@ -49,6 +49,7 @@ async function runLine(line: string, api: FakeApi): Promise<string> {
     env: { AGENT_IAM_CREDENTIALS: join(home, 'credentials.json'), ...Object.fromEntries(settings) },
     clock: { now: () => new Date('2030-01-01T12:00:00Z') },
     fetch: api.fetch,
+    isTerminal: false,
     out: show(''),
     err: show('! '),
     ask: () => Promise.resolve('typed@example.com'),

@@ -97,6 +97,25 @@ test('where nothing listens, a command ends with 2 and the address', async () =>
   expect(err).toMatch(/^agent-iam: no answer from http:\/\/127\.0\.0\.1:1\//)
 })
 
+test('the server is served until it is told to stop, and greets whoever reads along', async () => {
+  const folder = join(server.folder, 'served')
+  const env = { AGENT_IAM_PORT: '0', AGENT_IAM_DATA: folder, AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json') }
+  const quiet = { ...env, AGENT_IAM_LOG_LEVEL: 'error' }
+  const { code, out } = await server.command(['serve'], { env: quiet, isTerminal: true })
+  expect(code).toBe(0)
+  expect(out).toMatch(/running at http:\/\/localhost:\d+\n.*http:\/\/localhost:\d+\/setup#token=\S+\n/)
+  const elsewhere = await server.command(['serve'], { env: quiet })
+  expect(elsewhere).toEqual({ code: 0, out: '', err: '' })
+})
+
+test('a server that is configured wrongly names every fault, and ends with 2', async () => {
+  const env = { AGENT_IAM_PORT: 'many', DATABASE_URL: 'mysql://x' }
+  const { code, err } = await server.command(['serve'], { env })
+  expect(code).toBe(2)
+  expect(err).toMatch(/AGENT_IAM_PORT[^]*DATABASE_URL/)
+  expect(err).not.toContain('    at ')
+})
+
 test('the demo shows allow, deny and a verified chain, and leaves nothing behind', async () => {
   const folders = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('agent-iam-demo-'))
   const before = await folders()

@@ -67,6 +67,7 @@ async function runCommand(args: readonly string[], env: World['env'], changes: P
     env,
     clock: systemClock,
     fetch: globalThis.fetch,
+    isTerminal: false,
     out: (text) => (out += text),
     err: (text) => (err += text),
     ask: () => Promise.reject(new Error('nothing should be asked')),
