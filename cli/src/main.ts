@@ -1,5 +1,6 @@
 import { systemClock } from '@agent-iam/sdk/local'
 import { run } from './program.ts'
+import { untilStopped } from './signals.ts'
 import { askOnTerminal } from './terminal.ts'
 import { exitCodes, type World } from './world.ts'
 
@@ -12,11 +13,7 @@ const world: World = {
   err: (text) => process.stderr.write(text),
   ask: (question) => askOnTerminal(question, false),
   askHidden: (question) => askOnTerminal(question, true),
-  untilStopped: () =>
-    new Promise((resolve) => {
-      process.once('SIGINT', resolve)
-      process.once('SIGTERM', resolve)
-    }),
+  untilStopped,
 }
 
 process.exitCode = exitCodes.failed

@@ -1,6 +1,10 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { listAuditLeaves } from '@agent-iam/contract/audit'
 import { secure } from '@agent-iam/sdk'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -106,6 +110,21 @@ test('the server is served until it is told to stop, and greets whoever reads al
   expect(out).toMatch(/running at http:\/\/localhost:\d+\n.*http:\/\/localhost:\d+\/setup#token=\S+\n/)
   const elsewhere = await server.command(['serve'], { env: quiet })
   expect(elsewhere).toEqual({ code: 0, out: '', err: '' })
+})
+
+test('told to stop as a group, as a terminal does, the server closes its data and ends with 0', async () => {
+  const folder = join(server.folder, 'stopped')
+  const env = { AGENT_IAM_PORT: '0', AGENT_IAM_DATA: folder, AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json') }
+  const bin = fileURLToPath(new URL('../../cli/bin/agent-iam.js', import.meta.url))
+  const child = spawn(process.execPath, [bin, 'serve'], { env, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  let said = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    said += `${line}\n`
+    if (line.includes('"listening"')) process.kill(-(child.pid ?? 0), 'SIGTERM')
+  }
+  expect(await ended).toEqual([0, null])
+  expect(said).toMatch(/"stopped"\}\n$/)
 })
 
 test('a server that is configured wrongly names every fault, and ends with 2', async () => {
