@@ -26,8 +26,15 @@ call confine_to_tenant('tenants');
 grant select, insert, update on tenants to agent_iam_tenant;
 
 create function find_tenant_by_slug(wanted text) returns uuid
-  language sql stable security definer set app.lookup = 'on' set search_path = public, pg_temp
-  as $$ select tenant_id from tenants where slug = wanted $$;
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  found uuid;
+begin
+  perform set_config('app.lookup', 'on', true);
+  select tenant_id into found from tenants where slug = wanted;
+  perform set_config('app.lookup', '', true);
+  return found;
+end $$;
 
 -- The head of a tenant's log: how many events, the hash of the chain, and the epoch of D13.
 create table audit_heads (
@@ -69,7 +76,7 @@ call confine_to_tenant('audit_events_default');
 
 -- Makes the partitions of the coming months, where they are not there yet.
 create function make_audit_partitions(months integer) returns void
-  language plpgsql security definer set search_path = public, pg_temp as $$
+  language plpgsql set search_path = public, pg_temp as $$
 declare
   month date;
   name text;
@@ -78,9 +85,14 @@ begin
     month := date_trunc('month', now() at time zone 'utc') + make_interval(months => ahead);
     name := 'audit_events_' || to_char(month, 'YYYY_MM');
     if to_regclass(name) is null then
-      execute format('create table %I partition of audit_events for values from (%L) to (%L)',
-        name, month::timestamp at time zone 'utc', (month + interval '1 month')::timestamp at time zone 'utc');
-      call confine_to_tenant(name::regclass);
+      begin
+        execute format('create table %I partition of audit_events for values from (%L) to (%L)',
+          name, month::timestamp at time zone 'utc', (month + interval '1 month')::timestamp at time zone 'utc');
+        call confine_to_tenant(name::regclass);
+      exception when check_violation then
+        -- The month has events in the default partition already: it stays there.
+        null;
+      end;
     end if;
   end loop;
 end $$;
@@ -159,9 +171,10 @@ create table signing_keys (
 call confine_to_tenant('signing_keys');
 grant select, insert, update on signing_keys to agent_iam_tenant;
 
--- The platform's own tenant, the same in every installation.
+-- The platform's own tenant, the same in every installation. Row security binds the owner of the tables too.
+set local app.tenant = '00000000-0000-7000-8000-000000000001';
 insert into tenants values ('00000000-0000-7000-8000-000000000001', 'platform', 'Platform', 'active', now());
 insert into audit_heads values ('00000000-0000-7000-8000-000000000001', gen_random_uuid(), 0, decode(repeat('00', 32), 'hex'), 0);
 
 revoke all on function find_tenant_by_slug, make_audit_partitions, audit_append from public;
-grant execute on function find_tenant_by_slug, make_audit_partitions, audit_append to agent_iam_tenant;
+grant execute on function find_tenant_by_slug, audit_append to agent_iam_tenant;

@@ -37,8 +37,15 @@ call confine_to_tenant('identities');
 grant select, insert, update on identities to agent_iam_tenant;
 
 create function find_identity_tenant(wanted uuid) returns uuid
-  language sql stable security definer set app.lookup = 'on' set search_path = public, pg_temp
-  as $$ select tenant_id from identities where id = wanted $$;
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  found uuid;
+begin
+  perform set_config('app.lookup', 'on', true);
+  select tenant_id into found from identities where id = wanted;
+  perform set_config('app.lookup', '', true);
+  return found;
+end $$;
 
 -- Grants to one identity. entry is the capability as it was written; the other columns are its parts.
 create table capability_grants (
@@ -112,8 +119,15 @@ call confine_to_tenant('enrolment_tokens');
 grant select, insert, update on enrolment_tokens to agent_iam_tenant;
 
 create function find_enrolment_token_tenant(wanted bytea) returns uuid
-  language sql stable security definer set app.lookup = 'on' set search_path = public, pg_temp
-  as $$ select tenant_id from enrolment_tokens where digest = wanted $$;
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  found uuid;
+begin
+  perform set_config('app.lookup', 'on', true);
+  select tenant_id into found from enrolment_tokens where digest = wanted;
+  perform set_config('app.lookup', '', true);
+  return found;
+end $$;
 
 -- Nonces of challenges and ids of assertions, kept until they could no longer be replayed.
 create table used_nonces (
@@ -155,8 +169,15 @@ call confine_to_tenant('refresh_tokens');
 grant select, insert, update on refresh_tokens to agent_iam_tenant;
 
 create function find_refresh_token_tenant(wanted bytea) returns uuid
-  language sql stable security definer set app.lookup = 'on' set search_path = public, pg_temp
-  as $$ select tenant_id from refresh_tokens where digest = wanted $$;
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  found uuid;
+begin
+  perform set_config('app.lookup', 'on', true);
+  select tenant_id into found from refresh_tokens where digest = wanted;
+  perform set_config('app.lookup', '', true);
+  return found;
+end $$;
 
 revoke all on function find_identity_tenant, find_enrolment_token_tenant, find_refresh_token_tenant from public;
 grant execute on function find_identity_tenant, find_enrolment_token_tenant, find_refresh_token_tenant to agent_iam_tenant;

@@ -2,7 +2,6 @@ import { createServer } from 'node:net'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createApp, type App, type World } from './app.ts'
-import { prepareLog } from './features/audit/service.ts'
 import { setupLink } from './features/setup/model.ts'
 import { openSetup, renewEmbeddedEnrolment } from './features/setup/service.ts'
 import { defaultTenantSlug } from './features/tenants/model.ts'
@@ -13,7 +12,7 @@ import { openDatabase, openPool } from './platform/database.ts'
 import { embeddedPoolMax, openEmbeddedDatabase, type EmbeddedDatabase } from './platform/embedded-database.ts'
 import { createLog, type Log } from './platform/log.ts'
 import { loadMasterKey } from './platform/master-key.ts'
-import { migrate, underStartLock } from './platform/migrate.ts'
+import { makePartitions, migrate, underStartLock } from './platform/migrate.ts'
 import { systemRandom } from './platform/random.ts'
 import { redisState } from './platform/redis-state.ts'
 import { createSealer } from './platform/sealing.ts'
@@ -80,6 +79,7 @@ async function startOn(config: Config, { log, masterKey, embedded, replace }: Gr
   const app = await underStartLock(pool, async () => {
     const applied = await migrate(pool)
     if (applied.length > 0) log.info({ applied }, 'migrations were applied')
+    if (!embedded) await makePartitions(pool)
     return createApp(world, door)
   })
   const link = await announce(app, config, { log, publicUrl, isEmbedded: embedded !== undefined })
@@ -113,10 +113,9 @@ interface Announcement {
   readonly isEmbedded: boolean
 }
 
-/** Leaves the enrolment token where this machine's SDK finds it, prepares the log, and opens the setup. */
+/** Leaves the enrolment token where this machine's SDK finds it, and opens the setup. */
 async function announce(app: App, config: Config, { log, publicUrl, isEmbedded }: Announcement): Promise<string | undefined> {
   if (isEmbedded) await leaveEnrolmentToken(app, config, publicUrl)
-  else await prepareLog(app.system)
   const file = join(config.dataFolder, 'setup-link')
   const token = await openSetup(app.system, { onlyOne: !isEmbedded })
   if (token === undefined) {

@@ -26,6 +26,14 @@ export async function underStartLock<Result>(pool: pg.Pool, work: () => Promise<
   }
 }
 
+/** The log's partitions are made so many months ahead: a server restarts more often than that. */
+const partitionMonths = 12
+
+/** Makes the log's partitions of the coming months; the embedded database does with the default one. */
+export async function makePartitions(pool: pg.Pool): Promise<void> {
+  await pool.query('select make_audit_partitions($1)', [partitionMonths])
+}
+
 /**
  * Applies the numbered SQL files that the database does not have yet, each whole and in its own transaction. Call it
  * under the start lock. Returns the names of those applied.

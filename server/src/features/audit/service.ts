@@ -21,7 +21,7 @@ import { decodeCursor, toPage } from '../../platform/paging.ts'
 import type { GroupCommitter } from './committer.ts'
 import { fromLeaf, toLeaf } from './model.ts'
 import { openPersonal, sealPersonal, sealWithKnownKey } from './personal-fields.ts'
-import { appendLeaves, findEventOfDecision, getHead, insertHead, listEvents, listLeaves, makePartitions, type EventFilter, type StoredEvent } from './store.ts'
+import { appendLeaves, findEventOfDecision, getHead, insertHead, listEvents, listLeaves, type EventFilter, type StoredEvent } from './store.ts'
 
 /** Collects an event; the transaction appends it as its last statement. Its `record` is there after that. */
 export function recordEvent(tx: Transaction, draft: EventDraft): PendingEvent {
@@ -161,14 +161,6 @@ export async function findDecision(tx: Transaction, id: DecisionId): Promise<Rec
   const { actor, action, resource, decision, at } = fromLeaf(stored.leaf)
   if (action === null || resource === null || decision === null) throw new Error(`decision ${id} is recorded without its question`)
   return { actor, action, resource, decision, at: new Date(at) }
-}
-
-/** Partitions for so many months ahead: a server restarts more often than that. */
-const partitionMonths = 12
-
-/** Makes the log's partitions ahead of time. */
-export async function prepareLog(ctx: Context): Promise<void> {
-  await inTransaction(ctx, (tx) => makePartitions(tx, partitionMonths))
 }
 
 function toFilter({ decisionId, cursor, since, until, ...rest }: EventsQuery): EventFilter {

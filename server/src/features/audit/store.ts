@@ -152,11 +152,6 @@ export async function insertDataKey(tx: Tx, subject: string, sealed: Buffer, at:
     .execute()
 }
 
-/** Makes the log's partitions of the coming months; the embedded database does with the default one. */
-export async function makePartitions(tx: Tx, months: number): Promise<void> {
-  await sql`select make_audit_partitions(${months})`.execute(tx.db)
-}
-
 function toStoredEvent(row: { sequence: number; leaf: Buffer; leaf_hash: Buffer; chain: Buffer }): StoredEvent {
   return { sequence: row.sequence, leaf: row.leaf, leafHash: row.leaf_hash, chain: row.chain }
 }
