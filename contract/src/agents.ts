@@ -85,7 +85,14 @@ export const registerAgent = operation({
   status: 201,
   response: RegisteredAgent,
   problems: ['forbidden', 'capability-exceeded', 'already-exists', 'quota-spent'],
-  example: { body: { name: 'nightly-indexer', type: 'worker', capabilities: ['file/docs/*:read'], metadata: { version: '1.0.0' } } },
+  example: {
+    body: {
+      name: 'nightly-indexer',
+      type: 'worker',
+      capabilities: ['file/docs/*:read'],
+      metadata: { version: '1.0.0' },
+    },
+  },
 })
 
 export const listAgents = operation({

@@ -19,7 +19,9 @@ const text = (max: number) =>
 export const ActionName = text(100).refine((value) => !value.includes(':'), 'may not hold a colon')
 
 /** A kind of resource, as the tenant names it. */
-export const ResourceType = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 letters, digits, dots, dashes or underscores')
+export const ResourceType = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 letters, digits, dots, dashes or underscores')
 
 /** `type`, `type/id` (the id is all after the first slash), or both apart. */
 export const ResourceReference = z.union([
@@ -87,7 +89,8 @@ export const check = operation({
   method: 'POST',
   path: '/api/v1/authz/check',
   action: 'self',
-  summary: 'Decides whether an identity may do something, with reasons; the answer’s record is durable before it is sent.',
+  summary:
+    'Decides whether an identity may do something, with reasons; the answer’s record is durable before it is sent.',
   body: z.union([PlainCheck, CedarCheck]),
   status: 200,
   response: Decision,

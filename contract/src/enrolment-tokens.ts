@@ -32,10 +32,14 @@ export const createEnrolmentToken = operation({
   method: 'POST',
   path: '/api/v1/enrolment-tokens',
   action: 'enrolment-tokens:create',
-  summary: 'Makes a token that registers agents, within a ceiling, a quota and a time; the caller owns what it registers.',
+  summary:
+    'Makes a token that registers agents, within a ceiling, a quota and a time; the caller owns what it registers.',
   body: z.strictObject({
     name: Name,
-    allowedTypes: z.array(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/)).max(20).default([]),
+    allowedTypes: z
+      .array(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/))
+      .max(20)
+      .default([]),
     ceiling: z.array(CapabilityEntry).max(capabilitiesMax).default([]),
     quota: z.int().min(1).max(enrolmentQuotaMax).default(10),
     ttlSeconds: z.int().min(60).max(enrolmentSecondsMax).default(day),

@@ -36,10 +36,10 @@ export type RequestId = Id<'request'>
 const hexUuid = z.string().regex(/^[0-9a-f]{32}$/)
 
 /** The schema of one kind of id, a template literal so that JSON Schema can show its pattern. */
-export function idSchema<Kind extends IdKind>(kind: Kind): z.ZodType<Id<Kind>, Id<Kind>> {
-  return z.templateLiteral([`${idPrefixes[kind]}_`, hexUuid], {
+export function idSchema<Kind extends IdKind>(kind: Kind): z.ZodTemplateLiteral<Id<Kind>> {
+  return z.templateLiteral([idPrefixes[kind], '_', hexUuid], {
     error: `expected an id of the form ${idPrefixes[kind]}_ and 32 hex digits`,
-  }) as unknown as z.ZodType<Id<Kind>, Id<Kind>>
+  })
 }
 
 /** Any identity: a user, a service or an agent. */

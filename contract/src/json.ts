@@ -7,16 +7,33 @@ export const openMembersMax = 200
 /** Deepest nesting of an open object of a caller. */
 export const openDepthMax = 8
 
-function weigh(value: unknown, depth: number): { members: number; fault?: string } {
+interface Weight {
+  readonly members: number
+  readonly fault?: string
+}
+
+function weigh(value: unknown, depth: number): Weight {
   if (depth > openDepthMax) return { members: 0, fault: `is nested deeper than ${openDepthMax}` }
-  if (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER)
-    return { members: 0, fault: 'holds a number beyond ±(2^53−1); send it as a string' }
-  if (typeof value === 'string' && (!value.isWellFormed() || value.includes('\u0000')))
-    return { members: 0, fault: 'holds a NUL or half a character' }
-  if (typeof value !== 'object' || value === null) return { members: 1 }
+  if (typeof value === 'number') return weighNumber(value)
+  if (typeof value === 'string') return weighText(value)
+  return typeof value === 'object' && value !== null ? weighMembers(value, depth) : { members: 1 }
+}
+
+function weighNumber(value: number): Weight {
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return { members: 1 }
+  return { members: 0, fault: 'holds a number beyond ±(2^53−1); send it as a string' }
+}
+
+function weighText(value: string): Weight {
+  if (value.isWellFormed() && !value.includes('\u0000')) return { members: 1 }
+  return { members: 0, fault: 'holds a NUL or half a character' }
+}
+
+function weighMembers(value: object, depth: number): Weight {
   let members = 1
   for (const [key, child] of Object.entries(value)) {
-    const inner = key.isWellFormed() && !key.includes('\u0000') ? weigh(child, depth + 1) : { members: 0, fault: 'has a malformed key' }
+    const { fault } = weighText(key)
+    const inner = fault ? { members: 0, fault } : weigh(child, depth + 1)
     if (inner.fault) return inner
     members += inner.members
     if (members > openMembersMax) return { members, fault: `has more than ${openMembersMax} members` }

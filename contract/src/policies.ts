@@ -35,7 +35,8 @@ export const createPolicy = operation({
   example: {
     body: {
       name: 'no writes to production',
-      policy: 'forbid(principal, action == AgentIam::Action::"write", resource) when { resource.type == "production" };',
+      policy:
+        'forbid(principal, action == AgentIam::Action::"write", resource) when { resource.type == "production" };',
     },
   },
 })

@@ -45,7 +45,11 @@ export const problems = {
   'quota-spent': { status: 403, title: 'The quota is spent', advice: 'Ask for a larger quota or wait for its window.' },
   'not-found': { status: 404, title: 'No such resource', advice: 'Check the id, and the tenant you are logged in to.' },
   'method-not-allowed': { status: 405, title: 'No such method here', advice: 'See `/docs` for the operations.' },
-  'already-exists': { status: 409, title: 'It exists already', advice: 'Use the existing one, or another name or key.' },
+  'already-exists': {
+    status: 409,
+    title: 'It exists already',
+    advice: 'Use the existing one, or another name or key.',
+  },
   'wrong-state': {
     status: 409,
     title: 'Not possible in the present state',

@@ -12,7 +12,10 @@ export const Name = z
   .string()
   .min(1)
   .max(nameCharactersMax)
-  .refine((name) => name.isWellFormed() && !invisible.test(name), 'holds a control, invisible or bidirectional character')
+  .refine(
+    (name) => name.isWellFormed() && !invisible.test(name),
+    'holds a control, invisible or bidirectional character',
+  )
   .refine((name) => name === name.trim(), 'starts or ends with a space')
   .transform((name) => name.normalize('NFC'))
 

@@ -30,5 +30,7 @@ async function stop(server: RunningServer): Promise<void> {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? `${error.stack ?? error.message}${error.cause ? `\ncaused by ${describe(error.cause)}` : ''}` : String(error)
+  return error instanceof Error
+    ? `${error.stack ?? error.message}${error.cause ? `\ncaused by ${describe(error.cause)}` : ''}`
+    : String(error)
 }

@@ -85,7 +85,10 @@ async function startOn(config: Config, { log, masterKey, embedded, replace }: Gr
   const link = await announce(app, config, { log, publicUrl, isEmbedded: embedded !== undefined })
   await app.http.listen({ port, host: config.host })
   const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
-  log.info({ url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() }, 'listening')
+  log.info(
+    { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },
+    'listening',
+  )
   return {
     url: publicUrl,
     setupLink: link,
@@ -114,7 +117,11 @@ interface Announcement {
 }
 
 /** Leaves the enrolment token where this machine's SDK finds it, and opens the setup. */
-async function announce(app: App, config: Config, { log, publicUrl, isEmbedded }: Announcement): Promise<string | undefined> {
+async function announce(
+  app: App,
+  config: Config,
+  { log, publicUrl, isEmbedded }: Announcement,
+): Promise<string | undefined> {
   if (isEmbedded) await leaveEnrolmentToken(app, config, publicUrl)
   const file = join(config.dataFolder, 'setup-link')
   const token = await openSetup(app.system, { onlyOne: !isEmbedded })

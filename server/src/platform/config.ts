@@ -11,7 +11,10 @@ const Settings = z
   .object({
     AGENT_IAM_PORT: port.default(9000),
     AGENT_IAM_HOST: z.string().min(1).default('127.0.0.1'),
-    AGENT_IAM_PUBLIC_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')).optional(),
+    AGENT_IAM_PUBLIC_URL: z
+      .url({ protocol: /^https?$/ })
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
     AGENT_IAM_DATA: z.string().min(1).default('./data'),
     AGENT_IAM_MASTER_KEY: z.string().optional(),
     AGENT_IAM_MASTER_KEY_FILE: z.string().optional(),
@@ -29,7 +32,10 @@ const Settings = z
     if (settings.DATABASE_URL && !settings.AGENT_IAM_PUBLIC_URL)
       complain('AGENT_IAM_PUBLIC_URL', 'is required with DATABASE_URL: it is the issuer of every token')
     if (settings.DATABASE_URL && !settings.AGENT_IAM_MASTER_KEY && !settings.AGENT_IAM_MASTER_KEY_FILE)
-      complain('AGENT_IAM_MASTER_KEY', 'or AGENT_IAM_MASTER_KEY_FILE is required with DATABASE_URL (32 bytes, base64url)')
+      complain(
+        'AGENT_IAM_MASTER_KEY',
+        'or AGENT_IAM_MASTER_KEY_FILE is required with DATABASE_URL (32 bytes, base64url)',
+      )
     if (!isLoopback(settings.AGENT_IAM_HOST) && !settings.AGENT_IAM_PUBLIC_URL?.startsWith('https:'))
       complain('AGENT_IAM_HOST', 'is not a loopback address: set an https AGENT_IAM_PUBLIC_URL (TLS ends at a proxy)')
   })
@@ -74,7 +80,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, folder = proces
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 function toConfig(settings: z.output<typeof Settings>, folder: string): Config {

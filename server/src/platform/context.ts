@@ -1,5 +1,13 @@
 import type { EventType } from '@agent-iam/contract/event-types'
-import type { DecisionId, EventId, IdentityId, LogId, SessionId, EnrolmentTokenId, TenantId } from '@agent-iam/contract/ids'
+import type {
+  DecisionId,
+  EventId,
+  IdentityId,
+  LogId,
+  SessionId,
+  EnrolmentTokenId,
+  TenantId,
+} from '@agent-iam/contract/ids'
 import type { Json } from '@agent-iam/contract/json'
 import type { Clock } from './clock.ts'
 import type { Connection, Database } from './database.ts'
@@ -19,7 +27,12 @@ interface Origin {
 /** Who is asking, as the door established it. */
 export type Caller = Origin &
   (
-    | { readonly kind: 'identity'; readonly identityId: IdentityId; readonly sessionId: SessionId; readonly expiresAt: Date }
+    | {
+        readonly kind: 'identity'
+        readonly identityId: IdentityId
+        readonly sessionId: SessionId
+        readonly expiresAt: Date
+      }
     | { readonly kind: 'enrolment-token'; readonly enrolmentTokenId: EnrolmentTokenId }
     | { readonly kind: 'anonymous' }
     | { readonly kind: 'system' }

@@ -15,7 +15,9 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, 'agent-iam.lock')
   const holder = await readHolder(path)
   if (holder !== undefined && holder !== process.pid && isAlive(holder))
-    throw new FolderLockedError(`${folder} is in use by process ${holder}. Stop it, or set AGENT_IAM_DATA to another folder.`)
+    throw new FolderLockedError(
+      `${folder} is in use by process ${holder}. Stop it, or set AGENT_IAM_DATA to another folder.`,
+    )
   if (holder !== undefined) await rm(path, { force: true })
   await writeExclusively(path, folder)
   return () => rm(path, { force: true })

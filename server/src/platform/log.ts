@@ -14,7 +14,16 @@ export interface Log {
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-const secretFields = ['authorization', 'password', 'token', 'refreshToken', 'accessToken', 'privateKey', 'secret', 'masterKey']
+const secretFields = [
+  'authorization',
+  'password',
+  'token',
+  'refreshToken',
+  'accessToken',
+  'privateKey',
+  'secret',
+  'masterKey',
+]
 
 /** A log on standard output, or wherever `write` sends the lines. */
 export function createLog(level: LogLevel, write?: (line: string) => void): Log {

@@ -49,7 +49,9 @@ export async function migrate(pool: pg.Pool): Promise<string[]> {
 }
 
 async function applyAll(client: pg.PoolClient): Promise<string[]> {
-  await client.query('create table if not exists migrations (name text primary key, sha256 text not null, applied_at timestamptz not null default now())')
+  await client.query(
+    'create table if not exists migrations (name text primary key, sha256 text not null, applied_at timestamptz not null default now())',
+  )
   const { rows } = await client.query<{ name: string; sha256: string }>('select name, sha256 from migrations')
   const known = new Map(rows.map((row) => [row.name, row.sha256]))
   const applied: string[] = []
@@ -63,7 +65,8 @@ async function apply(client: pg.PoolClient, name: string, known: string | undefi
   const text = await readFile(new URL(name, folder), 'utf8')
   const digest = createHash('sha256').update(text).digest('hex')
   if (known === digest) return false
-  if (known !== undefined) throw new Error(`migration ${name} was changed after it was applied; migrations only go forward`)
+  if (known !== undefined)
+    throw new Error(`migration ${name} was changed after it was applied; migrations only go forward`)
   await client.query('begin')
   try {
     await client.query(text)
@@ -106,6 +109,8 @@ async function roleExists(client: pg.PoolClient): Promise<boolean> {
 
 async function mayUseRole(client: pg.PoolClient): Promise<boolean> {
   if (!(await roleExists(client))) return false
-  const { rows } = await client.query<{ may: boolean }>(`select pg_has_role(current_user, $1, 'member') as may`, [tenantRole])
+  const { rows } = await client.query<{ may: boolean }>(`select pg_has_role(current_user, $1, 'member') as may`, [
+    tenantRole,
+  ])
   return rows[0]?.may === true
 }

@@ -15,7 +15,11 @@ return count`
  * Shared state in Redis; while Redis is lost, in `fallback`, with a warning when it goes and a word when it is back.
  */
 export function redisState(url: string, fallback: SharedState, log: Log): SharedState {
-  const redis = new Redis(url, { commandTimeout: commandTimeoutMs, maxRetriesPerRequest: 1, enableAutoPipelining: true })
+  const redis = new Redis(url, {
+    commandTimeout: commandTimeoutMs,
+    maxRetriesPerRequest: 1,
+    enableAutoPipelining: true,
+  })
   let isLost = false
   const lost = (error: unknown) => {
     if (!isLost) log.warn({ error }, 'Redis is lost; counting per instance until it is back')

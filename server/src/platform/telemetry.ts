@@ -34,14 +34,13 @@ export class Telemetry {
   /** `auditLag` tells how many events wait to become durable. */
   constructor(auditLag: () => number) {
     collectDefaultMetrics({ register: this.#registry })
-    new Gauge({
+    const lag = new Gauge({
       name: 'agent_iam_audit_lag_events',
       help: 'Events that wait to become durable.',
-      registers: [this.#registry],
-      collect() {
-        this.set(auditLag())
-      },
+      registers: [],
+      collect: () => lag.set(auditLag()),
     })
+    this.#registry.registerMetric(lag)
   }
 
   requestAnswered(operation: string, status: number, seconds: number): void {

@@ -11,7 +11,11 @@ import { Problem } from '../platform/problem.ts'
  * Throws `unauthenticated` without a token where one is needed, `invalid-token` or `token-revoked` for one that is not
  * good. On public operations a token is not looked at.
  */
-export async function authenticate(anonymous: Context, operation: Operation, authorization: string | undefined): Promise<Caller> {
+export async function authenticate(
+  anonymous: Context,
+  operation: Operation,
+  authorization: string | undefined,
+): Promise<Caller> {
   if (operation.action === 'public') return anonymous.caller
   const token = bearerToken(authorization)
   if (!token.startsWith(enrolmentTokenPrefix)) return callerOfAccessToken(anonymous, token)

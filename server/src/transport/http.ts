@@ -31,15 +31,24 @@ export interface Door {
 
 /** A request's whole way: match → authenticate → answer → send; whatever is thrown ends as a problem document. */
 export function createHttpServer(door: Door): FastifyInstance {
-  const server = fastify({ bodyLimit: bodyBytesMax, requestTimeout: requestTimeoutMs, forceCloseConnections: 'idle', logger: false })
+  const server = fastify({
+    bodyLimit: bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: 'idle',
+    logger: false,
+  })
   server.addHook('onRequest', hostGuard(door.publicUrl, door.isLoopback))
   server.addHook('onSend', (_request, reply, _payload, done) => {
     for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value)
     done()
   })
   for (const route of door.routes) mount(server, door, route)
-  server.setNotFoundHandler((request, reply) => refuse(door, unknownPath(request), { request, reply, ctx: contextOf(door, request) }))
-  server.setErrorHandler((error, request, reply) => refuse(door, error, { request, reply, ctx: contextOf(door, request) }))
+  server.setNotFoundHandler((request, reply) =>
+    refuse(door, unknownPath(request), { request, reply, ctx: contextOf(door, request) }),
+  )
+  server.setErrorHandler((error, request, reply) =>
+    refuse(door, error, { request, reply, ctx: contextOf(door, request) }),
+  )
   return server
 }
 
@@ -58,7 +67,11 @@ function mount(server: FastifyInstance, door: Door, route: Route): void {
     path.startsWith('/api/v1/') ? [path, path.slice('/api'.length)] : [path],
   )
   for (const url of paths) {
-    server.route({ method: operation.method, url, handler: (request, reply) => answer(door, route, { request, reply }) })
+    server.route({
+      method: operation.method,
+      url,
+      handler: (request, reply) => answer(door, route, { request, reply }),
+    })
   }
 }
 
@@ -72,9 +85,14 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   const began = performance.now()
   let ctx = contextOf(door, request)
   try {
-    if (operation.id === 'metrics') requireMetricsToken(door.metricsToken, request.headers.authorization, door.isLoopback)
+    if (operation.id === 'metrics')
+      requireMetricsToken(door.metricsToken, request.headers.authorization, door.isLoopback)
     ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers.authorization))
-    const result = await route.answer(ctx, { params: request.params, query: request.query, body: request.body ?? undefined })
+    const result = await route.answer(ctx, {
+      params: request.params,
+      query: request.query,
+      body: request.body ?? undefined,
+    })
     return await send({ operation, reply, publicUrl: ctx.keys.publicUrl }, result)
   } catch (error) {
     return await refuse(door, error, { request, reply, ctx, operation })
@@ -119,7 +137,8 @@ async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operat
     door.telemetry.refusalLost()
     ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
   }
-  if (document.status === 401) reply.header('www-authenticate', `Bearer realm="${ctx.keys.publicUrl}", error="${bearerError(problem)}"`)
+  if (document.status === 401)
+    reply.header('www-authenticate', `Bearer realm="${ctx.keys.publicUrl}", error="${bearerError(problem)}"`)
   if (document.status === 503) reply.header('retry-after', '1')
   return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
 }
@@ -130,14 +149,22 @@ function bearerError({ code }: Problem): string {
 }
 
 function logRefusal({ log, requestId }: Context, problem: Problem, operation: string): void {
-  const fields = { requestId, code: problem.code, operation, ...(problem.cause !== undefined && { error: problem.cause }) }
+  const fields = {
+    requestId,
+    code: problem.code,
+    operation,
+    ...(problem.cause !== undefined && { error: problem.cause }),
+  }
   if (problem.code === 'internal-error') log.error(fields, 'a request failed')
   else if (problem.code === 'unavailable') log.warn(fields, 'a request could not be served')
   else log.info(fields, 'a request was refused')
 }
 
 function unknownPath(request: FastifyRequest): Problem {
-  return new Problem('not-found', `there is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`)
+  return new Problem(
+    'not-found',
+    `there is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`,
+  )
 }
 
 /** W3C Trace Context §3.2: the trace id is 32 hex digits. */
@@ -150,5 +177,10 @@ function contextOf({ world }: Door, request: FastifyRequest): Context {
   requestIds.set(request, requestId)
   const header = request.headers['traceparent']
   const traceId = typeof header === 'string' ? traceparent.exec(header)?.[1] : undefined
-  return { ...world, requestId, traceId, caller: { kind: 'anonymous', tenantId: platformTenantId, address: request.ip } }
+  return {
+    ...world,
+    requestId,
+    traceId,
+    caller: { kind: 'anonymous', tenantId: platformTenantId, address: request.ip },
+  }
 }

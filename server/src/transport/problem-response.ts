@@ -6,7 +6,12 @@ import { sqlState } from '../platform/database.ts'
 export function toProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown
   const known = ofFramework(thrown) ?? ofDependency(thrown)
-  return known ?? new Problem('internal-error', 'something went wrong on our side; the operator finds it by the requestId', { cause: thrown })
+  return (
+    known ??
+    new Problem('internal-error', 'something went wrong on our side; the operator finds it by the requestId', {
+      cause: thrown,
+    })
+  )
 }
 
 export function problemDocument({ code, detail, errors }: Problem, requestId: string): ProblemDocument {
@@ -35,20 +40,25 @@ function ofFramework(thrown: unknown): Problem | undefined {
   const code = codeOf(thrown)
   const found = code === undefined ? undefined : frameworkProblems[code]
   if (found) return new Problem(found[0], found[1], { cause: thrown })
-  return thrown instanceof SyntaxError ? new Problem('invalid-request', 'the body is not JSON', { cause: thrown }) : undefined
+  return thrown instanceof SyntaxError
+    ? new Problem('invalid-request', 'the body is not JSON', { cause: thrown })
+    : undefined
 }
 
 const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT'])
 // Class 08: connection; 57P: shut down or starting; 53: out of resources; 55P03, 40P01, 25P03: locks and time-outs.
 const unavailableStates = /^(08|53|57P|55P03|40P01|25P03)/
-const poolMessages = /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/
+const poolMessages =
+  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/
 
 function ofDependency(thrown: unknown): Problem | undefined {
   const isDown =
     connectionErrors.has(codeOf(thrown) ?? '') ||
     unavailableStates.test(sqlState(thrown) ?? '') ||
     (thrown instanceof Error && poolMessages.test(thrown.message))
-  return isDown ? new Problem('unavailable', 'the database does not answer; try again shortly', { cause: thrown }) : undefined
+  return isDown
+    ? new Problem('unavailable', 'the database does not answer; try again shortly', { cause: thrown })
+    : undefined
 }
 
 function codeOf(thrown: unknown): string | undefined {

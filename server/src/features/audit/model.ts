@@ -1,4 +1,3 @@
-import type { Json } from '@agent-iam/contract/json'
 import type { LogId } from '@agent-iam/contract/ids'
 import { canonicalJson } from '@agent-iam/standards/jcs'
 import { z } from 'zod'
@@ -77,5 +76,3 @@ export function fromLeaf(bytes: Uint8Array): Leaf {
 export function keySubject(subject: DataSubject, at: Date): string {
   return subject === 'month' ? `month:${at.toISOString().slice(0, 7)}` : subject
 }
-
-export type PersonalFields = Readonly<Record<string, Json>>

@@ -39,7 +39,11 @@ function sealWith(ctx: Cached, key: Buffer, event: PendingEvent): Sealed | null 
 }
 
 /** The personal fields of an event; null when their key is gone. */
-export async function openPersonal(tx: Tx, eventId: string, sealed: Sealed | null): Promise<Record<string, Json> | null> {
+export async function openPersonal(
+  tx: Tx,
+  eventId: string,
+  sealed: Sealed | null,
+): Promise<Record<string, Json> | null> {
   const key = sealed && (await findKey(tx, sealed.subject))
   if (!sealed || !key) return null
   if (!equalDigests(Buffer.from(commitTo(key)), Buffer.from(sealed.commitment)))

@@ -21,7 +21,16 @@ import { decodeCursor, toPage } from '../../platform/paging.ts'
 import type { GroupCommitter } from './committer.ts'
 import { fromLeaf, toLeaf } from './model.ts'
 import { openPersonal, sealPersonal, sealWithKnownKey } from './personal-fields.ts'
-import { appendLeaves, findEventOfDecision, getHead, insertHead, listEvents, listLeaves, type EventFilter, type StoredEvent } from './store.ts'
+import {
+  appendLeaves,
+  findEventOfDecision,
+  getHead,
+  insertHead,
+  listEvents,
+  listLeaves,
+  type EventFilter,
+  type StoredEvent,
+} from './store.ts'
 
 /** Collects an event; the transaction appends it as its last statement. Its `record` is there after that. */
 export function recordEvent(tx: Transaction, draft: EventDraft): PendingEvent {
@@ -104,7 +113,11 @@ export async function recordAlone(ctx: Context, draft: EventDraft): Promise<Even
 }
 
 /** The bytes of the log in order, for who verifies it himself. */
-export async function readLeaves(ctx: Context, from: number, limit: number): Promise<{ head: AuditHead; leaves: StoredEvent[] }> {
+export async function readLeaves(
+  ctx: Context,
+  from: number,
+  limit: number,
+): Promise<{ head: AuditHead; leaves: StoredEvent[] }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('audit:read', { type: 'audit' })
     const head = await getHead(tx)
@@ -135,7 +148,10 @@ export interface EventsQuery {
 }
 
 /** Events, newest first, their personal fields opened where the subject is not forgotten. */
-export async function searchEvents(ctx: Context, query: EventsQuery): Promise<{ rows: AuditEvent[]; nextCursor: string | null }> {
+export async function searchEvents(
+  ctx: Context,
+  query: EventsQuery,
+): Promise<{ rows: AuditEvent[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('audit:read', { type: 'audit' })
     const stored = await listEvents(tx, toFilter(query), query.limit + 1)
@@ -159,7 +175,8 @@ export async function findDecision(tx: Transaction, id: DecisionId): Promise<Rec
   const stored = await findEventOfDecision(tx, id, 'decision.made')
   if (!stored) return undefined
   const { actor, action, resource, decision, at } = fromLeaf(stored.leaf)
-  if (action === null || resource === null || decision === null) throw new Error(`decision ${id} is recorded without its question`)
+  if (action === null || resource === null || decision === null)
+    throw new Error(`decision ${id} is recorded without its question`)
   return { actor, action, resource, decision, at: new Date(at) }
 }
 

@@ -20,7 +20,12 @@ export function createAuthorizer(decider: Decider): Authorizer {
   }
 }
 
-async function decide(decider: Decider, tx: Transaction, action: PlatformAction, resource: ProtectedResource): Promise<Verdict> {
+async function decide(
+  decider: Decider,
+  tx: Transaction,
+  action: PlatformAction,
+  resource: ProtectedResource,
+): Promise<Verdict> {
   const { caller } = tx
   const question: Question = {
     tenantId: caller.tenantId,
@@ -37,7 +42,10 @@ async function decide(decider: Decider, tx: Transaction, action: PlatformAction,
   return decider.decide(tx, policiesVersion, request)
 }
 
-async function askFor(tx: Transaction, question: Question): Promise<{ request: CedarRequest; policiesVersion: number; epoch: number }> {
+async function askFor(
+  tx: Transaction,
+  question: Question,
+): Promise<{ request: CedarRequest; policiesVersion: number; epoch: number }> {
   const { caller } = tx
   if (caller.kind === 'identity') {
     const { identity, isSessionAlive, ...facts } = await readFacts(tx, caller.identityId, caller.sessionId)
@@ -62,7 +70,8 @@ async function refusalOf(decider: Decider, tx: Transaction, { action, resource, 
   const why = verdict.reasons.map(({ title }) => title).join('; ')
   const cause = { reasons: verdict.reasons, errors: verdict.errors }
   const read: PlatformAction = `${resource.type}:read`
-  const isVisible = resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
+  const isVisible =
+    resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
   if (!isVisible) return new Problem('not-found', `no ${resource.type} ${resource.id}`, { cause })
   return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, { cause })
 }

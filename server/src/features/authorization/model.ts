@@ -126,7 +126,12 @@ export function resourceText({ type, id }: ResourceName): string {
   return id === '' ? type : `${type}/${id}`
 }
 
-function ask(principal: Entity, others: readonly Entity[], covering: readonly string[], question: Question): CedarRequest {
+function ask(
+  principal: Entity,
+  others: readonly Entity[],
+  covering: readonly string[],
+  question: Question,
+): CedarRequest {
   const resource = resourceEntity(question)
   return {
     principal: principal.uid,

@@ -1,6 +1,12 @@
 import type { z } from 'zod'
 import { platformResourceType } from '@agent-iam/contract/capabilities'
-import { ActionName, ResourceType, type CedarCheck, type EntityReference, type PlainCheck } from '@agent-iam/contract/authorization'
+import {
+  ActionName,
+  ResourceType,
+  type CedarCheck,
+  type EntityReference,
+  type PlainCheck,
+} from '@agent-iam/contract/authorization'
 import { IdentityIdSchema, type IdentityId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { Problem } from '../../platform/problem.ts'
@@ -23,7 +29,14 @@ export interface AskedCheck {
 export function readPlainCheck(body: z.output<typeof PlainCheck>): AskedCheck {
   const { agentId: identityId, subjectToken, action, context } = body
   if (identityId && subjectToken) throw refusal('subjectToken', 'name the agent or send its token, not both')
-  return { identityId, subjectToken, action, resource: readResource(body.resource), context, facts: toRequestFacts(context) }
+  return {
+    identityId,
+    subjectToken,
+    action,
+    resource: readResource(body.resource),
+    context,
+    facts: toRequestFacts(context),
+  }
 }
 
 export function readCedarCheck(body: z.output<typeof CedarCheck>): AskedCheck {
@@ -34,7 +47,14 @@ export function readCedarCheck(body: z.output<typeof CedarCheck>): AskedCheck {
   if (!action.success) throw refusal('action', 'is empty, too long, or holds a colon')
   const resource = readResource(readEntity('resource', body.resource, ['Resource']))
   const { context } = body
-  return { identityId: identityId.data, subjectToken: undefined, action: action.data, resource, context, facts: toRequestFacts(context) }
+  return {
+    identityId: identityId.data,
+    subjectToken: undefined,
+    action: action.data,
+    resource,
+    context,
+    facts: toRequestFacts(context),
+  }
 }
 
 /** The id is all after the first slash; a type alone means the whole type. */
@@ -52,7 +72,15 @@ function readResource(reference: string | ResourceName): ResourceName {
 }
 
 const entityText = /^AgentIam::([A-Za-z]+)::"((?:[^"\\]|\\.)*)"$/su
-const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '0': '\0', '\\': '\\', "'": "'", '"': '"' }
+const escapes: Readonly<Record<string, string>> = {
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  '0': '\0',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+}
 
 /** The id of an entity in Cedar's spelling, as text or taken apart; it must be of one of the types. */
 function readEntity(field: string, reference: z.output<typeof EntityReference>, types: readonly string[]): string {

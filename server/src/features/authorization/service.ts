@@ -12,7 +12,15 @@ import { findDecision, recordEvent } from '../audit/service.ts'
 import type { Verdict } from '../policies/model.ts'
 import { callerOfAccessToken, requireSession } from '../sessions/service.ts'
 import type { Decider } from './decider.ts'
-import { askForIdentity, coveringEntries, resourceText, trustOf, type ActingIdentity, type Question, type Trust } from './model.ts'
+import {
+  askForIdentity,
+  coveringEntries,
+  resourceText,
+  trustOf,
+  type ActingIdentity,
+  type Question,
+  type Trust,
+} from './model.ts'
 import type { AskedCheck } from './read-question.ts'
 import { insertResult, readFacts } from './store.ts'
 
@@ -107,7 +115,14 @@ async function recordDecision(ctx: Context, decided: ToRecord): Promise<EventRec
 
 function toDecision(
   ctx: Context,
-  { verdict, identity, question, basis, decisionId, record }: Decided & Pick<Subject, 'basis'> & { decisionId: DecisionId; record: EventRecord },
+  {
+    verdict,
+    identity,
+    question,
+    basis,
+    decisionId,
+    record,
+  }: Decided & Pick<Subject, 'basis'> & { decisionId: DecisionId; record: EventRecord },
 ): Decision {
   const trust: Trust = trustOf(identity)
   return {
@@ -146,7 +161,8 @@ export async function reportResult(ctx: Context, decisionId: DecisionId, result:
     const decision = await findDecision(tx, decisionId)
     if (decision?.actor !== identityId) throw new Problem('not-found', `no decision ${decisionId} that you asked for`)
     if (decision.decision !== 'allow') throw new Problem('wrong-state', 'the action was denied, so it has no result')
-    if (addSeconds(decision.at, resultSeconds) < tx.clock.now()) throw new Problem('wrong-state', 'the decision is over a day old')
+    if (addSeconds(decision.at, resultSeconds) < tx.clock.now())
+      throw new Problem('wrong-state', 'the decision is over a day old')
     if (!(await insertResult(tx, decisionId))) throw new Problem('wrong-state', 'the result was reported already')
     const { outcome, durationMs, error } = result
     return recordEvent(tx, {

@@ -33,7 +33,11 @@ interface Row {
  * All that a decision rests on, with the epoch it holds under, in one statement and so one snapshot. That is why it
  * reads the tables of other features: facts of two moments would allow what neither does.
  */
-export async function readFacts(tx: Transaction, identityId: IdentityId, sessionId: SessionId | undefined): Promise<Facts> {
+export async function readFacts(
+  tx: Transaction,
+  identityId: IdentityId,
+  sessionId: SessionId | undefined,
+): Promise<Facts> {
   const now = tx.clock.now()
   const { rows } = await sql<Row>`
     select h.epoch, coalesce(v.version, 0) as policies_version,

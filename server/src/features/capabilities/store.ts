@@ -18,7 +18,10 @@ declare module '../../platform/database.ts' {
 }
 
 /** The grants of some identities that hold at this instant, by identity UUID. */
-export async function listGrants(tx: Transaction, identityIds: readonly IdentityId[]): Promise<Map<IdentityId, string[]>> {
+export async function listGrants(
+  tx: Transaction,
+  identityIds: readonly IdentityId[],
+): Promise<Map<IdentityId, string[]>> {
   const grants = new Map<IdentityId, string[]>(identityIds.map((id) => [id, []]))
   if (identityIds.length === 0) return grants
   const rows = await tx.db

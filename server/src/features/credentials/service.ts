@@ -54,7 +54,12 @@ const signatureBytes = 64
 export function verifySignature(key: AgentKey, text: string, signature: string): boolean {
   const bytes = Buffer.from(signature, 'base64url')
   if (bytes.length !== signatureBytes) return false
-  return verify(null, Buffer.from(text), createPublicKey({ key: { ...toPublicJwk(key.publicKey) }, format: 'jwk' }), bytes)
+  return verify(
+    null,
+    Buffer.from(text),
+    createPublicKey({ key: { ...toPublicJwk(key.publicKey) }, format: 'jwk' }),
+    bytes,
+  )
 }
 
 export interface NewEnrolmentToken {
@@ -130,7 +135,8 @@ export async function pageEnrolmentTokens(ctx: Context, query: { limit: number; 
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('enrolment-tokens:read', { type: 'enrolment-tokens' })
     const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
-    if (before !== undefined && !isId('enrolmentToken', before)) throw new Problem('invalid-request', 'cursor: is of another list')
+    if (before !== undefined && !isId('enrolmentToken', before))
+      throw new Problem('invalid-request', 'cursor: is of another list')
     return toPage(await listEnrolmentTokens(tx, before, query.limit + 1), query.limit, ({ id }) => [id])
   })
 }

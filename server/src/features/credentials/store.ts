@@ -63,10 +63,7 @@ export async function findAgentKeys(tx: Transaction, agentIds: readonly AgentId[
     .where('status', '=', 'active')
     .execute()
   return new Map(
-    rows.map((row) => [
-      fromUuid('agent', row.identity_id),
-      { thumbprint: row.thumbprint, publicKey: row.public_key },
-    ]),
+    rows.map((row) => [fromUuid('agent', row.identity_id), { thumbprint: row.thumbprint, publicKey: row.public_key }]),
   )
 }
 
@@ -101,7 +98,11 @@ export async function findPasswordHash(tx: Transaction, userId: UserId): Promise
 /** Returns false when the nonce was used before. Forgets those that can no longer be replayed. */
 export async function insertNonce(tx: Transaction, purpose: string, nonce: string, expiresAt: Date): Promise<boolean> {
   const tenant = toUuid(tx.caller.tenantId)
-  await tx.db.deleteFrom('used_nonces').where('tenant_id', '=', tenant).where('expires_at', '<', tx.clock.now()).execute()
+  await tx.db
+    .deleteFrom('used_nonces')
+    .where('tenant_id', '=', tenant)
+    .where('expires_at', '<', tx.clock.now())
+    .execute()
   const inserted = await tx.db
     .insertInto('used_nonces')
     .values({ tenant_id: tenant, purpose, nonce, expires_at: expiresAt })
@@ -144,12 +145,19 @@ export async function findEnrolmentTokenByDigest(tx: Transaction, digest: Buffer
   return row && toEnrolmentToken(row)
 }
 
-export async function findEnrolmentTokenForUpdate(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken | undefined> {
+export async function findEnrolmentTokenForUpdate(
+  tx: Transaction,
+  id: EnrolmentTokenId,
+): Promise<EnrolmentToken | undefined> {
   const row = await enrolmentTokens(tx).where('id', '=', toUuid(id)).forUpdate().executeTakeFirst()
   return row && toEnrolmentToken(row)
 }
 
-export async function listEnrolmentTokens(tx: Transaction, before: EnrolmentTokenId | undefined, limit: number): Promise<EnrolmentToken[]> {
+export async function listEnrolmentTokens(
+  tx: Transaction,
+  before: EnrolmentTokenId | undefined,
+  limit: number,
+): Promise<EnrolmentToken[]> {
   const rows = await enrolmentTokens(tx)
     .$if(before !== undefined, (query) => query.where('id', '<', toUuid(before ?? 'ent_')))
     .orderBy('id', 'desc')

@@ -25,7 +25,8 @@ export interface Registered {
  * owner will. What it asks for must lie within what the caller may hand out.
  */
 export async function registerAgent(ctx: Context, input: RegisterAgent): Promise<Registered> {
-  const { key, privateKey } = input.publicKey === undefined ? makeKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
+  const { key, privateKey } =
+    input.publicKey === undefined ? makeKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
   const isProved = privateKey !== undefined || checkProof(ctx, input, key)
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:register', { type: 'agents' })
@@ -67,7 +68,10 @@ async function admit(tx: Transaction, input: RegisterAgent): Promise<Admission> 
 async function admitEnrolled(tx: Transaction, id: EnrolmentTokenId, input: RegisterAgent): Promise<Admission> {
   const token = await spendEnrolment(tx, id)
   if (token.allowedTypes.length > 0 && !token.allowedTypes.includes(input.type))
-    throw new Problem('capability-exceeded', `the enrolment token registers ${token.allowedTypes.join(', ')}, not ${input.type}`)
+    throw new Problem(
+      'capability-exceeded',
+      `the enrolment token registers ${token.allowedTypes.join(', ')}, not ${input.type}`,
+    )
   requireWithin(input.capabilities, token.ceiling, 'the enrolment token’s ceiling')
   return { owner: token.owner, enrolmentTokenId: token.id }
 }
@@ -106,9 +110,13 @@ function checkProof(ctx: Context, { name, proof }: RegisterAgent, key: AgentKey)
   const age = Math.abs(ctx.clock.now().getTime() - Date.parse(proof.issuedAt)) / 1000
   const text = registrationText(ctx.keys.issuerOf(ctx.caller.tenantId), name, key.thumbprint, proof.issuedAt)
   if (age <= registrationProofSeconds && verifySignature(key, text, proof.signature)) return true
-  throw new Problem('invalid-request', 'proof: is not a signature by this key over this registration, made just now for this issuer', {
-    errors: [{ field: 'proof', message: 'does not verify' }],
-  })
+  throw new Problem(
+    'invalid-request',
+    'proof: is not a signature by this key over this registration, made just now for this issuer',
+    {
+      errors: [{ field: 'proof', message: 'does not verify' }],
+    },
+  )
 }
 
 function makeKey(): { key: AgentKey; privateKey: string } {

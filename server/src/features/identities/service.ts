@@ -7,7 +7,13 @@ import type { RegisterAgent } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import type { EventType } from '@agent-iam/contract/event-types'
-import { inTransaction, type Context, type PlatformAction, type ProtectedResource, type Transaction } from '../../platform/context.ts'
+import {
+  inTransaction,
+  type Context,
+  type PlatformAction,
+  type ProtectedResource,
+  type Transaction,
+} from '../../platform/context.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { toUuid } from '../../platform/ids.ts'
@@ -28,7 +34,7 @@ import {
 } from './store.ts'
 
 export { registerAgent } from './register.ts'
-export { findAgentForUpdate, findUser, findUserByEmail, insertUser, listUsers, touchIdentity, updateUser } from './store.ts'
+export { findAgentForUpdate, findUserByEmail, insertUser, listUsers, touchIdentity, updateUser } from './store.ts'
 
 /** An agent with what is kept beside it. */
 export interface AgentView {
@@ -50,7 +56,10 @@ export interface AgentsQuery extends Omit<AgentFilter, 'after'> {
   readonly cursor?: string | undefined
 }
 
-export async function pageAgents(ctx: Context, query: AgentsQuery): Promise<{ rows: AgentView[]; nextCursor: string | null }> {
+export async function pageAgents(
+  ctx: Context,
+  query: AgentsQuery,
+): Promise<{ rows: AgentView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:read', { type: 'agents' })
     const found = await listAgents(tx, { ...query, after: readCursor(query.cursor) }, query.limit + 1)
@@ -83,7 +92,9 @@ export async function updateAgent(ctx: Context, id: AgentId, change: AgentChange
     await save(tx, updated)
     const { name, type, capabilities } = change
     const told = { name, type, capabilities, metadata: change.metadata }
-    const data = Object.fromEntries(Object.entries(told).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+    const data = Object.fromEntries(
+      Object.entries(told).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
+    )
     recordEvent(tx, { type: 'agent.updated', resource: resourceName(id), data, narrows: lost.length > 0 })
     return view(tx, updated)
   })
@@ -94,7 +105,13 @@ export async function suspendAgent(ctx: Context, id: AgentId, reason: string | u
 }
 
 export async function reactivateAgent(ctx: Context, id: AgentId, reason: string | undefined): Promise<AgentView> {
-  return move(ctx, id, { to: 'active', action: 'agents:reactivate', event: 'agent.reactivated', reason, narrows: false })
+  return move(ctx, id, {
+    to: 'active',
+    action: 'agents:reactivate',
+    event: 'agent.reactivated',
+    reason,
+    narrows: false,
+  })
 }
 
 /** Ends an agent for good. Its row stays, so that the log can name it; its key is never accepted again. */
@@ -109,14 +126,25 @@ export async function deleteAgent(ctx: Context, id: AgentId): Promise<AgentView>
   })
 }
 
-export async function setAgentTrust(ctx: Context, id: AgentId, trustScore: number, reason: string | undefined): Promise<AgentView> {
+export async function setAgentTrust(
+  ctx: Context,
+  id: AgentId,
+  trustScore: number,
+  reason: string | undefined,
+): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
     const agent = await requireForChange(tx, 'agents:set-trust', id)
     requireChangeable(agent)
     const updated: Agent = { ...agent, trustScore, trustBasis: 'administrator', updatedAt: tx.clock.now() }
     await save(tx, updated)
     const data = { from: agent.trustScore, to: trustScore }
-    recordEvent(tx, { type: 'agent.trust-set', resource: resourceName(id), data, ...freeText(reason), narrows: trustScore < agent.trustScore })
+    recordEvent(tx, {
+      type: 'agent.trust-set',
+      resource: resourceName(id),
+      data,
+      ...freeText(reason),
+      narrows: trustScore < agent.trustScore,
+    })
     return view(tx, updated)
   })
 }
@@ -141,7 +169,12 @@ export async function endEnrolment(
     for (const agent of enrolled) {
       await save(tx, changeStatus(agent, 'revoked', tx.clock.now()))
       await revokeAgentKeys(tx, agent.id)
-      recordEvent(tx, { type: 'agent.revoked', resource: resourceName(agent.id), data: { enrolmentTokenId: id }, narrows: true })
+      recordEvent(tx, {
+        type: 'agent.revoked',
+        resource: resourceName(agent.id),
+        data: { enrolmentTokenId: id },
+        narrows: true,
+      })
     }
     return { token, revokedAgents: enrolled.length }
   })

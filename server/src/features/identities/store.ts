@@ -113,7 +113,9 @@ export async function listAgents(tx: Transaction, filter: AgentFilter, limit: nu
     .$if(type !== undefined, (query) => query.where('type', '=', type ?? ''))
     .$if(owner !== undefined, (query) => query.where('owner_id', '=', toUuid(owner ?? 'usr_')))
     .$if(name !== undefined, (query) => query.where(sql<boolean>`position(lower(${name ?? ''}) in lower(name)) > 0`))
-    .$if(after !== undefined, (query) => query.where(sql<boolean>`(name, id) > (${after?.[0] ?? ''}, ${after?.[1] ?? ''}::uuid)`))
+    .$if(after !== undefined, (query) =>
+      query.where(sql<boolean>`(name, id) > (${after?.[0] ?? ''}, ${after?.[1] ?? ''}::uuid)`),
+    )
     .orderBy('name')
     .orderBy('id')
     .limit(limit)
@@ -182,27 +184,36 @@ export async function findUserByEmail(tx: Transaction, email: string): Promise<U
   return row && toUser(row)
 }
 
-export async function findUser(tx: Transaction, id: UserId): Promise<User | undefined> {
-  const row = await users(tx).where('id', '=', toUuid(id)).executeTakeFirst()
-  return row && toUser(row)
-}
-
 /** The users of a tenant, the first made first. */
 export async function listUsers(tx: Transaction, limit: number): Promise<User[]> {
   return (await users(tx).orderBy('id').limit(limit).execute()).map(toUser)
 }
 
 function agents(tx: Transaction) {
-  return tx.db.selectFrom('identities').selectAll().where('tenant_id', '=', toUuid(tx.caller.tenantId)).where('kind', '=', 'agent')
+  return tx.db
+    .selectFrom('identities')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('kind', '=', 'agent')
 }
 
 function users(tx: Transaction) {
-  return tx.db.selectFrom('identities').selectAll().where('tenant_id', '=', toUuid(tx.caller.tenantId)).where('kind', '=', 'user')
+  return tx.db
+    .selectFrom('identities')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('kind', '=', 'user')
 }
 
 function emptyRow(tx: Transaction, createdBy: string) {
   const nothing = { email: null, owner_kind: null, owner_id: null, parent_id: null, enrolment_token_id: null }
-  return { ...nothing, tenant_id: toUuid(tx.caller.tenantId), created_by: createdBy, expires_at: null, last_activity: null }
+  return {
+    ...nothing,
+    tenant_id: toUuid(tx.caller.tenantId),
+    created_by: createdBy,
+    expires_at: null,
+    last_activity: null,
+  }
 }
 
 function agentColumns(agent: Agent) {

@@ -29,7 +29,10 @@ export async function createSigningKey(ctx: Context): Promise<void> {
     id,
     algorithm: 'RS256',
     publicJwk: { ...publicKey.export({ format: 'jwk' }), kid: id, alg: 'RS256', use: 'sig' },
-    sealed: ctx.sealer.seal(privateKey.export({ format: 'der', type: 'pkcs8' }), signingKeyPlace(ctx.caller.tenantId, id)),
+    sealed: ctx.sealer.seal(
+      privateKey.export({ format: 'der', type: 'pkcs8' }),
+      signingKeyPlace(ctx.caller.tenantId, id),
+    ),
     createdAt: ctx.clock.now(),
   }
   await inTransaction(ctx, (tx) => insertSigningKey(tx, key))
@@ -82,8 +85,18 @@ export class KeyRing implements Keys {
     const tenantId = this.tenantOf(unverifiedIssuer(token))
     if (!tenantId) throw notValid()
     const issuer = this.issuerOf(tenantId)
-    const options = { issuer, audience: `${issuer}/api`, typ: accessTokenType, algorithms: ['RS256', 'EdDSA'], currentDate: now }
-    const { payload } = await jwtVerify(token, (header: JWTHeaderParameters) => this.#verifier(tenantId, header), options).catch((cause: unknown) => {
+    const options = {
+      issuer,
+      audience: `${issuer}/api`,
+      typ: accessTokenType,
+      algorithms: ['RS256', 'EdDSA'],
+      currentDate: now,
+    }
+    const { payload } = await jwtVerify(
+      token,
+      (header: JWTHeaderParameters) => this.#verifier(tenantId, header),
+      options,
+    ).catch((cause: unknown) => {
       throw cause instanceof errors.JOSEError ? notValid(cause) : cause
     })
     const claims = Claims.safeParse(payload)

@@ -29,11 +29,25 @@ export async function createPolicy(ctx: Context, input: NewPolicy): Promise<Poli
     await tx.authorize('policies:create', { type: 'policies' })
     const { name, description, policy: cedar } = input
     const createdAt = tx.clock.now()
-    const policy: Policy = { id: tx.newId('policy'), name, description, effect, cedar, createdBy: actorOf(tx.caller), createdAt }
+    const policy: Policy = {
+      id: tx.newId('policy'),
+      name,
+      description,
+      effect,
+      cedar,
+      createdBy: actorOf(tx.caller),
+      createdAt,
+    }
     await raiseVersion(tx)
-    if ((await countPolicies(tx)) >= policiesMax) throw new Problem('quota-spent', `a tenant may have ${policiesMax} policies`)
+    if ((await countPolicies(tx)) >= policiesMax)
+      throw new Problem('quota-spent', `a tenant may have ${policiesMax} policies`)
     if (!(await insertPolicy(tx, policy))) throw new Problem('already-exists', `there is a policy named "${name}"`)
-    recordEvent(tx, { type: 'policy.created', resource: resourceName(policy.id), data: { name, effect, cedar }, narrows: true })
+    recordEvent(tx, {
+      type: 'policy.created',
+      resource: resourceName(policy.id),
+      data: { name, effect, cedar },
+      narrows: true,
+    })
     return policy
   })
 }

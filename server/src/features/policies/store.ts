@@ -64,7 +64,7 @@ export async function countPolicies(tx: Transaction): Promise<number> {
   const row = await policies(tx)
     .select((select) => select.fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow()
-  return Number(row.count)
+  return row.count
 }
 
 export async function findPolicyForUpdate(tx: Transaction, id: PolicyId): Promise<Policy | undefined> {

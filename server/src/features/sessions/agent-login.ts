@@ -66,7 +66,11 @@ interface Nonce {
   readonly expiresAt: Date
 }
 
-function proveBySignature(tx: Transaction, proof: Proof, sent: { challenge: string; signature: string }): Nonce | undefined {
+function proveBySignature(
+  tx: Transaction,
+  proof: Proof,
+  sent: { challenge: string; signature: string },
+): Nonce | undefined {
   const challenge = readChallenge(tx, sent.challenge, proof.agentId, proof.issuer)
   const verified = verifySignature(proof.key, sent.challenge, sent.signature)
   return challenge && verified ? { value: challenge.nonce, expiresAt: new Date(challenge.expiresAt) } : undefined
@@ -75,7 +79,11 @@ function proveBySignature(tx: Transaction, proof: Proof, sent: { challenge: stri
 /** Types that an assertion's header may have: a DPoP proof or any other signed text is not one. */
 const assertionTypes = new Set([undefined, 'JWT', 'client-authentication+jwt'])
 
-async function proveByAssertion(tx: Transaction, { agentId, issuer, key }: Proof, token: string): Promise<Nonce | undefined> {
+async function proveByAssertion(
+  tx: Transaction,
+  { agentId, issuer, key }: Proof,
+  token: string,
+): Promise<Nonce | undefined> {
   try {
     const publicKey = createPublicKey({ key: { ...toPublicJwk(key.publicKey) }, format: 'jwk' })
     const { payload, protectedHeader } = await jwtVerify(token, publicKey, {

@@ -12,7 +12,12 @@ const nonceBytes = 18
 /** Makes a challenge that is not stored: its MAC, under a key all instances share, proves that we made it. */
 export function makeChallenge(ctx: World, agentId: AgentId, issuer: string): { challenge: string; expiresAt: Date } {
   const expiresAt = addSeconds(ctx.clock.now(), challengeSeconds)
-  const words = { issuer, agentId, expiresAt: expiresAt.toISOString(), nonce: ctx.random(nonceBytes).toString('base64url') }
+  const words = {
+    issuer,
+    agentId,
+    expiresAt: expiresAt.toISOString(),
+    nonce: ctx.random(nonceBytes).toString('base64url'),
+  }
   return { challenge: formatChallenge({ ...words, mac: macOf(ctx, words) }), expiresAt }
 }
 

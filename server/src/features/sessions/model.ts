@@ -12,8 +12,13 @@ export interface Session {
 }
 
 /** Refuses to go on with a session that has ended, or whose identity may not act. */
-export function requireLive(session: Session, identity: { status: IdentityStatus; expiresAt: Date | undefined }, now: Date): void {
-  if (session.endedAt || session.expiresAt <= now) throw new Problem('token-revoked', 'the session has ended; log in again')
+export function requireLive(
+  session: Session,
+  identity: { status: IdentityStatus; expiresAt: Date | undefined },
+  now: Date,
+): void {
+  if (session.endedAt || session.expiresAt <= now)
+    throw new Problem('token-revoked', 'the session has ended; log in again')
   requireActive(identity, now)
 }
 

@@ -71,9 +71,12 @@ export async function refreshSession(ctx: Context, refreshToken: string): Promis
   const digest = sha256(refreshToken)
   const tenantId = await inTransaction(ctx, (tx) => findRefreshTokenTenant(tx, digest))
   if (!tenantId) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
-  const outcome = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), (tx) => succeed(tx, refreshToken, digest))
+  const outcome = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), (tx) =>
+    succeed(tx, refreshToken, digest),
+  )
   // Thrown here, not inside: a thrown Problem would roll back the end of the session.
-  if (outcome === 'reused') throw new Problem('token-revoked', 'the refresh token was used before, so its session was ended')
+  if (outcome === 'reused')
+    throw new Problem('token-revoked', 'the refresh token was used before, so its session was ended')
   return signTokens(ctx, outcome)
 }
 
@@ -96,14 +99,20 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
     data: { identityId: session.identityId },
   })
   const { id: sessionId, identityId } = session
-  return { tenantId: tx.caller.tenantId, identityId, sessionId, refreshToken: await succeedRefreshToken(tx, refreshToken, sessionId) }
+  return {
+    tenantId: tx.caller.tenantId,
+    identityId,
+    sessionId,
+    refreshToken: await succeedRefreshToken(tx, refreshToken, sessionId),
+  }
 }
 
 /** Ends the caller's own session, and with it every token of it. */
 export async function logout(ctx: Context): Promise<{ sessionId: SessionId; endedAt: Date }> {
   const { sessionId } = requireSession(ctx.caller)
   return inTransaction(ctx, async (tx) => {
-    if (!(await endSession(tx, sessionId, 'logout'))) throw new Problem('token-revoked', 'the session has ended already')
+    if (!(await endSession(tx, sessionId, 'logout')))
+      throw new Problem('token-revoked', 'the session has ended already')
     recordEvent(tx, ended(sessionId))
     return { sessionId, endedAt: tx.clock.now() }
   })

@@ -11,7 +11,13 @@ import { insertSession } from './store.ts'
 export async function startSession(tx: Transaction, identityId: IdentityId): Promise<Grant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
-  await insertSession(tx, { id, identityId, startedAt: now, expiresAt: addSeconds(now, sessionSeconds), endedAt: undefined })
+  await insertSession(tx, {
+    id,
+    identityId,
+    startedAt: now,
+    expiresAt: addSeconds(now, sessionSeconds),
+    endedAt: undefined,
+  })
   await touchIdentity(tx, identityId)
   recordEvent(tx, {
     type: 'session.started',

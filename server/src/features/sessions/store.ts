@@ -76,4 +76,3 @@ export async function endSession(tx: Transaction, id: SessionId, reason: string)
     .executeTakeFirst()
   return ended !== undefined
 }
-

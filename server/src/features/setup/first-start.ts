@@ -65,7 +65,10 @@ export async function openSetup(ctx: Context, { onlyOne }: { onlyOne: boolean })
 }
 
 /** The embedded server's enrolment token, made anew at each start; the one of the start before ends. */
-export async function renewEmbeddedEnrolment(ctx: Context, tenantId: TenantId): Promise<{ token: string; expiresAt: Date }> {
+export async function renewEmbeddedEnrolment(
+  ctx: Context,
+  tenantId: TenantId,
+): Promise<{ token: string; expiresAt: Date }> {
   const there = inTenant(ctx, tenantId)
   const { id: owner } = await findAdministrator(there)
   return inTransaction(there, async (tx) => {

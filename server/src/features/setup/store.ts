@@ -11,7 +11,13 @@ declare module '../../platform/database.ts' {
 export async function insertSetupLink(tx: Transaction, digest: Buffer, expiresAt: Date): Promise<void> {
   await tx.db
     .insertInto('setup_links')
-    .values({ tenant_id: toUuid(tx.caller.tenantId), digest, created_at: tx.clock.now(), expires_at: expiresAt, used_at: null })
+    .values({
+      tenant_id: toUuid(tx.caller.tenantId),
+      digest,
+      created_at: tx.clock.now(),
+      expires_at: expiresAt,
+      used_at: null,
+    })
     .execute()
 }
 
@@ -62,6 +68,11 @@ export async function listMasterKeys(tx: Transaction): Promise<Array<{ keyId: st
 export async function insertMasterKey(tx: Transaction, keyId: string, checkValue: Buffer): Promise<void> {
   await tx.db
     .insertInto('master_keys')
-    .values({ tenant_id: toUuid(tx.caller.tenantId), key_id: keyId, check_value: checkValue, created_at: tx.clock.now() })
+    .values({
+      tenant_id: toUuid(tx.caller.tenantId),
+      key_id: keyId,
+      check_value: checkValue,
+      created_at: tx.clock.now(),
+    })
     .execute()
 }

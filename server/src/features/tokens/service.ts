@@ -44,7 +44,10 @@ export async function succeedRefreshToken(tx: Transaction, presented: string, se
 }
 
 /** Signs the access token. NOTE: not inside a transaction, which would wait for one of its own to load the keys. */
-export async function signTokens(ctx: Context, { tenantId, identityId, sessionId, refreshToken }: Grant): Promise<TokenPair> {
+export async function signTokens(
+  ctx: Context,
+  { tenantId, identityId, sessionId, refreshToken }: Grant,
+): Promise<TokenPair> {
   const issuer = ctx.keys.issuerOf(tenantId)
   const now = Math.floor(ctx.clock.now().getTime() / 1000)
   const accessToken = await ctx.keys.signAccessToken(tenantId, {
