@@ -34,11 +34,13 @@ export class Telemetry {
   /** `auditLag` tells how many events wait to become durable. */
   constructor(auditLag: () => number) {
     collectDefaultMetrics({ register: this.#registry })
-    const lag = new Gauge({
+    const lag: Gauge = new Gauge({
       name: 'agent_iam_audit_lag_events',
       help: 'Events that wait to become durable.',
       registers: [],
-      collect: () => lag.set(auditLag()),
+      collect() {
+        lag.set(auditLag())
+      },
     })
     this.#registry.registerMetric(lag)
   }

@@ -11,7 +11,7 @@ import { authenticate } from './authenticate.ts'
 import { hostGuard } from './host-guard.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
 import { requireMetricsToken } from './metrics-guard.ts'
-import { renderPage } from './pages/pages.ts'
+import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
 
 /** Largest body: far above any honest request, far below what would hurt. */
 const bodyBytesMax = 262_144
@@ -93,7 +93,7 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
       query: request.query,
       body: request.body ?? undefined,
     })
-    return await send({ operation, reply, publicUrl: ctx.keys.publicUrl }, result)
+    return await send(operation, reply, result)
   } catch (error) {
     return await refuse(door, error, { request, reply, ctx, operation })
   } finally {
@@ -104,18 +104,11 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
 /** Verifiers may keep the keys for a while: a new key is served long before it signs. */
 const jwksCacheControl = 'public, max-age=300'
 
-interface Sent {
-  readonly operation: Operation
-  readonly reply: FastifyReply
-  readonly publicUrl: string
-}
-
-function send({ operation, reply, publicUrl }: Sent, result: unknown): FastifyReply {
+function send(operation: Operation, reply: FastifyReply, result: unknown): FastifyReply {
   reply.status(operation.status)
   if (operation.id === 'jwks' || operation.id === 'tenantJwks') reply.header('cache-control', jwksCacheControl)
   if (operation.produces === 'text/html') {
-    const { contentSecurityPolicy } = renderPage(operation.id, publicUrl)
-    reply.header('content-security-policy', contentSecurityPolicy)
+    reply.header('content-security-policy', contentSecurityPolicyOf(operation.id))
   }
   if (operation.produces) return reply.type(`${operation.produces}; charset=utf-8`).send(result)
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result))

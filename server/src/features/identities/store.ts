@@ -1,5 +1,5 @@
 import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
-import type { AgentId, EnrolmentTokenId, IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
+import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
 import { sql, type Selectable } from 'kysely'
 import { skeleton } from '../../lib/confusable.ts'

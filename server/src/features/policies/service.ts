@@ -9,7 +9,7 @@ import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { policiesMax, type Policy } from './model.ts'
-import { countPolicies, deletePolicy, findPolicyForUpdate, insertPolicy, listPolicies, raiseVersion } from './store.ts'
+import { countPolicies, deletePolicy, findPolicy, insertPolicy, listPolicies, raiseVersion } from './store.ts'
 import { validatePolicy, type PolicyCheck } from './validate.ts'
 
 export { PolicyEngine, type EngineFault } from './engine.ts'
@@ -62,11 +62,11 @@ export async function pagePolicies(ctx: Context, query: { limit: number; cursor?
 
 export async function removePolicy(ctx: Context, id: PolicyId): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
-    const policy = await findPolicyForUpdate(tx, id)
+    const policy = await findPolicy(tx, id)
     if (!policy) throw new Problem('not-found', `no policy ${id}`)
     await tx.authorize('policies:delete', { type: 'policies', id })
     await raiseVersion(tx)
-    await deletePolicy(tx, id)
+    if (!(await deletePolicy(tx, id))) throw new Problem('not-found', `no policy ${id}`)
     const data = { name: policy.name, effect: policy.effect, cedar: policy.cedar }
     recordEvent(tx, { type: 'policy.deleted', resource: resourceName(id), data, narrows: true })
     return policy

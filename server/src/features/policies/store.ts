@@ -43,12 +43,15 @@ export async function insertPolicy(tx: Transaction, policy: Policy): Promise<boo
   return inserted !== undefined
 }
 
-export async function deletePolicy(tx: Transaction, id: PolicyId): Promise<void> {
-  await tx.db
+/** Returns false when it was deleted already. */
+export async function deletePolicy(tx: Transaction, id: PolicyId): Promise<boolean> {
+  const deleted = await tx.db
     .deleteFrom('policies')
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
-    .execute()
+    .returning('id')
+    .executeTakeFirst()
+  return deleted !== undefined
 }
 
 /** Counts one change of the set. The row is locked until the transaction ends, so changes follow one another. */
@@ -67,8 +70,8 @@ export async function countPolicies(tx: Transaction): Promise<number> {
   return row.count
 }
 
-export async function findPolicyForUpdate(tx: Transaction, id: PolicyId): Promise<Policy | undefined> {
-  const row = await policies(tx).selectAll().where('id', '=', toUuid(id)).forUpdate().executeTakeFirst()
+export async function findPolicy(tx: Transaction, id: PolicyId): Promise<Policy | undefined> {
+  const row = await policies(tx).selectAll().where('id', '=', toUuid(id)).executeTakeFirst()
   return row && toPolicy(row)
 }
 
