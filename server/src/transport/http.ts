@@ -71,6 +71,7 @@ function mount(server: FastifyInstance, door: Door, route: Route): void {
       method: operation.method,
       url,
       handler: (request, reply) => answer(door, route, { request, reply }),
+      errorHandler: (error, request, reply) => refuseUnread(door, operation, error, { request, reply }),
     })
   }
 }
@@ -99,6 +100,25 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   } finally {
     door.telemetry.requestAnswered(operation.id, reply.statusCode, (performance.now() - began) / 1000)
   }
+}
+
+/** A body that cannot be read is refused like any other fault: after its sender is known, and in the sender's log. */
+async function refuseUnread(
+  door: Door,
+  operation: Operation,
+  thrown: unknown,
+  exchange: Exchange,
+): Promise<FastifyReply> {
+  const ctx = contextOf(door, exchange.request)
+  // A request for another host is none of ours: nobody is asked who sent it.
+  if (thrown instanceof Problem) return refuse(door, thrown, { ...exchange, ctx, operation })
+  let caller
+  try {
+    caller = await authenticate(ctx, operation, exchange.request.headers.authorization)
+  } catch (error) {
+    return refuse(door, error, { ...exchange, ctx, operation })
+  }
+  return refuse(door, thrown, { ...exchange, ctx: asCaller(ctx, caller), operation })
 }
 
 /** Verifiers may keep the keys for a while: a new key is served long before it signs. */
