@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '../../server/test/free-port.ts'
+import { startPostgres, type TestPostgres } from '../../server/test/postgres.ts'
+import { type Environment, type ServerProcess, startServerProcess } from './server-process.ts'
+
+/** What outlives a server process: its data, its address, its keys. */
+export interface Ground {
+  readonly folder: string
+  /** Where its server listens, and the issuer of its tokens. */
+  readonly url: string
+  readonly environment: Environment
+  readonly setupLinkFile: string
+  start(program?: string): Promise<ServerProcess>
+  close(): Promise<void>
+}
+
+/** The embedded database in a temporary folder. */
+export async function embeddedGround(): Promise<Ground> {
+  return makeGround({})
+}
+
+export interface PostgresGround extends Ground {
+  readonly postgres: TestPostgres
+}
+
+/** A PostgreSQL of its own, which may be killed. */
+export async function postgresGround(): Promise<PostgresGround> {
+  const postgres = await startPostgres()
+  const ground = await makeGround({
+    DATABASE_URL: postgres.url,
+    AGENT_IAM_MASTER_KEY: randomBytes(32).toString('base64url'),
+  })
+  return {
+    ...ground,
+    postgres,
+    async close() {
+      await ground.close()
+      await postgres.stop()
+    },
+  }
+}
+
+async function makeGround(database: Environment): Promise<Ground> {
+  const folder = await mkdtemp(join(tmpdir(), 'agent-iam-faults-'))
+  const port = await freePort()
+  const url = `http://localhost:${port}`
+  const data = join(folder, 'data')
+  const environment = {
+    AGENT_IAM_PORT: String(port),
+    AGENT_IAM_PUBLIC_URL: url,
+    AGENT_IAM_DATA: data,
+    AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
+    ...database,
+  }
+  return {
+    folder,
+    url,
+    environment,
+    setupLinkFile: join(data, 'setup-link'),
+    start: (program) => startServerProcess(folder, environment, program),
+    close: () => rm(folder, { recursive: true, force: true }),
+  }
+}

@@ -1,0 +1,33 @@
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { type Killed, KillSeries, type Run } from './kill-9.ts'
+
+/** Most of a run is starting a server, twice. */
+const timeout = 90_000
+
+const cases: Array<[Run['database'], Killed[]]> = [
+  ['PGlite', ['server', 'server']],
+  ['PostgreSQL', ['server', 'server and postmaster']],
+]
+
+test.each(cases)(
+  'on %s, whatever was acknowledged before kill −9 is in the log after it',
+  { timeout },
+  async (database, kills) => {
+    const series = await KillSeries.open(database)
+    for (const killed of kills) {
+      const run = await series.run(killed)
+      expect(run).toMatchObject({ killed, faults: [] })
+      expect(run.acknowledged).toBeGreaterThan(0)
+      expect(run.unanswered).toBeGreaterThan(0)
+    }
+    await series.close()
+  },
+)
+
+test('a server that answers before the commit is caught by the same run', { timeout }, async () => {
+  const series = await KillSeries.open('PGlite', fileURLToPath(new URL('careless-server.ts', import.meta.url)))
+  const { faults } = await series.run('server')
+  await series.close()
+  expect(faults).toContainEqual(expect.stringMatching(/^dec_\w+ was acknowledged and is lost$/))
+})

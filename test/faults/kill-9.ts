@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Client, type KeptHead } from '@agent-iam/sdk'
+import { embeddedGround, type Ground, type PostgresGround, postgresGround } from './ground.ts'
+import { type Acknowledged, Load } from './load.ts'
+import { finishSetup, logInAdministrator, registerAgent, type TestAgent } from './people.ts'
+import { type LoggedEvent, readLog } from './read-log.ts'
+import type { ServerProcess } from './server-process.ts'
+
+export type Killed = 'server' | 'server and postmaster'
+
+/** One kill that counts: decisions were acknowledged before it, and others were on their way. */
+export interface Run {
+  readonly database: 'PGlite' | 'PostgreSQL'
+  readonly killed: Killed
+  readonly acknowledged: number
+  readonly registered: number
+  readonly unanswered: number
+  /** How long the log was afterwards. */
+  readonly logSize: number
+  readonly recoveryMs: number
+  readonly faults: readonly string[]
+}
+
+/** The kill comes at a random moment in this stretch of the load. */
+const killAfterMs = { min: 150, max: 1200 }
+/** So many agents ask at once. */
+const agentsMax = 6
+/** A run that does not count is repeated; that it never counts would be a fault of the test. */
+const attemptsMax = 10
+
+/** Kills and restarts one installation again and again; each run checks all that any run acknowledged. */
+export class KillSeries {
+  readonly #database: Run['database']
+  readonly #ground: Ground | PostgresGround
+  readonly #program: string | undefined
+  #server: ServerProcess
+  #agents: readonly TestAgent[] = []
+  readonly #acknowledged: Acknowledged[] = []
+  readonly #registered: string[] = []
+  #kept: KeptHead | undefined
+
+  static async open(database: Run['database'], program?: string): Promise<KillSeries> {
+    const ground = database === 'PGlite' ? await embeddedGround() : await postgresGround()
+    const series = new KillSeries(database, ground, await ground.start(program), program)
+    await series.#prepare()
+    return series
+  }
+
+  private constructor(database: Run['database'], ground: Ground, server: ServerProcess, program: string | undefined) {
+    this.#database = database
+    this.#ground = ground
+    this.#server = server
+    this.#program = program
+  }
+
+  /** One run that counts. */
+  async run(killed: Killed): Promise<Run> {
+    for (let attempt = 1; attempt <= attemptsMax; attempt++) {
+      const load = await this.#loadAndKill(killed)
+      const began = performance.now()
+      await this.#recover(killed)
+      const recoveryMs = performance.now() - began
+      this.#acknowledged.push(...load.acknowledged)
+      this.#registered.push(...load.registered)
+      if (load.acknowledged.length > 0 && load.unanswered > 0) return this.#judge(killed, load, recoveryMs)
+    }
+    throw new Error(`no kill of ${attemptsMax} found decisions both acknowledged and on their way`)
+  }
+
+  async close(): Promise<void> {
+    await this.#server.end('SIGTERM')
+    await this.#ground.close()
+  }
+
+  async #prepare(): Promise<void> {
+    await finishSetup(this.#ground)
+    const administrator = await logInAdministrator(this.#ground.url)
+    this.#agents = await Promise.all(
+      Array.from({ length: agentsMax }, (_, number) => registerAgent(administrator, `asker-${number}`)),
+    )
+  }
+
+  async #loadAndKill(killed: Killed): Promise<Load> {
+    const { url } = this.#ground
+    const tokens = await Promise.all(this.#agents.map((agent) => agent.logIn(url)))
+    const { client } = await logInAdministrator(url)
+    const load = new Load(
+      tokens.map((token) => ({ url, token })),
+      client,
+    )
+    await sleep(killAfterMs.min + Math.random() * (killAfterMs.max - killAfterMs.min))
+    const ends = [this.#server.end('SIGKILL')]
+    if (killed === 'server and postmaster')
+      ends.push(
+        this.#postgres()
+          .kill()
+          .then(() => null),
+      )
+    await Promise.all(ends)
+    await load.stop()
+    return load
+  }
+
+  async #recover(killed: Killed): Promise<void> {
+    if (killed === 'server and postmaster') await this.#postgres().restart()
+    this.#server = await this.#ground.start(this.#program)
+  }
+
+  async #judge(killed: Killed, load: Load, recoveryMs: number): Promise<Run> {
+    const { client } = await logInAdministrator(this.#ground.url)
+    const { verdict, events } = await readLog(client, this.#kept)
+    const faults = [
+      ...load.surprises,
+      ...findLost(this.#acknowledged, events),
+      ...(await findHalfWritten(client, this.#registered, events)),
+    ]
+    if (verdict.status === 'verified') this.#kept = verdict.head
+    else faults.push(`entry ${verdict.sequence}: ${verdict.fault}`)
+    return {
+      database: this.#database,
+      killed,
+      acknowledged: load.acknowledged.length,
+      registered: load.registered.length,
+      unanswered: load.unanswered,
+      logSize: events.length,
+      recoveryMs,
+      faults,
+    }
+  }
+
+  #postgres() {
+    if ('postgres' in this.#ground) return this.#ground.postgres
+    throw new Error('only PostgreSQL has a postmaster to kill')
+  }
+}
+
+/** What was acknowledged and is not in the log, or not as it was acknowledged. */
+function findLost(acknowledged: readonly Acknowledged[], events: readonly LoggedEvent[]): string[] {
+  const byHash = new Map(events.map((event) => [event.leafHash, event]))
+  return acknowledged.flatMap((answer) => {
+    const { decisionId, record } = answer
+    const event = byHash.get(record.leafHash)
+    if (!event) return [`${decisionId} was acknowledged and is lost`]
+    return isSame(answer, event) ? [] : [`${decisionId} was acknowledged otherwise than entry ${event.sequence} says`]
+  })
+}
+
+function isSame({ record, decisionId, decision, resource }: Acknowledged, event: LoggedEvent): boolean {
+  return (
+    event.sequence === record.sequence &&
+    event.decisionId === decisionId &&
+    event.decision === decision &&
+    event.resource === resource
+  )
+}
+
+const registeredResource = /^agent-iam\/agents\/(agt_[0-9a-f]{32})$/
+
+/** Agents acknowledged or recorded that are not there, or there without a record. */
+async function findHalfWritten(
+  client: Client,
+  acknowledged: readonly string[],
+  events: readonly LoggedEvent[],
+): Promise<string[]> {
+  const recorded = new Set(
+    events.flatMap(({ type, resource }) =>
+      type === 'agent.registered' ? [registeredResource.exec(resource ?? '')?.[1] ?? `${resource}`] : [],
+    ),
+  )
+  const present = await listAgentIds(client)
+  return [...new Set([...recorded, ...present, ...acknowledged])].flatMap((id) =>
+    recorded.has(id) && present.has(id) ? [] : [`${id} is half written`],
+  )
+}
+
+async function listAgentIds({ agents }: Client): Promise<Set<string>> {
+  const ids = new Set<string>()
+  let cursor: string | undefined
+  do {
+    const page = await agents.list({ query: { limit: 100, ...(cursor !== undefined && { cursor }) } })
+    for (const { agentId } of page.agents) ids.add(agentId)
+    cursor = page.nextCursor ?? undefined
+  } while (cursor !== undefined)
+  return ids
+}
