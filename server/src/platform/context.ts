@@ -56,6 +56,8 @@ export type PlatformAction = `${string}:${string}`
 /** An event as a use case tells it; the spine adds who, when and where. */
 export interface EventDraft {
   readonly type: EventType
+  /** Who acted, where that is not the caller: a login is the act of whom it proves. */
+  readonly actor?: IdentityId
   readonly action?: string
   readonly resource?: string
   readonly decision?: 'allow' | 'deny'

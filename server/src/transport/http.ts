@@ -46,8 +46,9 @@ export function createHttpServer(door: Door): FastifyInstance {
   server.setNotFoundHandler((request, reply) =>
     refuse(door, unknownPath(request), { request, reply, ctx: contextOf(door, request) }),
   )
+  const operations = operationsByPlace(door.routes)
   server.setErrorHandler((error, request, reply) =>
-    refuse(door, error, { request, reply, ctx: contextOf(door, request) }),
+    refuseUnread(door, operations.get(`${request.method} ${request.routeOptions.url}`), error, { request, reply }),
   )
   return server
 }
@@ -62,18 +63,22 @@ const securityHeaders = {
 }
 
 function mount(server: FastifyInstance, door: Door, route: Route): void {
-  const { operation } = route
-  const paths = [operation.path, ...(operation.aliases ?? [])].flatMap((path) =>
-    path.startsWith('/api/v1/') ? [path, path.slice('/api'.length)] : [path],
+  const { method } = route.operation
+  for (const url of pathsOf(route.operation))
+    server.route({ method, url, handler: (request, reply) => answer(door, route, { request, reply }) })
+}
+
+function pathsOf({ path, aliases = [] }: Operation): string[] {
+  return [path, ...aliases].flatMap((each) =>
+    each.startsWith('/api/v1/') ? [each, each.slice('/api'.length)] : [each],
   )
-  for (const url of paths) {
-    server.route({
-      method: operation.method,
-      url,
-      handler: (request, reply) => answer(door, route, { request, reply }),
-      errorHandler: (error, request, reply) => refuseUnread(door, operation, error, { request, reply }),
-    })
-  }
+}
+
+function operationsByPlace(routes: readonly Route[]): Map<string, Operation> {
+  const places = routes.flatMap(({ operation }) =>
+    pathsOf(operation).map((path) => [`${operation.method} ${path}`, operation] as const),
+  )
+  return new Map(places)
 }
 
 interface Exchange {
@@ -105,13 +110,13 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
 /** A body that cannot be read is refused like any other fault: after its sender is known, and in the sender's log. */
 async function refuseUnread(
   door: Door,
-  operation: Operation,
+  operation: Operation | undefined,
   thrown: unknown,
   exchange: Exchange,
 ): Promise<FastifyReply> {
   const ctx = contextOf(door, exchange.request)
-  // A request for another host is none of ours: nobody is asked who sent it.
-  if (thrown instanceof Problem) return refuse(door, thrown, { ...exchange, ctx, operation })
+  // A Problem is the host guard's: a request for another host is none of ours, and nobody is asked who sent it.
+  if (!operation || thrown instanceof Problem) return refuse(door, thrown, { ...exchange, ctx })
   let caller
   try {
     caller = await authenticate(ctx, operation, exchange.request.headers.authorization)

@@ -27,14 +27,15 @@ export interface Origin {
 
 /** The bytes of an event: RFC 8785 JSON, stored as they are and never made anew. */
 export function toLeaf(event: PendingEvent, origin: Origin, sealed: Sealed | null): Uint8Array {
+  const actor = event.actor ?? origin.actor
   return canonicalJson({
     v: leafVersion,
     log: origin.log,
     id: event.id,
     type: event.type,
     at: event.at.toISOString(),
-    actor: origin.actor,
-    chain: event.chain ?? [origin.actor],
+    actor,
+    chain: event.chain ?? [actor],
     action: event.action ?? null,
     resource: event.resource ?? null,
     decision: event.decision ?? null,

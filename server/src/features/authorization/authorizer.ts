@@ -72,6 +72,6 @@ async function refusalOf(decider: Decider, tx: Transaction, { action, resource, 
   const read: PlatformAction = `${resource.type}:read`
   const isVisible =
     resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
-  if (!isVisible) return new Problem('not-found', `no ${resource.type} ${resource.id}`, { cause })
+  if (!isVisible) return new Problem('not-found', `there is no ${resource.type}/${resource.id} that this caller may see`, { cause })
   return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, { cause })
 }

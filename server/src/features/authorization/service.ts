@@ -27,7 +27,7 @@ import { insertResult, readFacts } from './store.ts'
 export { createAuthorizer } from './authorizer.ts'
 export { Decider } from './decider.ts'
 
-/** Decides, records, answers. Asking for another needs the permission `authorization:check`. */
+/** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */
 export async function check(ctx: Context, decider: Decider, asked: AskedCheck): Promise<Decision> {
   const caller = requireSession(ctx.caller)
   const { identityId, basis } = await resolveSubject(ctx, asked, caller.identityId)
@@ -56,7 +56,8 @@ async function resolveSubject(ctx: Context, asked: AskedCheck, self: IdentityId)
   await inTransaction(ctx, async (tx) => {
     const { identity } = await readFacts(tx, identityId, undefined)
     if (!identity) throw new Problem('not-found', `no identity ${identityId}`)
-    await tx.authorize('authorization:check', { type: 'authorization', id: identityId })
+    const noun = `${identity.kind}s` as const
+    await tx.authorize(`${noun}:check`, { type: noun, id: identityId })
   })
   return { identityId, basis: presented ? 'token' : 'identity' }
 }

@@ -17,7 +17,6 @@ export const builtInRoles = {
     'agent-iam:read',
     'agent-iam/agents*:*',
     'agent-iam/enrolment-tokens*:*',
-    'agent-iam/authorization*:*',
   ],
   member: ['agent-iam/agents*:read', 'agent-iam/policies*:read'],
   viewer: ['agent-iam:read'],

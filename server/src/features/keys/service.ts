@@ -97,7 +97,8 @@ export class KeyRing implements Keys {
       (header: JWTHeaderParameters) => this.#verifier(tenantId, header),
       options,
     ).catch((cause: unknown) => {
-      throw cause instanceof errors.JOSEError ? notValid(cause) : cause
+      // An issuer that looks like a tenant's but has no keys is one more way to be invalid.
+      throw cause instanceof errors.JOSEError || cause instanceof Problem ? notValid(cause) : cause
     })
     const claims = Claims.safeParse(payload)
     if (!claims.success) throw notValid(claims.error)

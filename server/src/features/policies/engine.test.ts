@@ -147,17 +147,22 @@ describe('without policies of a tenant', () => {
     expect(decide(asked).decision).toBe('allow')
   })
 
-  test.each(['agents:read', 'agents:suspend', 'agents:reactivate', 'agents:delete'])('an owner may %s', (action) => {
-    const owned = {
-      principalType: 'User',
-      principalId: 'usr_1',
-      holds: false,
-      action,
-      resourceId: 'agent-iam/agents/agt_1',
-    } as const
-    expect(reasonIds(decide({ ...owned, resourceAttrs: { owner: 'usr_1' } }))).toEqual(['system:owner'])
-    expect(reasonIds(decide({ ...owned, resourceAttrs: { owner: 'usr_2' } }))).toEqual(['system:default-deny'])
-    expect(reasonIds(decide(owned))).toEqual(['system:default-deny'])
+  const owned = {
+    principalType: 'User',
+    principalId: 'usr_1',
+    holds: false,
+    resourceId: 'agent-iam/agents/agt_1',
+  } as const
+
+  test('an owner may not undo what the security team stopped', () => {
+    const asked = { ...owned, action: 'agents:reactivate', resourceAttrs: { owner: 'usr_1' } }
+    expect(reasonIds(decide(asked))).toEqual(['system:default-deny'])
+  })
+
+  test.each(['agents:read', 'agents:suspend', 'agents:delete'])('an owner may %s', (action) => {
+    expect(reasonIds(decide({ ...owned, action, resourceAttrs: { owner: 'usr_1' } }))).toEqual(['system:owner'])
+    expect(reasonIds(decide({ ...owned, action, resourceAttrs: { owner: 'usr_2' } }))).toEqual(['system:default-deny'])
+    expect(reasonIds(decide({ ...owned, action }))).toEqual(['system:default-deny'])
   })
 
   test('an owner may not register agents by owning one', () => {

@@ -23,14 +23,13 @@ export const systemPolicies: readonly SystemPolicy[] = [
   },
   {
     id: 'system:owner',
-    title: 'The owner answers for the agent and may manage it',
+    title: 'The owner answers for the agent and may stop it',
     effect: 'permit',
     cedar: `permit(
       principal,
       action in [
         AgentIam::Action::"agents:read",
         AgentIam::Action::"agents:suspend",
-        AgentIam::Action::"agents:reactivate",
         AgentIam::Action::"agents:delete"
       ],
       resource

@@ -35,14 +35,14 @@ export { challengeFor, loginAgent } from './agent-login.ts'
 /** Logs in a person. Hashing happens outside the transaction: it takes long, and needs no connection. */
 export async function loginUser(ctx: Context, { email, password, tenant }: UserLogin): Promise<TokenPair> {
   // An unknown tenant is looked for in the platform's, where nobody has the address, and costs the same.
-  const tenantId = (await findTenantId(ctx, tenant)) ?? platformTenantId
-  const inTenant = asCaller(ctx, { ...ctx.caller, tenantId })
+  const found = await findTenantId(ctx, tenant)
+  const inTenant = asCaller(ctx, { ...ctx.caller, tenantId: found ?? platformTenantId })
   const known = await inTransaction(inTenant, async (tx) => {
     const user = await findUserByEmail(tx, email.toLowerCase())
     return user && { user, hash: await findPasswordHash(tx, user.id) }
   })
   const isProved = await verifyPassword(known?.hash, password)
-  if (!known || !isProved || (await findTenantId(ctx, tenant)) === undefined) throw notProved()
+  if (!found || !known || !isProved) throw notProved()
   const granted = await inTransaction(inTenant, async (tx) => {
     const user = await findUserByEmail(tx, email.toLowerCase())
     if (user?.id !== known.user.id) throw notProved()
@@ -88,15 +88,14 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
   requireLive(session, identity, tx.clock.now())
   if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) {
     await endSession(tx, session.id, 'refresh token reused')
-    recordEvent(tx, { ...ended(session.id), type: 'session.reuse-detected', chain: [session.identityId] })
+    recordEvent(tx, { ...ended(session.id), type: 'session.reuse-detected', data: { identityId: session.identityId } })
     return 'reused'
   }
   if (!token.usedAt) await markRefreshTokenUsed(tx, digest)
   recordEvent(tx, {
     type: 'session.refreshed',
+    actor: session.identityId,
     resource: `agent-iam/sessions/${session.id}`,
-    chain: [session.identityId],
-    data: { identityId: session.identityId },
   })
   const { id: sessionId, identityId } = session
   return {

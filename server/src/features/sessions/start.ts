@@ -21,9 +21,8 @@ export async function startSession(tx: Transaction, identityId: IdentityId): Pro
   await touchIdentity(tx, identityId)
   recordEvent(tx, {
     type: 'session.started',
+    actor: identityId,
     resource: `agent-iam/sessions/${id}`,
-    chain: [identityId],
-    data: { identityId },
     personal: { subject: identityId, fields: { address: tx.caller.address } },
   })
   return { tenantId: tx.caller.tenantId, identityId, sessionId: id, refreshToken: await issueRefreshToken(tx, id) }
