@@ -1,0 +1,249 @@
+import { operations } from '@agent-iam/contract/operations'
+import type { Operation } from '@agent-iam/contract/operation'
+import { registerAgent } from '@agent-iam/contract/agents'
+import { check } from '@agent-iam/contract/authorization'
+import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
+import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
+import { createPolicy } from '@agent-iam/contract/policies'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openSetup } from '../src/features/setup/service.ts'
+import { databases } from './databases.ts'
+import { callEveryOperation } from './every-success.ts'
+import type { Input, Refusal } from './test-api.ts'
+import { openServer, startServer, type TestServer, type TestUser } from './test-server.ts'
+import { TestClock } from './test-clock.ts'
+
+/** Whoever adds to this list opens a door to strangers. */
+const publicOperations = [
+  'completeSetup',
+  'docsPage',
+  'getChallenge',
+  'healthLive',
+  'healthReady',
+  'healthStartup',
+  'homePage',
+  'jwks',
+  'login',
+  'metrics',
+  'openapi',
+  'refresh',
+  'setupPage',
+  'tenantJwks',
+]
+
+const isPublic = ({ action }: Operation) => action === 'public'
+const closed = operations.filter((operation) => !isPublic(operation))
+const acting = closed.filter(({ action }) => action !== 'self' && !action.endsWith(':read'))
+const withIds = closed.filter(({ params }) => params !== undefined)
+
+test('just the operations of the committed list are public', () => {
+  expect(
+    operations
+      .filter(isPublic)
+      .map(({ id }) => id)
+      .toSorted(),
+  ).toEqual(publicOperations)
+})
+
+test.each(operations.map((operation) => [operation.id, operation] as const))(
+  'the example of %s is accepted by its own schemas',
+  (_id, { params, query, body, example }) => {
+    expect(params?.safeParse(example.params).error).toBeUndefined()
+    expect(query?.safeParse(example.query).error).toBeUndefined()
+    expect(body?.safeParse(example.body).error).toBeUndefined()
+  },
+)
+
+/** What a tenant holds that an operation may name. */
+interface Holdings {
+  readonly agentId: string
+  readonly policyId: string
+  readonly enrolmentTokenId: string
+  readonly decisionId: string
+}
+
+describe.each(databases)('every operation on %s', (_name, open) => {
+  let server: TestServer
+  let holdings: Holdings
+  let foreign: { id: TenantId; admin: TestUser }
+  let strangers = 0
+
+  beforeAll(async () => {
+    server = await openServer(await open())
+    holdings = await fill(server, await server.admin())
+    foreign = await server.tenant('foreign')
+  })
+  afterAll(() => server.close())
+
+  test('has one route', () => {
+    expect(server.app.routes.map(({ operation }) => operation.id).toSorted()).toEqual(
+      operations.map(({ id }) => id).toSorted(),
+    )
+    for (const { operation } of server.app.routes) expect(operations).toContain(operation)
+  })
+
+  test.each(cases(closed))(
+    '%s refuses who brings no token, and says so in the platform’s log',
+    async (_id, operation) => {
+      // Strangers' refusals are told one by one only to the first of a network in a minute.
+      const problem = await server.api.refuse(operation, { ...operation.example, from: `10.${++strangers}.1.1` })
+      expect(problem).toMatchObject({ status: 401, code: 'unauthenticated' })
+      await expectEvent(platformTenantId, operation, problem)
+    },
+  )
+
+  test.each(cases(closed))('%s refuses a token that is none', async (_id, operation) => {
+    for (const token of ['nonsense', 'enr_nonsense', 'e30.e30.e30']) {
+      const from = `10.${++strangers}.1.1`
+      const problem = await server.api.refuse(operation, { ...operation.example, token, from })
+      expect(problem).toMatchObject({ status: 401, code: 'invalid-token' })
+      await expectEvent(platformTenantId, operation, problem)
+    }
+  })
+
+  test.each(cases(acting))('%s refuses who may read but not act', async (_id, operation) => {
+    const { token, id } = await server.user('viewer')
+    const before = await rows(server)
+    const problem = await server.api.refuse(operation, { ...filled(operation, holdings), token })
+    expect(problem).toMatchObject({ status: 403, code: 'forbidden' })
+    await expectEvent(server.app.defaultTenantId, operation, problem, id)
+    expect(await rows(server)).toEqual(before)
+  })
+
+  test.each(cases(withIds))('%s does not tell another tenant that the id exists', async (_id, operation) => {
+    const { admin } = foreign
+    const before = await rows(server)
+    const input = filled(operation, holdings)
+    const { requestId, ...problem } = await server.api.refuse(operation, { ...input, token: admin.token })
+    expect(problem).toMatchObject({ status: 404, code: 'not-found' })
+    await expectEvent(foreign.id, operation, { ...problem, requestId }, admin.id)
+    expect(await rows(server)).toEqual(before)
+    // An id that nobody has gets the very same answer.
+    const absent = filled(operation, absentHoldings)
+    const { requestId: _, ...other } = await server.api.refuse(operation, { ...absent, token: admin.token })
+    expect(withoutIds(problem)).toEqual(withoutIds(other))
+  })
+
+  test('no list shows another tenant’s rows', async () => {
+    const lists = closed.filter(({ method, params, action }) => method === 'GET' && !params && action !== 'self')
+    expect(lists.length).toBeGreaterThan(4)
+    for (const operation of lists) {
+      const { text, status } = await server.api.send(operation, { token: foreign.admin.token })
+      expect(status, text).toBe(200)
+      for (const id of Object.values(holdings)) expect(text, operation.id).not.toContain(id)
+    }
+  })
+
+  test('a check for another tenant’s agent finds no such identity', async () => {
+    const { agentId } = holdings
+    const cedar = {
+      principal: `AgentIam::Agent::"${agentId}"`,
+      action: 'AgentIam::Action::"read"',
+      resource: 'AgentIam::Resource::"a/b"',
+    }
+    for (const body of [{ agentId, resource: 'a/b', action: 'read' }, cedar]) {
+      const problem = await server.api.refuse(check, { body, token: foreign.admin.token })
+      expect(problem).toMatchObject({ status: 404, code: 'not-found' })
+    }
+  })
+
+  test.each(cases(operations))('%s refuses garbage, and leaves nothing half-written', async (_id, operation) => {
+    const admin = isPublic(operation) ? undefined : await server.user('admin')
+    const tenantId = admin ? server.app.defaultTenantId : platformTenantId
+    const before = await rows(server)
+    const all = garbage(operation, filled(operation, holdings))
+    expect(all.length).toBeGreaterThan(0)
+    for (const input of all) {
+      const from = `10.${++strangers % 250}.${Math.floor(strangers / 250)}.1`
+      const problem = await server.api.refuse(operation, { ...input, from, ...(admin && { token: admin.token }) })
+      expect(problem, JSON.stringify(input)).toMatchObject({ status: 400, code: 'invalid-request' })
+      await expectEvent(tenantId, operation, problem, admin?.id)
+    }
+    expect(await rows(server)).toEqual(before)
+  })
+
+  test('each, called well, answers as the contract says', async () => {
+    const called = new Set<string>()
+    const fresh = await startServer(await open(), { masterKey: Buffer.alloc(32, 7), clock: new TestClock() })
+    fresh.api.onCall = ({ id }) => called.add(id)
+    await callEveryOperation({
+      server: fresh,
+      setupToken: (await openSetup(fresh.app.system, { onlyOne: false })) ?? '',
+    })
+    await fresh.close()
+    expect([...called].toSorted()).toEqual(operations.map(({ id }) => id).toSorted())
+  })
+
+  /** One event, in that log, with the code as its reason, the operation as its action, and who it was. */
+  async function expectEvent(tenantId: TenantId, operation: Operation, problem: Refusal, actor = 'anonymous') {
+    const expected = { action: operation.id, decision: 'deny', reasons: [problem.code], actor, data: { count: 1 } }
+    expect(await server.refusals(tenantId, problem.requestId)).toMatchObject([expected])
+  }
+})
+
+function cases(some: readonly Operation[]) {
+  expect(some.length).toBeGreaterThan(5)
+  return some.map((operation) => [operation.id, operation] as const)
+}
+
+async function fill({ api }: TestServer, token: string): Promise<Holdings> {
+  const { agentId } = await api.call(registerAgent, { body: { name: 'a secret agent' }, token })
+  const { policyId } = await api.call(createPolicy, { ...createPolicy.example, token })
+  const { enrolmentTokenId } = await api.call(createEnrolmentToken, { body: { name: 'a secret token' }, token })
+  const { decisionId } = await api.call(check, { body: { resource: 'secret/place', action: 'read' }, token })
+  return { agentId, policyId, enrolmentTokenId, decisionId }
+}
+
+const absentHoldings: Holdings = {
+  agentId: `agt_${'0'.repeat(32)}`,
+  policyId: `pol_${'0'.repeat(32)}`,
+  enrolmentTokenId: `ent_${'0'.repeat(32)}`,
+  decisionId: `dec_${'0'.repeat(32)}`,
+}
+
+/** The example with ids of things that are there. */
+function filled({ example }: Operation, holdings: Holdings): Input {
+  if (example.params === undefined) return example
+  const names = Object.keys(Object(example.params))
+  const params = Object.fromEntries(
+    Object.entries({ ...Object(example.params), ...holdings }).filter(([name]) => names.includes(name)),
+  )
+  return { ...example, params }
+}
+
+/** Requests with one thing wrong each: body, query and path in turn. */
+function garbage({ params, body, method }: Operation, good: Input): Input[] {
+  const bodies = ['no JSON', '{"cut": ', 7, { ...Object(good.body), misspelt: true }, ...(body ? [[]] : [])]
+  const ofBody = method === 'GET' ? [] : bodies.map((sent) => ({ ...good, body: sent }))
+  const ofPath = params === undefined ? [] : ['nonsense', `agt_${'A'.repeat(32)}`, "' or 1=1 --"]
+  return [
+    ...ofBody,
+    { ...good, query: { ...Object(good.query), misspelt: 'x' } },
+    ...ofPath.map((id) => ({
+      ...good,
+      params: Object.fromEntries(Object.keys(Object(good.params)).map((name) => [name, id])),
+    })),
+  ]
+}
+
+function withoutIds(problem: object): string {
+  return JSON.stringify(problem).replaceAll(/[0-9a-f]{32}/g, '…')
+}
+
+/** How many rows each table holds; only a refusal's own event may be added. */
+async function rows({ database }: TestServer): Promise<unknown> {
+  const tables = [
+    'identities',
+    'capability_grants',
+    'agent_keys',
+    'enrolment_tokens',
+    'policies',
+    'decision_results',
+    'refresh_tokens',
+    'setup_links',
+    'used_nonces',
+  ]
+  const counts = tables.map((table) => `select '${table}' as name, count(*)::int as count from ${table}`)
+  const events = `select 'events' as name, count(*)::int as count from audit_events where type not in ('request.refused', 'session.started')`
+  return database.ask([...counts, events].join(' union all '))
+}

@@ -1,0 +1,79 @@
+import { createPrivateKey } from 'node:crypto'
+import * as agents from '@agent-iam/contract/agents'
+import * as audit from '@agent-iam/contract/audit'
+import * as auth from '@agent-iam/contract/auth'
+import * as authorization from '@agent-iam/contract/authorization'
+import * as enrolment from '@agent-iam/contract/enrolment-tokens'
+import * as policies from '@agent-iam/contract/policies'
+import * as setup from '@agent-iam/contract/setup'
+import * as system from '@agent-iam/contract/system'
+import { assertion, loginAgent, signed } from './agents.ts'
+import { email, password, type TestServer } from './test-server.ts'
+
+/** Every operation once, each accepted: as an administrator, an enrolling machine, an agent and a stranger would. */
+export async function callEveryOperation({
+  server,
+  setupToken,
+}: {
+  server: TestServer
+  setupToken: string
+}): Promise<void> {
+  const { api } = server
+  await api.call(setup.completeSetup, { body: { token: setupToken, email, password } })
+  await visitPages(server)
+  const { accessToken: token, refreshToken } = await api.call(auth.login, { body: { email, password } })
+  await api.call(auth.refresh, { body: { refreshToken } })
+  await manageAgents(server, token)
+  await enrolAndAct(server, token)
+  await api.call(audit.listAuditEvents, { ...audit.listAuditEvents.example, token })
+  await api.call(audit.listAuditLeaves, { ...audit.listAuditLeaves.example, token })
+  await api.call(audit.getAuditHead, { token })
+  await api.call(auth.validate, { token })
+  await api.call(auth.logout, { token })
+}
+
+async function visitPages({ api, app }: TestServer): Promise<void> {
+  const { homePage, docsPage, metrics, openapi, jwks, healthLive, healthReady, healthStartup, tenantJwks } = system
+  await api.call(setup.setupPage)
+  for (const page of [homePage, docsPage, metrics]) await api.call(page)
+  for (const health of [healthLive, healthReady, healthStartup]) await api.call(health)
+  await api.call(openapi)
+  await api.call(jwks)
+  await api.call(tenantJwks, { params: { tenantId: app.defaultTenantId } })
+}
+
+async function manageAgents({ api }: TestServer, token: string): Promise<void> {
+  const { agentId } = await api.call(agents.registerAgent, { ...agents.registerAgent.example, token })
+  const params = { agentId }
+  await api.call(agents.listAgents, { ...agents.listAgents.example, token })
+  await api.call(agents.getAgent, { params, token })
+  await api.call(agents.updateAgent, { ...agents.updateAgent.example, params, token })
+  await api.call(agents.suspendAgent, { ...agents.suspendAgent.example, params, token })
+  await api.call(agents.reactivateAgent, { ...agents.reactivateAgent.example, params, token })
+  await api.call(agents.setAgentTrust, { ...agents.setAgentTrust.example, params, token })
+  await api.call(agents.deleteAgent, { params, token })
+  const { policyId } = await api.call(policies.createPolicy, { ...policies.createPolicy.example, token })
+  await api.call(policies.listPolicies, { token })
+  await api.call(policies.deletePolicy, { params: { policyId }, token })
+}
+
+async function enrolAndAct(server: TestServer, admin: string): Promise<void> {
+  const { api } = server
+  const enrolled = await api.call(enrolment.createEnrolmentToken, {
+    ...enrolment.createEnrolmentToken.example,
+    token: admin,
+  })
+  await api.call(enrolment.listEnrolmentTokens, { token: admin })
+  const body = { name: 'enrolled', capabilities: ['file/docs/*:read'] }
+  const { agentId, privateKey = '' } = await api.call(agents.registerAgent, { body, token: enrolled.token })
+  const agent = { id: agentId, name: body.name, privateKey: createPrivateKey(privateKey) }
+  const { challenge } = await api.call(auth.getChallenge, { params: { agentId } })
+  await api.call(auth.login, { body: signed(agent, challenge) })
+  await api.call(auth.login, { body: await assertion(agent, server) })
+  const { accessToken: token } = await loginAgent(server, agent)
+  const { decisionId } = await api.call(authorization.check, { ...authorization.check.example, token })
+  await api.call(authorization.reportResult, { ...authorization.reportResult.example, params: { decisionId }, token })
+  const { enrolmentTokenId } = enrolled
+  const query = { agents: 'revoke' as const }
+  await api.call(enrolment.revokeEnrolmentToken, { params: { enrolmentTokenId }, query, token: admin })
+}
