@@ -84,6 +84,7 @@ export const registerAgent = operation({
   body: RegisterAgent,
   status: 201,
   response: RegisteredAgent,
+  secrets: ['privateKey'],
   problems: ['forbidden', 'capability-exceeded', 'already-exists', 'quota-spent'],
   example: {
     body: {

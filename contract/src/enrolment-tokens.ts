@@ -49,6 +49,7 @@ export const createEnrolmentToken = operation({
     /** The token itself, only in this answer: send it as `Authorization: Bearer enr_…` to register agents. */
     token: z.string(),
   }),
+  secrets: ['token'],
   problems: ['forbidden', 'capability-exceeded'],
   example: { body: { name: 'build farm', ceiling: ['file/docs/*:read'], quota: 20 } },
 })

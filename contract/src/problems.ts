@@ -55,6 +55,11 @@ export const problems = {
     title: 'Not possible in the present state',
     advice: 'Look at the state that `detail` names.',
   },
+  'idempotency-mismatch': {
+    status: 409,
+    title: 'The key was used for another request',
+    advice: 'Use a new `Idempotency-Key` for a new request.',
+  },
   'precondition-failed': {
     status: 412,
     title: 'It has changed since it was read',

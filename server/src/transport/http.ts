@@ -4,6 +4,7 @@ import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
 import { asCaller, type Context } from '../platform/context.ts'
+import { answerOnce, takesKey } from '../platform/idempotency.ts'
 import { Problem } from '../platform/problem.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
@@ -94,17 +95,20 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
     if (operation.id === 'metrics')
       requireMetricsToken(door.metricsToken, request.headers.authorization, door.isLoopback)
     ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers.authorization))
-    const result = await route.answer(ctx, {
-      params: request.params,
-      query: request.query,
-      body: request.body ?? undefined,
-    })
-    return await send(operation, reply, result)
+    return await send(operation, reply, await resultOf(ctx, route, request))
   } catch (error) {
     return await refuse(door, error, { request, reply, ctx, operation })
   } finally {
     door.telemetry.requestAnswered(operation.id, reply.statusCode, (performance.now() - began) / 1000)
   }
+}
+
+async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Promise<unknown> {
+  const raw = { params: request.params, query: request.query, body: request.body ?? undefined }
+  const key = request.headers['idempotency-key']
+  if (typeof key !== 'string' || !takesKey(route.operation)) return route.answer(ctx, raw)
+  const asked = { operation: route.operation, key, request: { url: request.url, body: raw.body ?? null } }
+  return answerOnce(ctx, asked, (joined) => route.answer(joined, raw))
 }
 
 /** A body that cannot be read is refused like any other fault: after its sender is known, and in the sender's log. */

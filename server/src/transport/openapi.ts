@@ -2,6 +2,7 @@ import type { Json } from '@agent-iam/contract/json'
 import type { Operation } from '@agent-iam/contract/operation'
 import { operationGroups } from '@agent-iam/contract/operations'
 import { ProblemDocument, problems, type ProblemCode } from '@agent-iam/contract/problems'
+import { takesKey } from '../platform/idempotency.ts'
 import { madeOnce } from './made-once.ts'
 import { asObject, schemaWriter, toJson, type JsonObject, type SchemaWriter } from './openapi-schemas.ts'
 
@@ -61,6 +62,7 @@ export function problemsOf(operation: Operation): ProblemCode[] {
   const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host']
   if (operation.action !== 'public')
     codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive')
+  if (takesKey(operation)) codes.push('idempotency-mismatch')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
   codes.push('internal-error', 'unavailable')
   return [...new Set(codes)].toSorted((a, b) => problems[a].status - problems[b].status)
@@ -80,7 +82,11 @@ function bracePath(path: string): string {
 
 function describe(operation: Operation, tag: string, schemas: SchemaWriter): JsonObject {
   const aliases = operation.aliases?.map(bracePath) ?? []
-  const parameters = [...parametersOf(operation, 'path', schemas), ...parametersOf(operation, 'query', schemas)]
+  const parameters = [
+    ...parametersOf(operation, 'path', schemas),
+    ...parametersOf(operation, 'query', schemas),
+    ...(takesKey(operation) ? [idempotencyKey] : []),
+  ]
   return {
     operationId: operation.id,
     tags: [tag],
@@ -92,6 +98,14 @@ function describe(operation: Operation, tag: string, schemas: SchemaWriter): Jso
     ...(operation.body && { requestBody: requestBody(operation, schemas) }),
     responses: { [operation.status]: success(operation, schemas), ...refusals(operation) },
   }
+}
+
+const idempotencyKey: JsonObject = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description: 'Any text of your own. Repeated with the same request within a day, it gets the first answer again.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
 }
 
 /** A public operation that can answer `unauthenticated` takes a token without needing one everywhere. */

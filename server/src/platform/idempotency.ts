@@ -1,0 +1,113 @@
+import type { Operation } from '@agent-iam/contract/operation'
+import { canonicalJson } from '@agent-iam/standards/jcs'
+import { sql } from 'kysely'
+import { addSeconds } from './clock.ts'
+import { actorOf, inTransaction, StaleEpochError, type Context, type Transaction } from './context.ts'
+import type { Database } from './database.ts'
+import { equalDigests, sha256 } from './digest.ts'
+import { toUuid } from './ids.ts'
+import { Problem } from './problem.ts'
+
+/** How long the first answer is given again: longer than any client retries. */
+const keptSeconds = 86_400
+const keyPattern = /^[\x21-\x7e]{1,255}$/
+
+/** Only what creates something needs a key: everything else may be repeated as it is. */
+export function takesKey({ method, status, action }: Operation): boolean {
+  return method === 'POST' && status === 201 && action !== 'public'
+}
+
+interface Asked {
+  readonly operation: Operation
+  readonly key: string
+  readonly request: unknown
+}
+
+/**
+ * Does the work of a creating request once for its `Idempotency-Key`: the same caller asking the same again within a day
+ * gets the first answer. Key, work and answer are one transaction, so a request that failed has not been made.
+ *
+ * Throws `idempotency-mismatch` when the key came with another request before, and `already-exists` when the first
+ * answer held a secret and so was not kept.
+ */
+export async function answerOnce(
+  ctx: Context,
+  asked: Asked,
+  work: (ctx: Context) => Promise<unknown>,
+): Promise<unknown> {
+  if (!keyPattern.test(asked.key))
+    throw new Problem('invalid-request', 'Idempotency-Key: is 1 to 255 visible ASCII characters')
+  return inTransaction(ctx, async (tx) => {
+    const digest = sha256(canonicalJson(asked.request))
+    if (!(await insertKey(tx, asked, digest))) return firstAnswer(tx, asked, digest)
+    const response = await rethrowingStale(() => work({ ...ctx, db: joining(tx) }))
+    if (!holdsSecret(asked.operation, response)) await keepResponse(tx, asked, response)
+    return response
+  })
+}
+
+/** What joins the open transaction may not begin again by itself: the whole of it must. */
+class OvertakenError extends Error {}
+
+/** A database whose transactions are all this one. */
+function joining(tx: Transaction): Database {
+  const refuse = () => Promise.reject(new Error('not inside a transaction'))
+  return {
+    async transaction(tenantId, work) {
+      if (tenantId !== tx.caller.tenantId) throw new Error('a transaction is of one tenant')
+      try {
+        return await work(tx.db)
+      } catch (cause) {
+        throw cause instanceof StaleEpochError ? new OvertakenError('', { cause }) : cause
+      }
+    },
+    isReachable: refuse,
+    durability: refuse,
+    close: refuse,
+  }
+}
+
+async function rethrowingStale<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof OvertakenError ? error.cause : error
+  }
+}
+
+/** Returns false when the key is there already; waits for one who is just using it. */
+async function insertKey(tx: Transaction, { operation, key }: Asked, digest: Buffer): Promise<boolean> {
+  const { rows } = await sql`
+    insert into idempotency_keys (tenant_id, caller, operation, key, request_digest, expires_at)
+    values (${toUuid(tx.caller.tenantId)}, ${actorOf(tx.caller)}, ${operation.id}, ${key}, ${digest},
+      ${addSeconds(tx.clock.now(), keptSeconds)})
+    on conflict (tenant_id, caller, operation, key) do update
+      set request_digest = excluded.request_digest, response = null, expires_at = excluded.expires_at
+      where idempotency_keys.expires_at <= ${tx.clock.now()}
+    returning key`.execute(tx.db)
+  return rows.length > 0
+}
+
+async function firstAnswer(tx: Transaction, { operation, key }: Asked, digest: Buffer): Promise<unknown> {
+  const { rows } = await sql<{ request_digest: Buffer; response: unknown }>`
+    select request_digest, response from idempotency_keys
+    where tenant_id = ${toUuid(tx.caller.tenantId)} and caller = ${actorOf(tx.caller)}
+      and operation = ${operation.id} and key = ${key}`.execute(tx.db)
+  const [first] = rows
+  if (!first || !equalDigests(first.request_digest, digest))
+    throw new Problem('idempotency-mismatch', 'this Idempotency-Key came with another request before; use a new one')
+  if (first.response === null)
+    throw new Problem('already-exists', 'this was done before; its answer held a secret, which is told only once')
+  return first.response
+}
+
+async function keepResponse(tx: Transaction, { operation, key }: Asked, response: unknown): Promise<void> {
+  await sql`
+    update idempotency_keys set response = ${JSON.stringify(response)}::jsonb
+    where tenant_id = ${toUuid(tx.caller.tenantId)} and caller = ${actorOf(tx.caller)}
+      and operation = ${operation.id} and key = ${key}`.execute(tx.db)
+}
+
+function holdsSecret({ secrets = [] }: Operation, response: unknown): boolean {
+  return secrets.some((field) => typeof response === 'object' && response !== null && field in response)
+}

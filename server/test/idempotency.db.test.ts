@@ -1,0 +1,90 @@
+import { createPolicy, deletePolicy, listPolicies } from '@agent-iam/contract/policies'
+import { registerAgent } from '@agent-iam/contract/agents'
+import { check, reportResult } from '@agent-iam/contract/authorization'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { databases } from './databases.ts'
+import { openServer, type TestServer } from './test-server.ts'
+
+const policy = (name: string) => ({
+  name,
+  policy: 'forbid(principal, action, resource) when { resource.type == "x" };',
+})
+
+describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
+  let server: TestServer
+  let token: string
+  const keyed = (key: string) => ({ token, headers: { 'idempotency-key': key } })
+
+  beforeAll(async () => {
+    server = await openServer(await open())
+    token = await server.admin()
+  })
+  afterAll(() => server.close())
+
+  test('the same request again gets the first answer, and nothing is made twice', async () => {
+    const first = await server.api.call(createPolicy, { body: policy('once'), ...keyed('a') })
+    const again = await server.api.call(createPolicy, { body: policy('once'), ...keyed('a') })
+    expect(again).toEqual(first)
+    const { policies } = await server.api.call(listPolicies, { token })
+    expect(policies.filter(({ name }) => name === 'once')).toHaveLength(1)
+  })
+
+  test('of ten at once one makes it, and all get its answer', async () => {
+    const sent = Array.from({ length: 10 }, () =>
+      server.api.call(createPolicy, { body: policy('race'), ...keyed('b') }),
+    )
+    const ids = (await Promise.all(sent)).map(({ policyId }) => policyId)
+    expect(new Set(ids).size).toBe(1)
+  })
+
+  test('another request under the same key is refused', async () => {
+    await server.api.call(createPolicy, { body: policy('mine'), ...keyed('c') })
+    const refusal = await server.api.refuse(createPolicy, { body: policy('other'), ...keyed('c') })
+    expect(refusal.code).toBe('idempotency-mismatch')
+  })
+
+  test('a key is its caller’s own', async () => {
+    const other = await server.user('admin')
+    const first = await server.api.call(createPolicy, { body: policy('hers'), ...keyed('d') })
+    const second = await server.api.call(createPolicy, { body: policy('his'), ...keyed('d'), token: other.token })
+    expect(second.policyId).not.toBe(first.policyId)
+  })
+
+  test('a request that failed has not been made, so it may be mended under its key', async () => {
+    const broken = { name: 'mended', policy: 'permit(' }
+    expect((await server.api.refuse(createPolicy, { body: broken, ...keyed('e') })).code).toBe('policy-invalid')
+    await server.api.call(createPolicy, { body: policy('mended'), ...keyed('e') })
+  })
+
+  test('an answer with a secret is not kept: it is told once', async () => {
+    const body = { name: 'keyed agent' }
+    const first = await server.api.call(registerAgent, { body, ...keyed('f') })
+    expect(first.privateKey).toContain('PRIVATE KEY')
+    const refusal = await server.api.refuse(registerAgent, { body, ...keyed('f') })
+    expect(refusal.code).toBe('already-exists')
+    const rows = await server.database.ask(`select response from idempotency_keys where key = 'f'`)
+    expect(rows).toEqual([{ response: null }])
+  })
+
+  test('a day later the key is free again', async () => {
+    const { policyId } = await server.api.call(createPolicy, { body: policy('daily'), ...keyed('g') })
+    await server.api.call(deletePolicy, { params: { policyId }, token })
+    server.clock.advance(86_401)
+    token = await server.admin()
+    const next = await server.api.call(createPolicy, { body: policy('daily'), ...keyed('g') })
+    expect(next.policyId).not.toBe(policyId)
+  })
+
+  test('a record in the answer is the event’s own', async () => {
+    const { decisionId } = await server.api.call(check, { body: { resource: 'file/x', action: 'read' }, token })
+    const report = { params: { decisionId }, body: { outcome: 'success' as const, durationMs: 1 } }
+    const first = await server.api.call(reportResult, { ...report, ...keyed('h') })
+    const again = await server.api.call(reportResult, { ...report, ...keyed('h') })
+    expect(again).toEqual(first)
+  })
+
+  test('a key of other than visible characters is refused', async () => {
+    const refusal = await server.api.refuse(createPolicy, { body: policy('odd'), ...keyed('a b') })
+    expect(refusal.code).toBe('invalid-request')
+  })
+})
