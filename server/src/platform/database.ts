@@ -59,6 +59,9 @@ export function openPool({ onError, ...options }: PoolOptions): pg.Pool {
     application_name: 'agent-iam',
   })
   pool.on('error', onError)
+  // The pool listens to its idle connections only. One that is lost in use says so to the statement that it runs or
+  // runs next; without a listener it would end the process as well.
+  pool.on('connect', (client) => void client.on('error', () => undefined))
   return pool
 }
 
