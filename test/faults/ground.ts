@@ -13,8 +13,15 @@ export interface Ground {
   readonly url: string
   readonly environment: Environment
   readonly setupLinkFile: string
-  start(program?: string): Promise<ServerProcess>
+  start(instance?: Instance): Promise<ServerProcess>
   close(): Promise<void>
+}
+
+/** How one server process differs from the others on the same ground. */
+export interface Instance {
+  /** Another program than the real one. */
+  readonly program?: string | undefined
+  readonly environment?: Environment
 }
 
 /** The embedded database in a temporary folder. */
@@ -27,11 +34,12 @@ export interface PostgresGround extends Ground {
 }
 
 /** A PostgreSQL of its own, which may be killed. */
-export async function postgresGround(): Promise<PostgresGround> {
+export async function postgresGround(environment: Environment = {}): Promise<PostgresGround> {
   const postgres = await startPostgres()
   const ground = await makeGround({
     DATABASE_URL: postgres.url,
     AGENT_IAM_MASTER_KEY: randomBytes(32).toString('base64url'),
+    ...environment,
   })
   return {
     ...ground,
@@ -44,11 +52,13 @@ export async function postgresGround(): Promise<PostgresGround> {
 }
 
 async function makeGround(database: Environment): Promise<Ground> {
-  const folder = await mkdtemp(join(tmpdir(), 'agent-iam-faults-'))
+  const folder = await mkdtemp(join(tmpdir(), 'iam-faults-'))
   const port = await freePort()
   const url = `http://localhost:${port}`
   const data = join(folder, 'data')
   const environment = {
+    // What a killed server leaves behind goes with the folder. Its path is short, for the sake of the socket in it.
+    TMPDIR: folder,
     AGENT_IAM_PORT: String(port),
     AGENT_IAM_PUBLIC_URL: url,
     AGENT_IAM_DATA: data,
@@ -60,7 +70,7 @@ async function makeGround(database: Environment): Promise<Ground> {
     url,
     environment,
     setupLinkFile: join(data, 'setup-link'),
-    start: (program) => startServerProcess(folder, environment, program),
+    start: (instance) => startServerProcess(folder, { ...environment, ...instance?.environment }, instance?.program),
     close: () => rm(folder, { recursive: true, force: true }),
   }
 }

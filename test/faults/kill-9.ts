@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Client, type KeptHead } from '@agent-iam/sdk'
 import { embeddedGround, type Ground, type PostgresGround, postgresGround } from './ground.ts'
 import { type Acknowledged, Load } from './load.ts'
+import { findLost } from './lost.ts'
 import { finishSetup, logInAdministrator, registerAgent, type TestAgent } from './people.ts'
 import { type LoggedEvent, readLog } from './read-log.ts'
 import type { ServerProcess } from './server-process.ts'
@@ -22,7 +23,7 @@ export interface Run {
 }
 
 /** The kill comes at a random moment in this stretch of the load. */
-const killAfterMs = { min: 150, max: 1200 }
+const killAfterMs = { min: 200, max: 2500 }
 /** So many agents ask at once. */
 const agentsMax = 6
 /** A run that does not count is repeated; that it never counts would be a fault of the test. */
@@ -41,9 +42,14 @@ export class KillSeries {
 
   static async open(database: Run['database'], program?: string): Promise<KillSeries> {
     const ground = database === 'PGlite' ? await embeddedGround() : await postgresGround()
-    const series = new KillSeries(database, ground, await ground.start(program), program)
-    await series.#prepare()
-    return series
+    try {
+      const series = new KillSeries(database, ground, await ground.start({ program }), program)
+      await series.#prepare()
+      return series
+    } catch (error) {
+      await ground.close()
+      throw error
+    }
   }
 
   private constructor(database: Run['database'], ground: Ground, server: ServerProcess, program: string | undefined) {
@@ -103,7 +109,7 @@ export class KillSeries {
 
   async #recover(killed: Killed): Promise<void> {
     if (killed === 'server and postmaster') await this.#postgres().restart()
-    this.#server = await this.#ground.start(this.#program)
+    this.#server = await this.#ground.start({ program: this.#program })
   }
 
   async #judge(killed: Killed, load: Load, recoveryMs: number): Promise<Run> {
@@ -132,26 +138,6 @@ export class KillSeries {
     if ('postgres' in this.#ground) return this.#ground.postgres
     throw new Error('only PostgreSQL has a postmaster to kill')
   }
-}
-
-/** What was acknowledged and is not in the log, or not as it was acknowledged. */
-function findLost(acknowledged: readonly Acknowledged[], events: readonly LoggedEvent[]): string[] {
-  const byHash = new Map(events.map((event) => [event.leafHash, event]))
-  return acknowledged.flatMap((answer) => {
-    const { decisionId, record } = answer
-    const event = byHash.get(record.leafHash)
-    if (!event) return [`${decisionId} was acknowledged and is lost`]
-    return isSame(answer, event) ? [] : [`${decisionId} was acknowledged otherwise than entry ${event.sequence} says`]
-  })
-}
-
-function isSame({ record, decisionId, decision, resource }: Acknowledged, event: LoggedEvent): boolean {
-  return (
-    event.sequence === record.sequence &&
-    event.decisionId === decisionId &&
-    event.decision === decision &&
-    event.resource === resource
-  )
 }
 
 const registeredResource = /^agent-iam\/agents\/(agt_[0-9a-f]{32})$/

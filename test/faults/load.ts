@@ -20,6 +20,8 @@ export interface Asker {
 const questionsAtOnce = 4
 /** A caller that cannot reach the server, or is refused, waits a moment before it asks again. */
 const pauseMs = 20
+/** Decisions that do not come within this do not come at all. */
+const moreMsMax = 30_000
 
 /** Agents that keep asking what they may do, over connections that stay open; allowed and denied by turns. */
 export class Load {
@@ -45,6 +47,16 @@ export class Load {
   async stop(): Promise<void> {
     this.#isStopped = true
     await Promise.all(this.#running)
+  }
+
+  /** Waits for so many more decisions; throws when they do not come in time. */
+  async more(count: number): Promise<void> {
+    const wanted = this.acknowledged.length + count
+    const deadline = performance.now() + moreMsMax
+    while (this.acknowledged.length < wanted) {
+      if (performance.now() > deadline) throw new Error(`no ${count} decisions more in ${moreMsMax} ms`)
+      await pause()
+    }
   }
 
   async #keepAsking({ url, token, agentId }: Asker): Promise<void> {
