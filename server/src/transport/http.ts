@@ -38,6 +38,8 @@ export function createHttpServer(door: Door): FastifyInstance {
     forceCloseConnections: 'idle',
     logger: false,
   })
+  // JSON alone: a page of another site may send text/plain without asking first, and no operation reads it.
+  server.removeContentTypeParser('text/plain')
   server.addHook('onRequest', hostGuard(door.publicUrl, door.isLoopback))
   server.addHook('onSend', (_request, reply, _payload, done) => {
     for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value)

@@ -32,7 +32,10 @@ const frameworkProblems: Readonly<Record<string, [ProblemCode, string]>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported-media-type', 'send the body as application/json'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid-request', 'the body is not as long as Content-Length says'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid-request', 'the body is empty; send JSON, or no Content-Type'],
-  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid-request', 'the body is not JSON'],
+  FST_ERR_CTP_INVALID_JSON_BODY: [
+    'invalid-request',
+    'the body is not JSON, or has a key named __proto__ or constructor',
+  ],
   FST_ERR_BAD_URL: ['invalid-request', 'the path is not well-formed'],
 }
 
