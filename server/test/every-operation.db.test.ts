@@ -8,6 +8,7 @@ import { createPolicy } from '@agent-iam/contract/policies'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSetup } from '../src/features/setup/service.ts'
 import { databases } from './databases.ts'
+import { countRows } from './count-rows.ts'
 import { callEveryOperation } from './every-success.ts'
 import type { Input, Refusal } from './test-api.ts'
 import { openServer, startServer, type TestServer, type TestUser } from './test-server.ts'
@@ -103,21 +104,21 @@ describe.each(databases)('every operation on %s', (_name, open) => {
 
   test.each(cases(acting))('%s refuses who may read but not act', async (_id, operation) => {
     const { token, id } = await server.user('viewer')
-    const before = await rows(server)
+    const before = await countRows(server.database)
     const problem = await server.api.refuse(operation, { ...filled(operation, holdings), token })
     expect(problem).toMatchObject({ status: 403, code: 'forbidden' })
     await expectEvent(server.app.defaultTenantId, operation, problem, id)
-    expect(await rows(server)).toEqual(before)
+    expect(await countRows(server.database)).toEqual(before)
   })
 
   test.each(cases(withIds))('%s does not tell another tenant that the id exists', async (_id, operation) => {
     const { admin } = foreign
-    const before = await rows(server)
+    const before = await countRows(server.database)
     const input = filled(operation, holdings)
     const { requestId, ...problem } = await server.api.refuse(operation, { ...input, token: admin.token })
     expect(problem).toMatchObject({ status: 404, code: 'not-found' })
     await expectEvent(foreign.id, operation, { ...problem, requestId }, admin.id)
-    expect(await rows(server)).toEqual(before)
+    expect(await countRows(server.database)).toEqual(before)
     // An id that nobody has gets the very same answer.
     const absent = filled(operation, absentHoldings)
     const { requestId: _, ...other } = await server.api.refuse(operation, { ...absent, token: admin.token })
@@ -150,7 +151,7 @@ describe.each(databases)('every operation on %s', (_name, open) => {
   test.each(cases(operations))('%s refuses garbage, and leaves nothing half-written', async (_id, operation) => {
     const admin = isPublic(operation) ? undefined : await server.user('admin')
     const tenantId = admin ? server.app.defaultTenantId : platformTenantId
-    const before = await rows(server)
+    const before = await countRows(server.database)
     const all = garbage(operation, filled(operation, holdings))
     expect(all.length).toBeGreaterThan(0)
     for (const input of all) {
@@ -159,7 +160,7 @@ describe.each(databases)('every operation on %s', (_name, open) => {
       expect(problem, JSON.stringify(input)).toMatchObject({ status: 400, code: 'invalid-request' })
       await expectEvent(tenantId, operation, problem, admin?.id)
     }
-    expect(await rows(server)).toEqual(before)
+    expect(await countRows(server.database)).toEqual(before)
   })
 
   test('each, called well, answers as the contract says', async () => {
@@ -228,22 +229,4 @@ function garbage({ params, body, method }: Operation, good: Input): Input[] {
 
 function withoutIds(problem: object): string {
   return JSON.stringify(problem).replaceAll(/[0-9a-f]{32}/g, '…')
-}
-
-/** How many rows each table holds; only a refusal's own event may be added. */
-async function rows({ database }: TestServer): Promise<unknown> {
-  const tables = [
-    'identities',
-    'capability_grants',
-    'agent_keys',
-    'enrolment_tokens',
-    'policies',
-    'decision_results',
-    'refresh_tokens',
-    'setup_links',
-    'used_nonces',
-  ]
-  const counts = tables.map((table) => `select '${table}' as name, count(*)::int as count from ${table}`)
-  const events = `select 'events' as name, count(*)::int as count from audit_events where type not in ('request.refused', 'session.started')`
-  return database.ask([...counts, events].join(' union all '))
 }

@@ -1,0 +1,22 @@
+import type { TestDatabase } from './databases.ts'
+
+const tables = [
+  'identities',
+  'capability_grants',
+  'role_assignments',
+  'agent_keys',
+  'enrolment_tokens',
+  'policies',
+  'decision_results',
+  'sessions',
+  'refresh_tokens',
+  'setup_links',
+  'used_nonces',
+]
+
+/** How many rows the tables hold, and events of anything but refusals: a refusal may change none of it. */
+export async function countRows(database: TestDatabase): Promise<unknown> {
+  const counts = tables.map((table) => `select '${table}' as name, count(*)::int as count from ${table}`)
+  const events = `select 'events' as name, count(*)::int as count from audit_events where type <> 'request.refused'`
+  return database.ask([...counts, events].join(' union all '))
+}
