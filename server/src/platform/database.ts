@@ -1,6 +1,6 @@
 import { toUuid } from './ids.ts'
 import type { TenantId } from '@agent-iam/contract/ids'
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Kysely, PostgresDialect, sql, type PostgresPool } from 'kysely'
 import pg from 'pg'
 
 /** The tables, each declared by the store that owns it (`declare module`). */
@@ -39,6 +39,11 @@ const lockTimeoutMs = 5_000
 const idleTransactionTimeoutMs = 15_000
 /** A request that waits longer for a connection is told `unavailable`. */
 const connectTimeoutMs = 5_000
+/**
+ * A connection held longer is given up, and whoever waits for its answer is told `unavailable`: a database that went
+ * silent, or the way to it, would otherwise keep its callers for as long as TCP hopes. No transaction takes so long.
+ */
+const holdTimeoutMs = 10_000
 
 // bigint columns hold counts and sequences far below 2^53; as numbers they compare and print as such.
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text))
@@ -58,7 +63,8 @@ export function openPool({ onError, ...options }: PoolOptions): pg.Pool {
     connectionTimeoutMillis: connectTimeoutMs,
     application_name: 'agent-iam',
   })
-  pool.on('error', onError)
+  // NOTE: the pool hangs the whole client on the error, its secrets included; only the words may reach a log.
+  pool.on('error', ({ message }) => onError(new Error(message)))
   // The pool listens to its idle connections only. One that is lost in use says so to the statement that it runs or
   // runs next; without a listener it would end the process as well.
   pool.on('connect', (client) => void client.on('error', () => undefined))
@@ -66,12 +72,30 @@ export function openPool({ onError, ...options }: PoolOptions): pg.Pool {
 }
 
 export function openDatabase(pool: pg.Pool): Database {
-  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: impatient(pool) }) })
   return {
     transaction: (tenantId, work) => kysely.connection().execute((connection) => confined(connection, tenantId, work)),
-    isReachable: () => isReachable(pool),
+    isReachable: () => isReachable(kysely),
     durability: () => readDurability(kysely),
     close: () => kysely.destroy(),
+  }
+}
+
+function impatient(pool: pg.Pool): PostgresPool {
+  const timers = new WeakMap<pg.PoolClient, NodeJS.Timeout>()
+  pool.on('release', (_error, client) => clearTimeout(timers.get(client)))
+  return {
+    options: pool.options,
+    end: () => pool.end(),
+    async connect() {
+      const client = await pool.connect()
+      // With a statement under way this ends the connection at once; the pool drops it when it is released.
+      timers.set(
+        client,
+        setTimeout(() => void client.end(), holdTimeoutMs),
+      )
+      return client
+    },
   }
 }
 
@@ -106,8 +130,8 @@ async function rollback(connection: Connection): Promise<void> {
   await sql`rollback`.execute(connection).catch(() => undefined)
 }
 
-async function isReachable(pool: pg.Pool): Promise<boolean> {
-  return pool.query('select 1').then(
+async function isReachable(kysely: Kysely<Tables>): Promise<boolean> {
+  return sql`select 1`.execute(kysely).then(
     () => true,
     () => false,
   )
