@@ -36,6 +36,8 @@ export function createHttpServer(door: Door): FastifyInstance {
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: 'idle',
+    // What still arrives while we stop, on connections that are open, is answered as ever; each closes after its answer.
+    return503OnClosing: false,
     logger: false,
   })
   // JSON alone: a page of another site may send text/plain without asking first, and no operation reads it.
