@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Killed, KillSeries, type Run } from './kill-9.ts'
 
-/** Most of a run is starting a server, twice. */
-const timeout = 90_000
+/** A server's start is most of a test, and other tests start theirs meanwhile. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const cases: Array<[Run['database'], Killed[]]> = [
   ['PGlite', ['server', 'server']],
@@ -12,7 +12,7 @@ const cases: Array<[Run['database'], Killed[]]> = [
 
 test.each(cases)(
   'on %s, whatever was acknowledged before kill −9 is in the log after it',
-  { timeout },
+
   async (database, kills) => {
     const series = await KillSeries.open(database)
     for (const killed of kills) {
@@ -25,7 +25,7 @@ test.each(cases)(
   },
 )
 
-test('a server that answers before the commit is caught by the same run', { timeout }, async () => {
+test('a server that answers before the commit is caught by the same run', async () => {
   const series = await KillSeries.open('PGlite', fileURLToPath(new URL('careless-server.ts', import.meta.url)))
   const { faults } = await series.run('server')
   await series.close()

@@ -21,7 +21,7 @@ const questionsAtOnce = 4
 /** A caller that cannot reach the server, or is refused, waits a moment before it asks again. */
 const pauseMs = 20
 /** Decisions that do not come within this do not come at all. */
-const moreMsMax = 30_000
+const moreMsMax = 60_000
 
 /** Agents that keep asking what they may do, over connections that stay open; allowed and denied by turns. */
 export class Load {

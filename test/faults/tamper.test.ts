@@ -3,11 +3,14 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type PostgresGround, postgresGround } from './ground.ts'
 import { Load } from './load.ts'
 import { type Administrator, finishSetup, logInAdministrator, registerAgent } from './people.ts'
 import type { ServerProcess } from './server-process.ts'
+
+/** A server's start is most of a test, and other tests start theirs meanwhile. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const command = fileURLToPath(new URL('../../cli/bin/agent-iam.js', import.meta.url))
 /** More entries than any of the numbers below. */

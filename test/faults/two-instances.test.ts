@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { freePort } from '../../server/test/free-port.ts'
 import { startRedis, type TestRedis } from '../../server/test/redis.ts'
 import { type PostgresGround, postgresGround } from './ground.ts'
@@ -9,6 +9,9 @@ import { Load } from './load.ts'
 import { type Administrator, finishSetup, logInAdministrator, registerAgent } from './people.ts'
 import { type LoggedEvent, readLog } from './read-log.ts'
 import type { ServerProcess } from './server-process.ts'
+
+/** A server's start is most of a test, and other tests start theirs meanwhile. */
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 let redis: TestRedis
 let ground: PostgresGround
