@@ -80,8 +80,19 @@ function makeDatabase(kind: TestDatabase['kind'], { pool, admin, open, end }: Pa
       return handle
     },
     async ask(sql, parameters = []) {
-      const { rows } = await admin.query<Record<string, unknown>>(sql, [...parameters])
-      return rows
+      // PGlite has one session: outside a transaction, another connection's statement could come between ours.
+      const client = await admin.connect()
+      try {
+        await client.query('begin')
+        const { rows } = await client.query<Record<string, unknown>>(sql, [...parameters])
+        await client.query('commit')
+        return rows
+      } catch (error) {
+        await client.query('rollback')
+        throw error
+      } finally {
+        client.release()
+      }
     },
     async close() {
       for (const handle of handles) await handle.close()
