@@ -1,0 +1,53 @@
+import { parseArgs } from 'node:util'
+
+export const ids = ['P1', 'P3', 'P9'] as const
+export type Id = (typeof ids)[number]
+
+export interface Settings {
+  readonly ids: ReadonlySet<Id>
+  /** Of each run. */
+  readonly seconds: number
+  readonly rounds: number
+  readonly connections: number
+  readonly jsonFile: string | undefined
+}
+
+const usage = `npm run bench -- [${ids.join(' ')}] [--json FILE] [--seconds 8] [--rounds 3] [--connections 64]`
+
+/** Reads the command line; ends the process with the usage when it does not fit. */
+export function readSettings(args: readonly string[]): Settings {
+  try {
+    return parse(args)
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+    return process.exit(2)
+  }
+}
+
+function parse(args: readonly string[]): Settings {
+  const text = { type: 'string' } as const
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: text, seconds: text, rounds: text, connections: text },
+  })
+  return {
+    ids: new Set(positionals.length === 0 ? ids : positionals.map(toId)),
+    seconds: toCount('--seconds', values.seconds ?? '8'),
+    rounds: toCount('--rounds', values.rounds ?? '3'),
+    connections: toCount('--connections', values.connections ?? '64'),
+    jsonFile: values.json,
+  }
+}
+
+function toId(word: string): Id {
+  const id = ids.find((each) => each === word.toUpperCase())
+  if (!id) throw new Error(`no benchmark ${word}`)
+  return id
+}
+
+function toCount(name: string, text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1) throw new Error(`${name} is not a whole number above 0`)
+  return count
+}
