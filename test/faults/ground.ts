@@ -14,6 +14,7 @@ export interface Ground {
   readonly environment: Environment
   readonly setupLinkFile: string
   start(instance?: Instance): Promise<ServerProcess>
+  /** Ends whatever still runs on it, and removes it. */
   close(): Promise<void>
 }
 
@@ -65,12 +66,20 @@ async function makeGround(database: Environment): Promise<Ground> {
     AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
     ...database,
   }
+  const servers: ServerProcess[] = []
   return {
     folder,
     url,
     environment,
     setupLinkFile: join(data, 'setup-link'),
-    start: (instance) => startServerProcess(folder, { ...environment, ...instance?.environment }, instance?.program),
-    close: () => rm(folder, { recursive: true, force: true }),
+    async start(instance) {
+      const server = await startServerProcess(folder, { ...environment, ...instance?.environment }, instance?.program)
+      servers.push(server)
+      return server
+    },
+    async close() {
+      await Promise.all(servers.map((server) => server.end('SIGKILL')))
+      await rm(folder, { recursive: true, force: true })
+    },
   }
 }

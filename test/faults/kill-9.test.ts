@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { type Killed, KillSeries, type Run } from './kill-9.ts'
 
 /** A server's start is most of a test, and other tests start theirs meanwhile. */
@@ -10,24 +10,20 @@ const cases: Array<[Run['database'], Killed[]]> = [
   ['PostgreSQL', ['server', 'server and postmaster']],
 ]
 
-test.each(cases)(
-  'on %s, whatever was acknowledged before kill −9 is in the log after it',
-
-  async (database, kills) => {
-    const series = await KillSeries.open(database)
-    for (const killed of kills) {
-      const run = await series.run(killed)
-      expect(run).toMatchObject({ killed, faults: [] })
-      expect(run.acknowledged).toBeGreaterThan(0)
-      expect(run.unanswered).toBeGreaterThan(0)
-    }
-    await series.close()
-  },
-)
+test.each(cases)('on %s, whatever was acknowledged before kill −9 is in the log after it', async (database, kills) => {
+  const series = await KillSeries.open(database)
+  onTestFinished(() => series.close())
+  for (const killed of kills) {
+    const run = await series.run(killed)
+    expect(run).toMatchObject({ killed, faults: [] })
+    expect(run.acknowledged).toBeGreaterThan(0)
+    expect(run.unanswered).toBeGreaterThan(0)
+  }
+})
 
 test('a server that answers before the commit is caught by the same run', async () => {
   const series = await KillSeries.open('PGlite', fileURLToPath(new URL('careless-server.ts', import.meta.url)))
+  onTestFinished(() => series.close())
   const { faults } = await series.run('server')
-  await series.close()
   expect(faults).toContainEqual(expect.stringMatching(/^dec_\w+ was acknowledged and is lost$/))
 })

@@ -22,8 +22,8 @@ export interface Run {
   readonly faults: readonly string[]
 }
 
-/** The kill comes at a random moment in this stretch of the load. */
-const killAfterMs = { min: 200, max: 2500 }
+/** The kill comes at a random moment of this stretch, once there are answers. */
+const killWithinMs = 2500
 /** So many agents ask at once. */
 const agentsMax = 6
 /** A run that does not count is repeated; that it never counts would be a fault of the test. */
@@ -73,9 +73,8 @@ export class KillSeries {
     throw new Error(`no kill of ${attemptsMax} found decisions both acknowledged and on their way`)
   }
 
-  async close(): Promise<void> {
-    await this.#server.end('SIGTERM')
-    await this.#ground.close()
+  close(): Promise<void> {
+    return this.#ground.close()
   }
 
   async #prepare(): Promise<void> {
@@ -94,7 +93,8 @@ export class KillSeries {
       tokens.map((token) => ({ url, token })),
       client,
     )
-    await sleep(killAfterMs.min + Math.random() * (killAfterMs.max - killAfterMs.min))
+    await load.more(1)
+    await sleep(Math.random() * killWithinMs)
     const ends = [this.#server.end('SIGKILL')]
     if (killed === 'server and postmaster')
       ends.push(

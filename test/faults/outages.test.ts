@@ -14,7 +14,6 @@ import {
   type TestAgent,
 } from './people.ts'
 import { readLog } from './read-log.ts'
-import type { ServerProcess } from './server-process.ts'
 import { type StallingProxy, startStallingProxy } from './stalling-proxy.ts'
 
 /** A server's start is most of a test, and other tests start theirs meanwhile. */
@@ -26,7 +25,6 @@ const silenceMs = 11_000
 let redis: OwnRedis
 let ground: PostgresGround
 let proxy: StallingProxy
-let server: ServerProcess
 let administrator: Administrator
 let agent: TestAgent
 let load: Load
@@ -37,16 +35,15 @@ beforeAll(async () => {
   const database = new URL(ground.postgres.url)
   proxy = await startStallingProxy(Number(database.port))
   database.port = String(proxy.port)
-  server = await ground.start({ environment: { DATABASE_URL: database.href } })
+  await ground.start({ environment: { DATABASE_URL: database.href } })
   await finishSetup(ground)
   administrator = await logInAdministrator(ground.url)
   agent = await registerAgent(administrator, 'asker')
 })
 
 afterAll(async () => {
-  await server.end('SIGTERM')
-  await proxy.close()
   await ground.close()
+  await proxy.close()
   await redis.stop()
 })
 
@@ -96,14 +93,24 @@ test('PostgreSQL goes silent: 503 meanwhile, then as before', async () => {
   expect(await findings()).toEqual({ ...nothing, codes: ['unavailable'] })
 })
 
+/** Asks for what is not there: refusals are counted in Redis, and the first of a kind in a minute are on record each. */
+async function beRefused(): Promise<void> {
+  const agentId = `agt_${'0'.repeat(32)}` as const
+  await expect(administrator.client.agents.get({ params: { agentId } })).rejects.toMatchObject({ code: 'not-found' })
+}
+
 test('Redis stalls, dies and comes back: nobody who asks notices', async () => {
   redis.pause()
   await load.more(20)
+  await beRefused()
   expect((await readiness()).status).toBe('degraded')
   redis.resume()
   await redis.kill()
   await load.more(20)
+  await beRefused()
   await redis.restart()
   await expect.poll(async () => (await readiness()).status, { timeout: 10_000 }).toBe('ok')
   expect(await findings()).toEqual(nothing)
+  const { events } = await readLog(administrator.client)
+  expect(events.filter(({ reasons }) => reasons.includes('not-found'))).toHaveLength(2)
 })

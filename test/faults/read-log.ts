@@ -8,6 +8,7 @@ const Leaf = z.object({
   resource: z.string().nullable(),
   decision: z.enum(['allow', 'deny']).nullable(),
   decisionId: z.string().nullable(),
+  reasons: z.array(z.string()),
 })
 
 /** One event, read from the bytes that were hashed. */

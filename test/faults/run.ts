@@ -9,6 +9,9 @@ if (!Number.isInteger(wanted) || wanted < 1) {
   process.exit(2)
 }
 
+// By way of `exit`, where the processes that were started are ended.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2))
+
 const widths = [4, 12, 23, 13, 11, 11, 9, 9, 0]
 const runs: Run[] = []
 row('run', 'database', 'killed', 'acknowledged', 'registered', 'unanswered', 'log size', 'back, ms', 'found')

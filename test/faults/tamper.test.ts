@@ -7,7 +7,6 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type PostgresGround, postgresGround } from './ground.ts'
 import { Load } from './load.ts'
 import { type Administrator, finishSetup, logInAdministrator, registerAgent } from './people.ts'
-import type { ServerProcess } from './server-process.ts'
 
 /** A server's start is most of a test, and other tests start theirs meanwhile. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
@@ -17,14 +16,13 @@ const command = fileURLToPath(new URL('../../cli/bin/agent-iam.js', import.meta.
 const decisions = 60
 
 let ground: PostgresGround
-let server: ServerProcess
 let administrator: Administrator
 let database: pg.Client
 let keptHead: { file: string; text: string }
 
 beforeAll(async () => {
   ground = await postgresGround()
-  server = await ground.start()
+  await ground.start()
   await finishSetup(ground)
   administrator = await logInAdministrator(ground.url)
   await makeDecisions()
@@ -47,7 +45,6 @@ beforeEach(async () => {
 
 afterAll(async () => {
   await database.end()
-  await server.end('SIGTERM')
   await ground.close()
 })
 

@@ -8,31 +8,28 @@ import { type PostgresGround, postgresGround } from './ground.ts'
 import { Load } from './load.ts'
 import { type Administrator, finishSetup, logInAdministrator, registerAgent } from './people.ts'
 import { type LoggedEvent, readLog } from './read-log.ts'
-import type { ServerProcess } from './server-process.ts'
 
 /** A server's start is most of a test, and other tests start theirs meanwhile. */
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 let redis: TestRedis
 let ground: PostgresGround
-let servers: ServerProcess[]
 let other: string
 let administrator: Administrator
 
 beforeAll(async () => {
   redis = await startRedis()
   ground = await postgresGround({ REDIS_URL: redis.url })
-  const first = await ground.start()
+  await ground.start()
   await finishSetup(ground)
   const port = String(await freePort())
   other = `http://localhost:${port}`
   const program = fileURLToPath(new URL('late-server.ts', import.meta.url))
-  servers = [first, await ground.start({ program, environment: { AGENT_IAM_PORT: port } })]
+  await ground.start({ program, environment: { AGENT_IAM_PORT: port } })
   administrator = await logInAdministrator(ground.url)
 })
 
 afterAll(async () => {
-  for (const server of servers) await server.end('SIGTERM')
   await ground.close()
   await redis.stop()
 })
