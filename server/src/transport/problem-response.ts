@@ -52,7 +52,7 @@ const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE
 // Class 08: connection; 57P: shut down or starting; 53: out of resources; 55P03, 40P01, 25P03: locks and time-outs.
 const unavailableStates = /^(08|53|57P|55P03|40P01|25P03)/
 const poolMessages =
-  /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/
+  /timeout exceeded when trying to connect|Connection terminated|Client (has encountered a connection error|was closed)/
 
 function ofDependency(thrown: unknown): Problem | undefined {
   const isDown =
