@@ -15,6 +15,7 @@ export interface Run {
   readonly killed: Killed
   readonly acknowledged: number
   readonly registered: number
+  /** Questions asked before the kill that it kept from being answered. */
   readonly unanswered: number
   /** How long the log was afterwards. */
   readonly logSize: number
@@ -62,13 +63,14 @@ export class KillSeries {
   /** One run that counts. */
   async run(killed: Killed): Promise<Run> {
     for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-      const load = await this.#loadAndKill(killed)
+      const { load, unanswered } = await this.#loadAndKill(killed)
       const began = performance.now()
       await this.#recover(killed)
       const recoveryMs = performance.now() - began
       this.#acknowledged.push(...load.acknowledged)
       this.#registered.push(...load.registered)
-      if (load.acknowledged.length > 0 && load.unanswered > 0) return this.#judge(killed, load, recoveryMs)
+      if (load.acknowledged.length > 0 && unanswered > 0)
+        return { ...(await this.#judge(load)), killed, unanswered, recoveryMs }
     }
     throw new Error(`no kill of ${attemptsMax} found decisions both acknowledged and on their way`)
   }
@@ -85,7 +87,7 @@ export class KillSeries {
     )
   }
 
-  async #loadAndKill(killed: Killed): Promise<Load> {
+  async #loadAndKill(killed: Killed): Promise<{ load: Load; unanswered: number }> {
     const { url } = this.#ground
     const tokens = await Promise.all(this.#agents.map((agent) => agent.logIn(url)))
     const { client } = await logInAdministrator(url)
@@ -95,6 +97,7 @@ export class KillSeries {
     )
     await load.more(1)
     await sleep(Math.random() * killWithinMs)
+    const killedAt = performance.now()
     const ends = [this.#server.end('SIGKILL')]
     if (killed === 'server and postmaster')
       ends.push(
@@ -102,9 +105,8 @@ export class KillSeries {
           .kill()
           .then(() => null),
       )
-    await Promise.all(ends)
-    await load.stop()
-    return load
+    await Promise.all([...ends, load.stop()])
+    return { load, unanswered: load.unanswered.filter((askedAt) => askedAt < killedAt).length }
   }
 
   async #recover(killed: Killed): Promise<void> {
@@ -112,7 +114,7 @@ export class KillSeries {
     this.#server = await this.#ground.start({ program: this.#program })
   }
 
-  async #judge(killed: Killed, load: Load, recoveryMs: number): Promise<Run> {
+  async #judge(load: Load): Promise<Omit<Run, 'killed' | 'unanswered' | 'recoveryMs'>> {
     const { client } = await logInAdministrator(this.#ground.url)
     const { verdict, events } = await readLog(client, this.#kept)
     const faults = [
@@ -124,12 +126,9 @@ export class KillSeries {
     else faults.push(`entry ${verdict.sequence}: ${verdict.fault}`)
     return {
       database: this.#database,
-      killed,
       acknowledged: load.acknowledged.length,
       registered: load.registered.length,
-      unanswered: load.unanswered,
       logSize: events.length,
-      recoveryMs,
       faults,
     }
   }

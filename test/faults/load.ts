@@ -31,9 +31,8 @@ export class Load {
   readonly refusals = new Map<string, number>()
   /** What no answer should be. */
   readonly surprises: string[] = []
-  /** Questions that were on their way and got no answer. */
-  unanswered = 0
-  inFlight = 0
+  /** When each question was asked that got no answer. */
+  readonly unanswered: number[] = []
   #isStopped = false
   #asked = 0
   readonly #running: Promise<void>[]
@@ -84,19 +83,17 @@ export class Load {
   }
 
   async #answer(ask: () => Promise<void>): Promise<void> {
-    this.inFlight++
+    const askedAt = performance.now()
     try {
       await ask()
     } catch (error) {
-      this.#count(error)
+      this.#count(error, askedAt)
       await pause()
-    } finally {
-      this.inFlight--
     }
   }
 
-  #count(error: unknown): void {
-    if (error instanceof UnreachableError) this.unanswered++
+  #count(error: unknown, askedAt: number): void {
+    if (error instanceof UnreachableError) this.unanswered.push(askedAt)
     else if (error instanceof RefusedError) this.refusals.set(error.code, (this.refusals.get(error.code) ?? 0) + 1)
     else if (error instanceof AgentIamError) this.surprises.push(error.message)
     else throw error

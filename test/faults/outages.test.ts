@@ -54,7 +54,7 @@ beforeEach(async () => {
 
 afterEach(() => load.stop())
 
-const nothing = { codes: [], unanswered: 0, surprises: [], mistaken: [], lost: [], log: 'verified' }
+const nothing = { codes: [], unanswered: [], surprises: [], mistaken: [], lost: [], log: 'verified' }
 
 /** What the callers met, and what of their answers was wrong or is not on record. */
 async function findings() {
