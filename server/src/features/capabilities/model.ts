@@ -12,12 +12,7 @@ export interface ResourceName {
  */
 export const builtInRoles = {
   admin: ['*:*', 'agent-iam:*'],
-  manager: [
-    '*:*',
-    'agent-iam:read',
-    'agent-iam/agents*:*',
-    'agent-iam/enrolment-tokens*:*',
-  ],
+  manager: ['*:*', 'agent-iam:read', 'agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*'],
   member: ['agent-iam/agents*:read', 'agent-iam/policies*:read'],
   viewer: ['agent-iam:read'],
 } as const satisfies Record<string, readonly string[]>
@@ -71,7 +66,7 @@ function isPatternWithin(inner: string | undefined, outer: string | undefined): 
 
 /** The first entry that none of the ceiling's entries holds; undefined when all lie within. */
 export function firstExcess(entries: readonly string[], ceiling: readonly string[]): string | undefined {
-  return entries.find((entry) => !ceiling.some((outer) => isWithin(entry, outer)))
+  return entries.find((entry) => !isLabel(entry) && !ceiling.some((outer) => isWithin(entry, outer)))
 }
 
 /** Labels are stored with the identity; grants are rows of their own. */
