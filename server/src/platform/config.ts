@@ -7,6 +7,11 @@ import { logLevels, type LogLevel } from './log.ts'
 const port = z.coerce.number().int().min(0).max(65_535)
 const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'is not a postgres:// URL' })
 
+/** What settings ask of each other is asked also where one is at fault by itself, so that all faults are named at once. */
+const alsoWithFaults = {
+  when: ({ value }: { value: unknown }) => typeof Reflect.get(Object(value), 'AGENT_IAM_HOST') === 'string',
+}
+
 const Settings = z
   .object({
     AGENT_IAM_PORT: port.default(9000),
@@ -36,9 +41,9 @@ const Settings = z
         'AGENT_IAM_MASTER_KEY',
         'or AGENT_IAM_MASTER_KEY_FILE is required with DATABASE_URL (32 bytes, base64url)',
       )
-    if (!isLoopback(settings.AGENT_IAM_HOST) && !settings.AGENT_IAM_PUBLIC_URL?.startsWith('https:'))
+    if (!isLoopback(settings.AGENT_IAM_HOST) && !String(settings.AGENT_IAM_PUBLIC_URL).startsWith('https:'))
       complain('AGENT_IAM_HOST', 'is not a loopback address: set an https AGENT_IAM_PUBLIC_URL (TLS ends at a proxy)')
-  })
+  }, alsoWithFaults)
 
 export interface Config {
   readonly port: number

@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ConfigError, readConfig } from './config.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'agent-iam-config-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true })
+})
+
+const read = (env: NodeJS.ProcessEnv = {}) => readConfig({ HOME: '/home/someone', ...env }, folder)
+const write = (toml: string) => writeFileSync(join(folder, 'agent-iam.toml'), toml)
+
+test('without any setting the server is embedded, on this machine alone', () => {
+  expect(read()).toMatchObject({
+    port: 9000,
+    host: '127.0.0.1',
+    publicUrl: undefined,
+    dataFolder: join(folder, 'data'),
+    credentialsFile: '/home/someone/.config/agent-iam/credentials.json',
+    databaseUrl: undefined,
+    redisUrl: undefined,
+  })
+})
+
+test('every fault is named at once', () => {
+  const env = {
+    AGENT_IAM_PORT: '70000',
+    AGENT_IAM_HOST: '0.0.0.0',
+    AGENT_IAM_LOG_LEVEL: 'loud',
+    AGENT_IAM_METRICS_TOKEN: 'short',
+    DATABASE_URL: 'mysql://x',
+    REDIS_URL: 'nonsense',
+  }
+  const message = messageOf(() => read(env))
+  for (const name of Object.keys(env)) expect(message).toContain(name)
+})
+
+test('PostgreSQL needs a public address and a master key, both named at once', () => {
+  const message = messageOf(() => read({ DATABASE_URL: 'postgres://localhost/x' }))
+  expect(message).toContain('AGENT_IAM_PUBLIC_URL')
+  expect(message).toContain('AGENT_IAM_MASTER_KEY')
+})
+
+test.each([
+  ['0.0.0.0', undefined, true],
+  ['0.0.0.0', 'http://iam.example.com', true],
+  ['0.0.0.0', 'https://iam.example.com', false],
+  ['192.0.2.1', undefined, true],
+  ['::1', undefined, false],
+  ['localhost', undefined, false],
+  ['127.0.0.2', undefined, false],
+])('listening on %s with the address %s is refused: %s', (AGENT_IAM_HOST, AGENT_IAM_PUBLIC_URL, isRefused) => {
+  const outcome = messageOf(() => read({ AGENT_IAM_HOST, ...(AGENT_IAM_PUBLIC_URL && { AGENT_IAM_PUBLIC_URL }) }))
+  expect(outcome.includes('AGENT_IAM_HOST')).toBe(isRefused)
+})
+
+test('the master key is erased from the environment, also when the configuration is refused', () => {
+  const good: NodeJS.ProcessEnv = { AGENT_IAM_MASTER_KEY: 'secret' }
+  expect(readConfig(good, folder).masterKey).toBe('secret')
+  const bad: NodeJS.ProcessEnv = { AGENT_IAM_MASTER_KEY: 'secret', AGENT_IAM_PORT: 'x' }
+  expect(() => readConfig(bad, folder)).toThrow(ConfigError)
+  expect([good, bad].map((env) => 'AGENT_IAM_MASTER_KEY' in env)).toEqual([false, false])
+})
+
+test('the environment goes before the file, and an empty variable is none', () => {
+  write('port = 1234\nhost = "::1"\nredis_url = "redis://localhost:1"')
+  expect(read({ AGENT_IAM_PORT: '4321', AGENT_IAM_HOST: '' })).toMatchObject({
+    port: 4321,
+    host: '::1',
+    redisUrl: 'redis://localhost:1',
+  })
+})
+
+test.each([
+  ['a setting that nobody knows', 'prot = 1', /AGENT_IAM_PROT/],
+  ['what is no TOML', 'port = ', /not TOML/],
+  ['a wrong type', 'port = "many"', /AGENT_IAM_PORT/],
+])('%s in the file is refused', (_what, toml, message) => {
+  write(toml)
+  expect(() => read()).toThrow(message)
+})
+
+test('the slash at the end of the public address is dropped: it is the issuer of every token', () => {
+  expect(read({ AGENT_IAM_PUBLIC_URL: 'https://iam.example.com/' }).publicUrl).toBe('https://iam.example.com')
+})
+
+function messageOf(work: () => unknown): string {
+  try {
+    work()
+    return ''
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message
+    throw error
+  }
+}
