@@ -40,7 +40,7 @@ async function openPglite(): Promise<TestDatabase> {
  * A fresh database whose owner is no superuser, as it should be in production: row security binds even the owner. The
  * server is the one of `npm test`, else one of the caller's own.
  */
-async function openPostgres(): Promise<TestDatabase> {
+export async function openPostgres(): Promise<TestDatabase> {
   const server = await findServer()
   const name = `test_${randomBytes(6).toString('hex')}`
   const admin = new pg.Pool({ connectionString: server.url, max: 1 })
