@@ -17,11 +17,11 @@ export interface Asker {
 }
 
 /** How many questions each asker has on their way at a time: enough that commits hold several. */
-const questionsAtOnce = 4
+export const questionsAtOnce = 4
 /** A caller that cannot reach the server, or is refused, waits a moment before it asks again. */
 const pauseMs = 20
 /** Decisions that do not come within this do not come at all. */
-const moreMsMax = 60_000
+const waitMsMax = 60_000
 
 /** Agents that keep asking what they may do, over connections that stay open; allowed and denied by turns. */
 export class Load {
@@ -51,9 +51,19 @@ export class Load {
   /** Waits for so many more decisions; throws when they do not come in time. */
   async more(count: number): Promise<void> {
     const wanted = this.acknowledged.length + count
-    const deadline = performance.now() + moreMsMax
-    while (this.acknowledged.length < wanted) {
-      if (performance.now() > deadline) throw new Error(`no ${count} decisions more in ${moreMsMax} ms`)
+    await this.#until(() => this.acknowledged.length >= wanted, `${count} decisions more`)
+  }
+
+  /** Waits for a decision of this kind, from now on. */
+  async next(decision: Decision['decision']): Promise<void> {
+    const from = this.acknowledged.length
+    await this.#until(() => this.acknowledged.slice(from).some((answer) => answer.decision === decision), decision)
+  }
+
+  async #until(isThere: () => boolean, what: string): Promise<void> {
+    const deadline = performance.now() + waitMsMax
+    while (!isThere()) {
+      if (performance.now() > deadline) throw new Error(`waited ${waitMsMax} ms in vain for ${what}`)
       await pause()
     }
   }

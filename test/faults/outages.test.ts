@@ -85,6 +85,12 @@ test('PostgreSQL crashes and comes back: 503 meanwhile, then as before', async (
   expect(await findings()).toEqual({ ...nothing, codes: ['unavailable'] })
 })
 
+test('PostgreSQL is restarted in good order: 503 meanwhile, then as before', async () => {
+  await ground.postgres.restart()
+  await load.more(50)
+  expect(await findings()).toEqual({ ...nothing, codes: ['unavailable'] })
+})
+
 test('PostgreSQL goes silent: 503 meanwhile, then as before', async () => {
   proxy.stall()
   await sleep(silenceMs)
