@@ -1,4 +1,4 @@
-import { pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { pino, stdTimeFunctions } from 'pino'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -32,8 +32,27 @@ export function createLog(level: LogLevel, write?: (line: string) => void): Log 
     base: null,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    serializers: { error: stdSerializers.err },
+    serializers: { error: (error: unknown) => tellError(error) },
     redact: { paths: secretFields.flatMap((field) => [field, `*.${field}`]), censor: '[secret]' },
   }
   return write ? pino(options, { write }) : pino(options)
+}
+
+/** Causes further down than this are a circle. */
+const causesMax = 5
+
+/** Only these properties of an error: libraries hang whatever they were doing on it, a password's command included. */
+function tellError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : `thrown: ${typeof error}`
+  return {
+    type: error.name,
+    message: error.message,
+    stack: error.stack,
+    ...('code' in error && isPlain(error.code) && { code: error.code }),
+    ...(error.cause !== undefined && depth < causesMax && { cause: tellError(error.cause, depth + 1) }),
+  }
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number'
 }
