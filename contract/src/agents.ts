@@ -154,7 +154,7 @@ export const deleteAgent = operation({
   method: 'DELETE',
   path: '/api/v1/agents/:agentId',
   action: 'agents:delete',
-  summary: 'Ends an agent for good: its key, sessions and grants end with it; its name is free again.',
+  summary: 'Ends an agent for good: its key and grants end with it, its sessions are worth nothing, its name is free again.',
   params: AgentPath,
   status: 200,
   response: Agent,

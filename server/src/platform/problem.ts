@@ -29,3 +29,11 @@ export class Problem extends Error {
     this.errors = options.errors ?? []
   }
 }
+
+/**
+ * The same words, whether a thing does not exist, is another tenant's, or may not be seen by the caller: none of the
+ * three is told from the others.
+ */
+export function notFound(type: string, id: string, cause?: unknown): Problem {
+  return new Problem('not-found', `there is no ${type}/${id} that this caller may see`, { cause })
+}

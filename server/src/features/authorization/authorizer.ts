@@ -1,5 +1,5 @@
 import type { Authorizer, PlatformAction, ProtectedResource, Transaction } from '../../platform/context.ts'
-import { Problem } from '../../platform/problem.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
 import type { CedarRequest, Verdict } from '../policies/model.ts'
 import type { Decider } from './decider.ts'
 import { askForEnrolmentToken, askForIdentity, platformResource, type Question } from './model.ts'
@@ -72,6 +72,6 @@ async function refusalOf(decider: Decider, tx: Transaction, { action, resource, 
   const read: PlatformAction = `${resource.type}:read`
   const isVisible =
     resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
-  if (!isVisible) return new Problem('not-found', `there is no ${resource.type}/${resource.id} that this caller may see`, { cause })
+  if (!isVisible) return notFound(resource.type, resource.id ?? '', cause)
   return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, { cause })
 }

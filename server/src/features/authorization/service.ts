@@ -4,10 +4,16 @@
  * overtaken (DESIGN D13): it is decided again.
  */
 import type { Decision } from '@agent-iam/contract/authorization'
-import type { DecisionId, IdentityId } from '@agent-iam/contract/ids'
-import { inTransaction, staleAttemptsMax, type Context, type EventRecord } from '../../platform/context.ts'
+import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
+import {
+  inTransaction,
+  staleAttemptsMax,
+  type Context,
+  type EventRecord,
+  type Transaction,
+} from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
-import { Problem } from '../../platform/problem.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
 import { findDecision, recordEvent } from '../audit/service.ts'
 import type { Verdict } from '../policies/model.ts'
 import { callerOfAccessToken, requireSession } from '../sessions/service.ts'
@@ -29,37 +35,45 @@ export { Decider } from './decider.ts'
 
 /** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */
 export async function check(ctx: Context, decider: Decider, asked: AskedCheck): Promise<Decision> {
-  const caller = requireSession(ctx.caller)
-  const { identityId, basis } = await resolveSubject(ctx, asked, caller.identityId)
+  const subject = await findSubject(ctx, asked)
   const decisionId = ctx.newId('decision')
   for (let attempt = 1; attempt <= staleAttemptsMax; attempt++) {
-    const decided = await decideOnce(ctx, decider, { asked, identityId })
-    const record = await recordDecision(ctx, { asked, identityId, basis, decisionId, ...decided })
+    const decided = await decideOnce(ctx, decider, { asked, subject })
+    const record = await recordDecision(ctx, { asked, decisionId, ...subject, ...decided })
     await decider.recordFaults(ctx)
-    if (record) return toDecision(ctx, { ...decided, basis, decisionId, record })
+    if (record) return toDecision(ctx, { ...decided, basis: subject.basis, decisionId, record })
   }
   throw new Problem('unavailable', 'rights are changing too fast to decide; try again')
 }
 
 interface Subject {
   readonly identityId: IdentityId
+  /** The session that must live for the decision: the subject's own where its token was presented, else the caller's. */
+  readonly sessionId: SessionId
   readonly basis: Decision['basis']
 }
 
 /** For whom is asked: the caller itself, the holder of a token presented to it, or an identity by its id. */
-async function resolveSubject(ctx: Context, asked: AskedCheck, self: IdentityId): Promise<Subject> {
-  const presented = asked.subjectToken && (await callerOfAccessToken(ctx, asked.subjectToken))
-  if (presented && presented.tenantId !== ctx.caller.tenantId)
-    throw new Problem('invalid-token', 'the presented token is of another issuer')
-  const identityId = presented ? presented.identityId : (asked.identityId ?? self)
-  if (identityId === self) return { identityId, basis: 'token' }
-  await inTransaction(ctx, async (tx) => {
-    const { identity } = await readFacts(tx, identityId, undefined)
-    if (!identity) throw new Problem('not-found', `no identity ${identityId}`)
-    const noun = `${identity.kind}s` as const
-    await tx.authorize(`${noun}:check`, { type: noun, id: identityId })
+async function findSubject(ctx: Context, asked: AskedCheck): Promise<Subject> {
+  const { identityId: self, sessionId } = requireSession(ctx.caller)
+  if (asked.subjectToken !== undefined) return findPresented(ctx, asked.subjectToken)
+  const identityId = asked.identityId ?? self
+  return { identityId, sessionId, basis: identityId === self ? 'token' : 'identity' }
+}
+
+/** A token that is not good is a fault of what was sent, not of the caller's own credentials: never 401. */
+async function findPresented(ctx: Context, token: string): Promise<Subject> {
+  const presented = await callerOfAccessToken(ctx, token).catch((error: unknown) => {
+    throw error instanceof Problem && error.code !== 'unavailable' ? notPresentable(error.detail, error) : error
   })
-  return { identityId, basis: presented ? 'token' : 'identity' }
+  if (presented.tenantId !== ctx.caller.tenantId) throw notPresentable('it is of another issuer')
+  const { identityId, sessionId } = presented
+  return { identityId, sessionId, basis: 'token' }
+}
+
+function notPresentable(why: string, cause?: unknown): Problem {
+  const errors = [{ field: 'subjectToken', message: why }]
+  return new Problem('invalid-request', `subjectToken: ${why}`, { errors, cause })
 }
 
 interface Decided {
@@ -69,22 +83,45 @@ interface Decided {
   readonly question: Question
 }
 
+/** All that the decision rests on is read here, the facts first, so that their epoch is the oldest. */
 async function decideOnce(
   ctx: Context,
   decider: Decider,
-  { asked, identityId }: { asked: AskedCheck; identityId: IdentityId },
+  { asked, subject }: { asked: AskedCheck; subject: Subject },
 ): Promise<Decided> {
-  const caller = requireSession(ctx.caller)
   const { action, resource, facts: request } = asked
   return inTransaction(ctx, async (tx) => {
-    const { identity, isSessionAlive, epoch, policiesVersion } = await readFacts(tx, identityId, caller.sessionId)
-    if (!isSessionAlive) throw new Problem('token-revoked', 'the session has ended; log in again')
-    if (!identity) throw new Problem('not-found', `no identity ${identityId}`)
+    const { identity, isSessionAlive, epoch, policiesVersion } = await readFacts(
+      tx,
+      subject.identityId,
+      subject.sessionId,
+    )
+    if (!identity) throw notFound(nounOf(subject.identityId), subject.identityId)
+    if (!isSessionAlive) throw endedSession(ctx, subject)
+    await requireMayAskFor(tx, identity)
     const { tenantId, address } = ctx.caller
     const question = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
     const verdict = await decider.decide(tx, policiesVersion, askForIdentity(identity, question))
     return { epoch, verdict, identity, question }
   })
+}
+
+function endedSession(ctx: Context, subject: Subject): Problem {
+  if (requireSession(ctx.caller).sessionId !== subject.sessionId) return notPresentable('its session has ended')
+  return new Problem('token-revoked', 'the session has ended; log in again')
+}
+
+/** Everyone may ask for itself. Whoever asks for another is authorised, which also sees that its own session lives. */
+async function requireMayAskFor(tx: Transaction, identity: ActingIdentity): Promise<void> {
+  if (identity.id === requireSession(tx.caller).identityId) return
+  const { id, owner } = identity
+  const noun = nounOf(id)
+  await tx.authorize(`${noun}:check`, { type: noun, id, identity: id, ...(owner && { owner }) })
+}
+
+function nounOf(id: IdentityId): 'users' | 'services' | 'agents' {
+  if (id.startsWith('agt_')) return 'agents'
+  return id.startsWith('svc_') ? 'services' : 'users'
 }
 
 interface ToRecord extends Decided, Subject {
@@ -157,10 +194,13 @@ export interface Result {
 
 /** What became of an allowed action, told by who asked: an event that says whose word it is. */
 export async function reportResult(ctx: Context, decisionId: DecisionId, result: Result): Promise<EventRecord> {
-  const { identityId } = requireSession(ctx.caller)
+  const { identityId, sessionId } = requireSession(ctx.caller)
   const event = await inTransaction(ctx, async (tx) => {
+    const { isSessionAlive, epoch } = await readFacts(tx, identityId, sessionId)
+    if (!isSessionAlive) throw new Problem('token-revoked', 'the session has ended; log in again')
+    tx.grounds.epoch = epoch
     const decision = await findDecision(tx, decisionId)
-    if (decision?.actor !== identityId) throw new Problem('not-found', `no decision ${decisionId} that you asked for`)
+    if (decision?.actor !== identityId) throw notFound('decisions', decisionId)
     if (decision.decision !== 'allow') throw new Problem('wrong-state', 'the action was denied, so it has no result')
     if (addSeconds(decision.at, resultSeconds) < tx.clock.now())
       throw new Problem('wrong-state', 'the decision is over a day old')

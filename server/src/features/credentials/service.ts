@@ -9,7 +9,7 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { Problem } from '../../platform/problem.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { isId } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -144,7 +144,7 @@ export async function pageEnrolmentTokens(ctx: Context, query: { limit: number; 
 /** Ends an enrolment token, inside a transaction that may also end what it registered. */
 export async function revokeEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken> {
   const token = await findEnrolmentTokenForUpdate(tx, id)
-  if (!token) throw new Problem('not-found', `no enrolment token ${id}`)
+  if (!token) throw notFound('enrolment-tokens', id)
   await tx.authorize('enrolment-tokens:revoke', { type: 'enrolment-tokens', id, owner: token.owner })
   if (token.revokedAt) throw new Problem('wrong-state', `${id} was revoked already`)
   const revoked = { ...token, revokedAt: tx.clock.now() }

@@ -67,12 +67,13 @@ export async function findAgentKeys(tx: Transaction, agentIds: readonly AgentId[
   )
 }
 
-export async function revokeAgentKeys(tx: Transaction, agentId: AgentId): Promise<void> {
+export async function revokeAgentKeys(tx: Transaction, agentIds: readonly AgentId[]): Promise<void> {
+  if (agentIds.length === 0) return
   await tx.db
     .updateTable('agent_keys')
     .set({ status: 'revoked' })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('identity_id', '=', toUuid(agentId))
+    .where('identity_id', '=', sql<string>`any(${agentIds.map(toUuid)}::uuid[])`)
     .execute()
 }
 

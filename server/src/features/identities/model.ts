@@ -2,6 +2,7 @@ import type { IdentityStatus, RiskLevel, TrustBasis } from '@agent-iam/contract/
 import type { AgentId, EnrolmentTokenId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { Problem } from '../../platform/problem.ts'
+import { isLabel } from '../capabilities/model.ts'
 
 export interface Agent {
   readonly id: AgentId
@@ -67,4 +68,23 @@ export function changeStatus(agent: Agent, to: IdentityStatus, at: Date): Agent 
 export function requireChangeable(agent: Agent): void {
   if (agent.status === 'revoked' || agent.status === 'deleted')
     throw new Problem('wrong-state', `agent ${agent.id} is ${agent.status} and can no longer be changed`)
+}
+
+export interface AgentChange {
+  readonly name?: string | undefined
+  readonly type?: string | undefined
+  readonly capabilities?: readonly string[] | undefined
+  readonly metadata?: OpenObject | undefined
+}
+
+/** What is given takes the place of what was there; capabilities that grant are rows of their own. */
+export function applyChange(agent: Agent, { name, type, capabilities, metadata }: AgentChange, at: Date): Agent {
+  return {
+    ...agent,
+    name: name ?? agent.name,
+    type: type ?? agent.type,
+    metadata: metadata ?? agent.metadata,
+    labels: capabilities?.filter(isLabel) ?? agent.labels,
+    updatedAt: at,
+  }
 }

@@ -3,9 +3,7 @@
  * change of status is one operation, and one that takes something away raises the log's epoch, so that it is in force
  * on every instance with the next decision.
  */
-import type { RegisterAgent } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
-import type { OpenObject } from '@agent-iam/contract/json'
 import type { EventType } from '@agent-iam/contract/event-types'
 import {
   inTransaction,
@@ -15,26 +13,33 @@ import {
   type Transaction,
 } from '../../platform/context.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { Problem } from '../../platform/problem.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
 import { toUuid } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
-import { isLabel } from '../capabilities/model.ts'
 import { grant, listGrants, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
 import type { EnrolmentToken } from '../credentials/model.ts'
 import { findAgentKeys, revokeAgentKeys, revokeEnrolmentToken } from '../credentials/service.ts'
-import { changeStatus, requireChangeable, type Agent } from './model.ts'
+import { applyChange, changeStatus, requireChangeable, type Agent, type AgentChange } from './model.ts'
 import {
   findAgent,
   findAgentForUpdate,
-  findEnrolledForUpdate,
   findIdentityTenant,
   listAgents,
+  revokeEnrolled,
   updateAgent as updateAgentRow,
   type AgentFilter,
 } from './store.ts'
 
 export { registerAgent } from './register.ts'
-export { findAgentForUpdate, findUserByEmail, insertUser, listUsers, touchIdentity, updateUser } from './store.ts'
+export {
+  findAgent,
+  findAgentForUpdate,
+  findUserByEmail,
+  insertUser,
+  listUsers,
+  touchIdentity,
+  updateUser,
+} from './store.ts'
 
 /** An agent with what is kept beside it. */
 export interface AgentView {
@@ -68,34 +73,23 @@ export async function pageAgents(
   })
 }
 
-export interface AgentChange {
-  readonly name?: string | undefined
-  readonly type?: string | undefined
-  readonly capabilities?: RegisterAgent['capabilities'] | undefined
-  readonly metadata?: OpenObject | undefined
-}
-
 /** Changes what is given. Capabilities are replaced whole; only what is added must be the caller's to grant. */
 export async function updateAgent(ctx: Context, id: AgentId, change: AgentChange): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
     const agent = await requireForChange(tx, 'agents:update', id)
     requireChangeable(agent)
-    const lost = change.capabilities ? await replaceGrants(tx, id, change.capabilities) : []
-    const updated: Agent = {
-      ...agent,
-      name: change.name ?? agent.name,
-      type: change.type ?? agent.type,
-      metadata: change.metadata ?? agent.metadata,
-      labels: change.capabilities?.filter(isLabel) ?? agent.labels,
-      updatedAt: tx.clock.now(),
-    }
+    if (change.capabilities) await replaceGrants(tx, id, change.capabilities)
+    const updated = applyChange(agent, change, tx.clock.now())
     await save(tx, updated)
-    const { name, type, capabilities } = change
-    const told = { name, type, capabilities, metadata: change.metadata }
-    const data = Object.fromEntries(
-      Object.entries(told).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),
-    )
-    recordEvent(tx, { type: 'agent.updated', resource: resourceName(id), data, narrows: lost.length > 0 })
+    const { name, type, capabilities, metadata } = change
+    recordEvent(tx, {
+      type: 'agent.updated',
+      resource: resourceName(id),
+      data: { ...(name && { name }), ...(type && { type }), ...(capabilities && { capabilities: [...capabilities] }) },
+      ...(metadata && { personal: { subject: 'month', fields: { metadata } } }),
+      // Policies may ask for any of the three, so any change of them may take a right away.
+      narrows: Boolean(name ?? type ?? capabilities),
+    })
     return view(tx, updated)
   })
 }
@@ -120,7 +114,8 @@ export async function deleteAgent(ctx: Context, id: AgentId): Promise<AgentView>
     const agent = await requireForChange(tx, 'agents:delete', id)
     const deleted = changeStatus(agent, 'deleted', tx.clock.now())
     await save(tx, deleted)
-    await revokeAgentKeys(tx, id)
+    await revokeAgentKeys(tx, [id])
+    await replaceGrants(tx, id, [])
     recordEvent(tx, { type: 'agent.deleted', resource: resourceName(id), narrows: true })
     return view(tx, deleted)
   })
@@ -143,7 +138,7 @@ export async function setAgentTrust(
       resource: resourceName(id),
       data,
       ...freeText(reason),
-      narrows: trustScore < agent.trustScore,
+      narrows: trustScore !== agent.trustScore,
     })
     return view(tx, updated)
   })
@@ -165,18 +160,13 @@ export async function endEnrolment(
 ): Promise<{ token: EnrolmentToken; revokedAgents: number }> {
   return inTransaction(ctx, async (tx) => {
     const token = await revokeEnrolmentToken(tx, id)
-    const enrolled = agents === 'revoke' ? await findEnrolledForUpdate(tx, id) : []
-    for (const agent of enrolled) {
-      await save(tx, changeStatus(agent, 'revoked', tx.clock.now()))
-      await revokeAgentKeys(tx, agent.id)
-      recordEvent(tx, {
-        type: 'agent.revoked',
-        resource: resourceName(agent.id),
-        data: { enrolmentTokenId: id },
-        narrows: true,
-      })
+    const revoked = agents === 'revoke' ? await revokeEnrolled(tx, id) : []
+    await revokeAgentKeys(tx, revoked)
+    for (const agentId of revoked) {
+      const data = { enrolmentTokenId: id }
+      recordEvent(tx, { type: 'agent.revoked', resource: resourceName(agentId), data, narrows: true })
     }
-    return { token, revokedAgents: enrolled.length }
+    return { token, revokedAgents: revoked.length }
   })
 }
 
@@ -216,18 +206,17 @@ function protectedAgent(agent: Agent): ProtectedResource {
 }
 
 function requireFound(agent: Agent | undefined, id: AgentId): Agent {
-  if (!agent) throw new Problem('not-found', `no agent ${id}`)
+  if (!agent) throw notFound('agents', id)
   return agent
 }
 
-async function replaceGrants(tx: Transaction, id: AgentId, wanted: readonly string[]): Promise<string[]> {
+async function replaceGrants(tx: Transaction, id: AgentId, wanted: readonly string[]): Promise<void> {
   const held = (await listGrants(tx, [id])).get(id) ?? []
   const gained = wanted.filter((entry) => !held.includes(entry))
   const lost = held.filter((entry) => !wanted.includes(entry))
   await requireMayGrant(tx, gained)
   await grant(tx, id, gained)
   await revokeGrants(tx, id, lost)
-  return lost
 }
 
 async function save(tx: Transaction, agent: Agent): Promise<void> {
@@ -255,7 +244,8 @@ async function views(tx: Transaction, agents: readonly Agent[]): Promise<AgentVi
 function readCursor(cursor: string | undefined): [string, string] | undefined {
   if (cursor === undefined) return undefined
   const [name = '', id = ''] = decodeCursor(cursor, 2)
-  if (!/^[0-9a-f-]{36}$/.test(id)) throw new Problem('invalid-request', 'cursor: is of another list')
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
+    throw new Problem('invalid-request', 'cursor: is of another list')
   return [name, id]
 }
 

@@ -123,15 +123,17 @@ export async function listAgents(tx: Transaction, filter: AgentFilter, limit: nu
   return rows.map(toAgent)
 }
 
-/** The agents that an enrolment token registered and that have not ended, locked. */
-export async function findEnrolledForUpdate(tx: Transaction, id: EnrolmentTokenId): Promise<Agent[]> {
-  const rows = await agents(tx)
+/** Revokes every agent that an enrolment token registered and that has not ended, however many; returns their ids. */
+export async function revokeEnrolled(tx: Transaction, id: EnrolmentTokenId): Promise<AgentId[]> {
+  const rows = await tx.db
+    .updateTable('identities')
+    .set({ status: 'revoked', updated_at: tx.clock.now() })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('enrolment_token_id', '=', toUuid(id))
     .where('status', 'in', ['pending', 'active', 'suspended'])
-    .orderBy('id')
-    .forUpdate()
+    .returning('id')
     .execute()
-  return rows.map(toAgent)
+  return rows.map((row) => fromUuid('agent', row.id))
 }
 
 /** Looks through all tenants: this is how a login by agent id learns which tenant it is for. */

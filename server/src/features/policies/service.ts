@@ -6,7 +6,7 @@
 import type { PolicyId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context } from '../../platform/context.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { Problem } from '../../platform/problem.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { policiesMax, type Policy } from './model.ts'
 import { countPolicies, deletePolicy, findPolicy, insertPolicy, listPolicies, raiseVersion } from './store.ts'
@@ -63,10 +63,10 @@ export async function pagePolicies(ctx: Context, query: { limit: number; cursor?
 export async function removePolicy(ctx: Context, id: PolicyId): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
     const policy = await findPolicy(tx, id)
-    if (!policy) throw new Problem('not-found', `no policy ${id}`)
+    if (!policy) throw notFound('policies', id)
     await tx.authorize('policies:delete', { type: 'policies', id })
     await raiseVersion(tx)
-    if (!(await deletePolicy(tx, id))) throw new Problem('not-found', `no policy ${id}`)
+    if (!(await deletePolicy(tx, id))) throw notFound('policies', id)
     const data = { name: policy.name, effect: policy.effect, cedar: policy.cedar }
     recordEvent(tx, { type: 'policy.deleted', resource: resourceName(id), data, narrows: true })
     return policy

@@ -8,17 +8,17 @@ import { asCaller, inTransaction, type Context, type Transaction } from '../../p
 import { Problem } from '../../platform/problem.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { findAgentKeys, insertNonce, verifySignature } from '../credentials/service.ts'
-import { activateAgent, findAgentForUpdate, tenantOfIdentity } from '../identities/service.ts'
+import { activateAgent, findAgent, findAgentForUpdate, tenantOfIdentity } from '../identities/service.ts'
 import type { Agent } from '../identities/model.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { makeChallenge, readChallenge } from './challenge.ts'
 import { requireActive } from './model.ts'
 import { startSession } from './start.ts'
 
-/** An agent that nobody has: its key checks signatures that no one can make, so that unknown costs what known does. */
+/** Checked in place of an unknown agent's key, so that unknown costs what known does. It proves nothing, whoever signs. */
 const dummyKey: AgentKey = {
   thumbprint: '',
-  // The base point of the curve: its private scalar is no key that Ed25519's hashing can yield.
+  // Any point of the curve will do; this is its base point.
   publicKey: Buffer.from('5866666666666666666666666666666666666666666666666666666666666666', 'hex'),
 }
 
@@ -32,7 +32,8 @@ export async function challengeFor(ctx: Context, agentId: AgentId): Promise<{ ch
 export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLogin): Promise<TokenPair> {
   const { issuer, tenantId } = await issuerFor(ctx, agentId)
   const granted = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
-    const agent = await findAgentForUpdate(tx, agentId)
+    // Not locked yet: strangers may try as often as they like, and must not hold up who suspends the agent.
+    const agent = await findAgent(tx, agentId)
     const key = (await findAgentKeys(tx, [agentId])).get(agentId)
     const proof = { agentId, issuer, key: agent && key ? key : dummyKey }
     const nonce =
@@ -43,7 +44,7 @@ export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLo
     if (!agent || !key || !nonce) throw notProved()
     if (!(await insertNonce(tx, credentials.type, `${agentId} ${nonce.value}`, nonce.expiresAt)))
       throw new Problem('replayed', 'this proof was used before; make a new one')
-    return startSession(tx, (await becomeActive(tx, agent)).id)
+    return startSession(tx, (await lockProved(tx, agentId, key)).id)
   })
   return signTokens(ctx, granted)
 }
@@ -103,6 +104,14 @@ async function proveByAssertion(
     if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
     throw error
   }
+}
+
+/** What was proved may have ended since it was read: once the row is locked, it is what it will be. */
+async function lockProved(tx: Transaction, agentId: AgentId, proved: AgentKey): Promise<Agent> {
+  const agent = await findAgentForUpdate(tx, agentId)
+  const key = (await findAgentKeys(tx, [agentId])).get(agentId)
+  if (!agent || key?.thumbprint !== proved.thumbprint) throw notProved()
+  return becomeActive(tx, agent)
 }
 
 async function becomeActive(tx: Transaction, agent: Agent): Promise<Agent> {

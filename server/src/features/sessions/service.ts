@@ -4,7 +4,7 @@
  * the primary whether its session lives.
  */
 import type { UserLogin } from '@agent-iam/contract/auth'
-import { platformTenantId, type SessionId } from '@agent-iam/contract/ids'
+import { platformTenantId, type SessionId, type UserId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { asCaller, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
@@ -28,7 +28,7 @@ import {
 import { notProved } from './agent-login.ts'
 import { requireActive, requireLive } from './model.ts'
 import { startSession } from './start.ts'
-import { endSession, findSession } from './store.ts'
+import { endSession, findSession, findSessionForUpdate } from './store.ts'
 
 export { challengeFor, loginAgent } from './agent-login.ts'
 
@@ -39,18 +39,23 @@ export async function loginUser(ctx: Context, { email, password, tenant }: UserL
   const inTenant = asCaller(ctx, { ...ctx.caller, tenantId: found ?? platformTenantId })
   const known = await inTransaction(inTenant, async (tx) => {
     const user = await findUserByEmail(tx, email.toLowerCase())
-    return user && { user, hash: await findPasswordHash(tx, user.id) }
+    // Nobody's password is looked for as well: an unknown address must cost what a known one does.
+    return { user, hash: await findPasswordHash(tx, user?.id ?? nobody) }
   })
-  const isProved = await verifyPassword(known?.hash, password)
-  if (!found || !known || !isProved) throw notProved()
+  const isProved = await verifyPassword(known.hash, password)
+  if (!found || !known.user || !isProved) throw notProved()
+  const { id } = known.user
   const granted = await inTransaction(inTenant, async (tx) => {
     const user = await findUserByEmail(tx, email.toLowerCase())
-    if (user?.id !== known.user.id) throw notProved()
+    if (user?.id !== id) throw notProved()
     requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
     return startSession(tx, user.id)
   })
   return signTokens(ctx, granted)
 }
+
+/** The id of no user. */
+const nobody: UserId = `usr_${'0'.repeat(32)}`
 
 /** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
 export async function callerOfAccessToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
@@ -82,7 +87,7 @@ export async function refreshSession(ctx: Context, refreshToken: string): Promis
 
 async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): Promise<Grant | 'reused'> {
   const token = await findRefreshTokenForUpdate(tx, digest)
-  const found = token && (await findSession(tx, token.sessionId))
+  const found = token && (await findSessionForUpdate(tx, token.sessionId))
   if (!token || !found) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
   const { session, identity } = found
   requireLive(session, identity, tx.clock.now())

@@ -1,5 +1,6 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { SessionId } from '@agent-iam/contract/ids'
+import type { InferResult } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Session } from './model.ts'
@@ -40,7 +41,18 @@ export interface SessionWithIdentity {
 }
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
-  const row = await tx.db
+  const row = await sessionById(tx, id).executeTakeFirst()
+  return row && toSessionWithIdentity(row)
+}
+
+/** Holds the session, and keeps its identity from changing, until the transaction ends. */
+export async function findSessionForUpdate(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
+  const row = await sessionById(tx, id).forUpdate('sessions').forShare('identities').executeTakeFirst()
+  return row && toSessionWithIdentity(row)
+}
+
+function sessionById(tx: Transaction, id: SessionId) {
+  return tx.db
     .selectFrom('sessions')
     .innerJoin('identities', (join) =>
       join.onRef('identities.id', '=', 'sessions.identity_id').onRef('identities.tenant_id', '=', 'sessions.tenant_id'),
@@ -49,19 +61,21 @@ export async function findSession(tx: Transaction, id: SessionId): Promise<Sessi
     .select(['identities.kind', 'identities.status', 'identities.expires_at as identity_expires_at'])
     .where('sessions.tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('sessions.id', '=', toUuid(id))
-    .executeTakeFirst()
-  return (
-    row && {
-      session: {
-        id: fromUuid('session', row.id),
-        identityId: fromUuid(row.kind, row.identity_id),
-        startedAt: row.started_at,
-        expiresAt: row.expires_at,
-        endedAt: row.ended_at ?? undefined,
-      },
-      identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
-    }
-  )
+}
+
+type Row = InferResult<ReturnType<typeof sessionById>>[number]
+
+function toSessionWithIdentity(row: Row): SessionWithIdentity {
+  return {
+    session: {
+      id: fromUuid('session', row.id),
+      identityId: fromUuid(row.kind, row.identity_id),
+      startedAt: row.started_at,
+      expiresAt: row.expires_at,
+      endedAt: row.ended_at ?? undefined,
+    },
+    identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
+  }
 }
 
 /** Returns false when it had ended already. */
