@@ -82,8 +82,10 @@ async function startOn(config: Config, { log, masterKey, embedded, replace }: Gr
     if (!embedded) await makePartitions(pool)
     return createApp(world, door)
   })
-  const link = await announce(app, config, { log, publicUrl, isEmbedded: embedded !== undefined })
   await app.http.listen({ port, host: config.host })
+  // Announced once we can be reached: a start that fails takes neither link nor token from the one that runs.
+  const announcement = { log, publicUrl, isEmbedded: embedded !== undefined }
+  const link = await underStartLock(pool, () => announce(app, config, announcement))
   const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
   log.info(
     { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },

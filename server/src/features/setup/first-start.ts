@@ -49,7 +49,7 @@ export async function findAdministrator(ctx: Context): Promise<User> {
 
 /**
  * A new setup link's secret, while the administrator has no password yet. With `onlyOne`, not while another link is
- * still open: it was shown where another instance started.
+ * still open: it was shown where another instance started. Call it under the start lock, else two see none open.
  */
 export async function openSetup(ctx: Context, { onlyOne }: { onlyOne: boolean }): Promise<string | undefined> {
   const platform = inTenant(ctx, platformTenantId)

@@ -12,7 +12,7 @@ import { hashPassword, upsertPassword } from '../credentials/service.ts'
 import { updateUser } from '../identities/service.ts'
 import { defaultTenantSlug, platformTenantSlug } from '../tenants/model.ts'
 import { findAdministrator, inTenant } from './first-start.ts'
-import { useSetupLink } from './store.ts'
+import { closeSetupLinks, lockPendingUser, useSetupLink } from './store.ts'
 
 export { checkMasterKey, ensureFoundations, openSetup, renewEmbeddedEnrolment } from './first-start.ts'
 
@@ -36,33 +36,41 @@ export async function completeSetup(ctx: Context, token: string, administrator: 
   const hash = await hashPassword(administrator.password)
   // The link is spent first: should we fail after that, the next start makes another, and nobody can use this one again.
   await spendLink(inTenant(ctx, platformTenantId), token)
-  return [
+  // The platform's office comes last: while it is vacant, a start makes another link for what a crash left undone.
+  const taken = [
     await takeOffice(ctx, { tenantId: defaultTenantId, slug: defaultTenantSlug }, administrator, hash),
     await takeOffice(ctx, { tenantId: platformTenantId, slug: platformTenantSlug }, administrator, hash),
-  ]
+  ].filter((account) => account !== undefined)
+  if (taken.length === 0) throw new Problem('invalid-token', 'the setup was completed already; log in instead')
+  return taken
 }
 
+/** Ends all other links with the one that is used. */
 async function spendLink(platform: Context, token: string): Promise<void> {
   await inTransaction(platform, async (tx) => {
-    if (await useSetupLink(tx, sha256(token))) return
-    throw new Problem('invalid-token', 'the setup link was used or has expired; start the server again for a new one')
+    if (!(await useSetupLink(tx, sha256(token))))
+      throw new Problem('invalid-token', 'the setup link was used or has expired; start the server again for a new one')
+    await closeSetupLinks(tx)
   })
 }
 
+/** Undefined when the office is not vacant: nobody takes it from who has it. */
 async function takeOffice(
   ctx: Context,
   { tenantId, slug }: { tenantId: TenantId; slug: string },
   { email, name }: Administrator,
   hash: string,
-): Promise<Account> {
+): Promise<Account | undefined> {
   const there = inTenant(ctx, tenantId)
   const user = await findAdministrator(there)
   return inTransaction(there, async (tx) => {
+    if (!(await lockPendingUser(tx, user.id))) return undefined
     const isUpdated = await updateUser(tx, { ...user, name, email: email.toLowerCase(), status: 'active' })
     if (!isUpdated) throw new Problem('already-exists', 'another user has this e-mail address')
     await upsertPassword(tx, user.id, hash)
     recordEvent(tx, {
       type: 'setup.completed',
+      actor: user.id,
       resource: `agent-iam/users/${user.id}`,
       personal: { subject: user.id, fields: { email: email.toLowerCase(), name, address: ctx.caller.address } },
     })

@@ -1,3 +1,4 @@
+import type { UserId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
 import { toUuid } from '../../platform/ids.ts'
 
@@ -54,6 +55,19 @@ export async function closeSetupLinks(tx: Transaction): Promise<void> {
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('used_at', 'is', null)
     .execute()
+}
+
+/** Returns false when the user is not pending; of two who ask at once, the second learns what the first made of it. */
+export async function lockPendingUser(tx: Transaction, id: UserId): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom('identities')
+    .select('id')
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .where('status', '=', 'pending')
+    .forUpdate()
+    .executeTakeFirst()
+  return row !== undefined
 }
 
 export async function listMasterKeys(tx: Transaction): Promise<Array<{ keyId: string; checkValue: Buffer }>> {
