@@ -56,6 +56,7 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const ed25519 = generateKeyPairSync('ed25519')
 const bytes = (hex: string) => Buffer.from(hex.padEnd(64, '0'), 'hex').toString('base64url')
 const nested = (depth: number): unknown => (depth === 0 ? 1 : { deeper: nested(depth - 1) })
+const veryDeep = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
 
 const malformed: Case[] = [
   register('JSON that is cut off', /JSON/, '{"name": "half'),
@@ -80,6 +81,9 @@ const malformed: Case[] = [
     capabilities: Array.from({ length: 101 }, (_, n) => `t${n}:read`),
   }),
   register('metadata nested too deep', /^metadata: .*deep/, { metadata: nested(12) }),
+  register('metadata so deep that reading it would end us', /deeper than 32/, `{"metadata":${veryDeep(20_000)}}`),
+  register('a key as deep', /deeper than 32/, `{"name":"a","publicKey":{"x":${veryDeep(20_000)}}}`),
+  register('a name as deep', /deeper than 32/, `{"name":${veryDeep(100_000)}}`),
   register('metadata with a number that JSON cannot keep', /2\^53/, { metadata: { n: -9007199254740992 } }),
   register('metadata with half a character in a key', /^metadata: /, { metadata: { '\udc00': 1 } }),
   register('a key that is too short', /^publicKey: .*31 bytes/, {
@@ -101,6 +105,7 @@ const malformed: Case[] = [
     context: { list: Array.from({ length: 10_000 }, (_, n) => n) },
   }),
   asking('a context nested too deep', /^context: .*deep/, { context: nested(12) }),
+  asking('a context so deep that reading it would end us', /deeper than 32/, `{"context":${veryDeep(20_000)}}`),
   asking('a number just beyond 2^53', /2\^53/, '{"resource":"a","action":"b","context":{"n":9007199254740993}}'),
   asking('a number beyond all numbers', /context/, '{"resource":"a","action":"b","context":{"n":1e400}}'),
   asking('a fraction that Cedar cannot keep', /^context\.n: /, { context: { n: 0.12345 } }),

@@ -83,6 +83,17 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
     expect(again).toEqual(first)
   })
 
+  test.each([
+    ['too deep', `{"name":"deep","policy":${'['.repeat(20_000)}${']'.repeat(20_000)}}`],
+    ['with half a character', '{"name":"half","policy":"\\ud800"}'],
+    ['with a number beyond all numbers', '{"name":"endless","policy":1e999}'],
+  ])('a body %s is refused with a key as without', async (_what, body) => {
+    for (const input of [{ token }, keyed('i')]) {
+      const refusal = await server.api.refuse(createPolicy, { body, ...input })
+      expect(refusal.code).toMatch(/^(invalid-request|policy-invalid)$/)
+    }
+  })
+
   test('a key of other than visible characters is refused', async () => {
     const refusal = await server.api.refuse(createPolicy, { body: policy('odd'), ...keyed('a b') })
     expect(refusal.code).toBe('invalid-request')

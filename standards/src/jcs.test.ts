@@ -88,3 +88,13 @@ test('one value in two places is not a circle', () => {
   const shared = { a: 1 }
   expect(textOf([shared, shared])).toBe('[{"a":1},{"a":1}]')
 })
+
+test('a member named toJSON is a member like any other, unless it is a function', () => {
+  expect(textOf({ toJSON: 1 })).toBe('{"toJSON":1}')
+  expect(() => canonicalJson({ toJSON: () => 1 })).toThrow(NotCanonicalizableError)
+})
+
+test('the same object twice is no circle', () => {
+  const shared = { a: 1 }
+  expect(textOf([shared, { shared }])).toBe('[{"a":1},{"shared":{"a":1}}]')
+})

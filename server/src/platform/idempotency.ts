@@ -1,5 +1,5 @@
 import type { Operation } from '@agent-iam/contract/operation'
-import { canonicalJson } from '@agent-iam/standards/jcs'
+import { canonicalJson, NotCanonicalizableError } from '@agent-iam/standards/jcs'
 import { sql } from 'kysely'
 import { addSeconds } from './clock.ts'
 import { actorOf, inTransaction, StaleEpochError, type Context, type Transaction } from './context.ts'
@@ -37,13 +37,22 @@ export async function answerOnce(
 ): Promise<unknown> {
   if (!keyPattern.test(asked.key))
     throw new Problem('invalid-request', 'Idempotency-Key: is 1 to 255 visible ASCII characters')
+  const digest = digestOf(asked.request)
   return inTransaction(ctx, async (tx) => {
-    const digest = sha256(canonicalJson(asked.request))
     if (!(await insertKey(tx, asked, digest))) return firstAnswer(tx, asked, digest)
     const response = await rethrowingStale(() => work({ ...ctx, db: joining(tx) }))
     if (!holdsSecret(asked.operation, response)) await keepResponse(tx, asked, response)
     return response
   })
+}
+
+function digestOf(request: unknown): Buffer {
+  try {
+    return sha256(canonicalJson(request))
+  } catch (error) {
+    if (!(error instanceof NotCanonicalizableError)) throw error
+    throw new Problem('invalid-request', `the body cannot be kept under a key: ${error.message}`, { cause: error })
+  }
 }
 
 /** What joins the open transaction may not begin again by itself: the whole of it must. */

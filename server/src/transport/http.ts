@@ -3,6 +3,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
+import { isNestedDeeper } from '../lib/nesting.ts'
 import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
 import { Problem } from '../platform/problem.ts'
@@ -16,6 +17,8 @@ import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
 
 /** Largest body: far above any honest request, far below what would hurt. */
 const bodyBytesMax = 262_144
+/** Deepest body: above what any operation takes, and nothing that walks it by recursion has read it yet. */
+const bodyDepthMax = 32
 /** A client that sends its headers or body slower than this is not one. */
 const requestTimeoutMs = 30_000
 
@@ -109,6 +112,8 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
 
 async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Promise<unknown> {
   const raw = { params: request.params, query: request.query, body: request.body ?? undefined }
+  if (isNestedDeeper(raw.body, bodyDepthMax))
+    throw new Problem('invalid-request', `the body is nested deeper than ${bodyDepthMax}; send it flatter`)
   const key = request.headers['idempotency-key']
   if (typeof key !== 'string' || !takesKey(route.operation)) return route.answer(ctx, raw)
   const asked = { operation: route.operation, key, request: { url: request.url, body: raw.body ?? null } }

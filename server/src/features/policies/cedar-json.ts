@@ -67,10 +67,3 @@ export function decimal(value: number): { __extn: { fn: string; arg: string } } 
 export function isSameEntity(one: EntityUid, other: EntityUid): boolean {
   return one.type === other.type && one.id === other.id
 }
-
-/** Stops at `depthMax`, so that a hostile value cannot exhaust our own stack either. */
-export function isDeeperThan(value: CedarJson | Readonly<Record<string, CedarJson>>, depthMax: number): boolean {
-  if (typeof value !== 'object') return false
-  if (depthMax === 0) return true
-  return Object.values(value).some((child) => isDeeperThan(child, depthMax - 1))
-}

@@ -1,6 +1,7 @@
 import type { TenantId } from '@agent-iam/contract/ids'
+import { isNestedDeeper } from '../../lib/nesting.ts'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
-import { isDeeperThan, type CedarRequest } from './cedar-json.ts'
+import type { CedarRequest } from './cedar-json.ts'
 import { loadCedar, type Cedar } from './cedar-instance.ts'
 import { contextDepthMax, restAfterTrapSeconds, slotsMax } from './policy-limits.ts'
 import { Quarantine } from './quarantine.ts'
@@ -56,7 +57,7 @@ export class PolicyEngine {
     const selection = selectPolicies(set, request)
     const usesSet = selection !== systemSelection
     if (usesSet && this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now())) return faultVerdict
-    if (isDeeperThan(request.context, contextDepthMax)) return this.#report(set, 'request', 'the context is too deep')
+    if (isNestedDeeper(request.context, contextDepthMax)) return this.#report(set, 'request', 'the context is too deep')
 
     const attempt = this.#attempt(selection, request)
     if (attempt.type === 'answered') return attempt.verdict
