@@ -3,6 +3,7 @@ import { getChallenge, login } from '@agent-iam/contract/auth'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aKey, makeAgent, signed, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
+import { watchStatements } from './statements.ts'
 import { email, openServer, type TestServer } from './test-server.ts'
 
 const pairs = 200
@@ -36,6 +37,20 @@ describe.each(databases)('a refused login on %s', (_name, open) => {
       () => attempt(known),
       () => attempt(unknown),
     )
+  })
+
+  test('takes the same statements whether the agent exists', async () => {
+    const stranger = aKey().privateKey
+    const unknown: TestAgent = { id: `agt_${'8'.repeat(32)}`, name: 'unknown', privateKey: stranger }
+    const statementsFor = async (agent: TestAgent) => {
+      const seen = watchStatements()
+      const { challenge } = await server.api.call(getChallenge, { params: { agentId: agent.id } })
+      await refusedLogin(signed(agent, challenge, stranger))
+      return seen.stop().map(({ text }) => text)
+    }
+    const statements = await statementsFor(known)
+    expect(statements.length).toBeGreaterThan(8)
+    expect(await statementsFor(unknown)).toEqual(statements)
   })
 
   test('tells by neither words nor time whether the person or the tenant exists', async () => {

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import pg from 'pg'
 import { createPolicy } from '@agent-iam/contract/policies'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSetup } from '../src/features/setup/service.ts'
 import { sqlState, tenantRole } from '../src/platform/database.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { callEveryOperation } from './every-success.ts'
+import { watchStatements, type Statement } from './statements.ts'
 import { openServer, startServer, uuidOf, type TestServer } from './test-server.ts'
 import { TestClock } from './test-clock.ts'
 
@@ -218,31 +218,6 @@ describe.each(databases)('row security on %s', (_name, open) => {
     }
   }
 })
-
-interface Statement {
-  readonly client: unknown
-  readonly text: string
-}
-
-/** Sees every statement of this process, with the connection that it goes over. */
-function watchStatements(): { stop: () => Statement[] } {
-  const statements: Statement[] = []
-  const original: unknown = Reflect.get(pg.Client.prototype, 'query')
-  if (typeof original !== 'function') throw new Error('the driver has no query')
-  const watching = function (this: pg.Client, ...sent: unknown[]): unknown {
-    const [first] = sent
-    const text = typeof first === 'string' ? first : String(Reflect.get(Object(first), 'text'))
-    statements.push({ client: this, text: text.trim() })
-    return Reflect.apply(original, this, sent)
-  }
-  Reflect.set(pg.Client.prototype, 'query', watching)
-  return {
-    stop() {
-      Reflect.set(pg.Client.prototype, 'query', original)
-      return statements
-    },
-  }
-}
 
 const beginning = new RegExp(
   `^begin; set local role ${tenantRole}; set local app\\.tenant = '[0-9a-f-]{36}'; [^;]*; [^;]*$`,
