@@ -1,8 +1,9 @@
 import { login } from '@agent-iam/contract/auth'
 import { platformTenantId } from '@agent-iam/contract/ids'
+import { createEnrolmentToken, listEnrolmentTokens } from '@agent-iam/contract/enrolment-tokens'
 import { completeSetup } from '@agent-iam/contract/setup'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openSetup } from '../src/features/setup/service.ts'
+import { openSetup, renewEmbeddedEnrolment } from '../src/features/setup/service.ts'
 import { databases } from './databases.ts'
 import { email, password, startServer, uuidOf, type TestServer } from './test-server.ts'
 import { TestClock } from './test-clock.ts'
@@ -55,5 +56,21 @@ describe.each(databases)('the setup on %s', (_name, open) => {
     const { accounts } = await server.api.call(completeSetup, { body: { token: await openLink(), email, password } })
     const rows = await server.database.ask(`select actor from audit_events where type = 'setup.completed'`)
     expect(new Set(rows.map(({ actor }) => actor))).toEqual(new Set(accounts.map(({ userId }) => userId)))
+  })
+
+  test('a start ends the enrolment token that the start before left, on record, and nobody else’s', async () => {
+    await server.api.call(completeSetup, { body: { token: await openLink(), email, password } })
+    const { system, defaultTenantId } = server.app
+    const token = await server.admin()
+    const own = { body: { name: 'this machine' }, token }
+    const { enrolmentTokenId } = await server.api.call(createEnrolmentToken, own)
+    await renewEmbeddedEnrolment(system, defaultTenantId)
+    await renewEmbeddedEnrolment(system, defaultTenantId)
+
+    const { enrolmentTokens } = await server.api.call(listEnrolmentTokens, { token })
+    const [current, ended, chosen] = enrolmentTokens.map((one) => [one.enrolmentTokenId, one.revokedAt !== null])
+    expect([current?.[1], ended?.[1], chosen]).toEqual([false, true, [enrolmentTokenId, false]])
+    const events = await server.database.ask(`select resource from audit_events where type = 'enrolment-token.revoked'`)
+    expect(events).toEqual([{ resource: `agent-iam/enrolment-tokens/${ended?.[0]}` }])
   })
 })

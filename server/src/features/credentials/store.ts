@@ -176,15 +176,17 @@ export async function updateEnrolmentToken(tx: Transaction, token: EnrolmentToke
     .execute()
 }
 
-/** Ends the tokens of one name, such as the embedded server's own of its last start. */
-export async function revokeEnrolmentTokensNamed(tx: Transaction, name: string): Promise<void> {
-  await tx.db
+/** Ends the tokens of one name, such as the embedded server's own of its last start; returns which that were. */
+export async function revokeEnrolmentTokensNamed(tx: Transaction, name: string): Promise<EnrolmentTokenId[]> {
+  const rows = await tx.db
     .updateTable('enrolment_tokens')
     .set({ revoked_at: tx.clock.now() })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('name', '=', name)
     .where('revoked_at', 'is', null)
+    .returning('id')
     .execute()
+  return rows.map(({ id }) => fromUuid('enrolmentToken', id))
 }
 
 function enrolmentTokens(tx: Transaction) {

@@ -72,7 +72,8 @@ export async function renewEmbeddedEnrolment(
   const there = inTenant(ctx, tenantId)
   const { id: owner } = await findAdministrator(there)
   return inTransaction(there, async (tx) => {
-    await revokeEnrolmentTokensNamed(tx, embeddedEnrolment.name)
+    for (const id of await revokeEnrolmentTokensNamed(tx, embeddedEnrolment.name))
+      recordEvent(tx, { type: 'enrolment-token.revoked', resource: `agent-iam/enrolment-tokens/${id}`, narrows: true })
     const { token, enrolmentToken } = await issueEnrolmentToken(tx, { ...embeddedEnrolment, owner })
     return { token, expiresAt: enrolmentToken.expiresAt }
   })
