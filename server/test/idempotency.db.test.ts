@@ -2,6 +2,7 @@ import { createPolicy, deletePolicy, listPolicies } from '@agent-iam/contract/po
 import { registerAgent } from '@agent-iam/contract/agents'
 import { check, reportResult } from '@agent-iam/contract/authorization'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Database } from '../src/platform/database.ts'
 import { databases } from './databases.ts'
 import { openServer, type TestServer } from './test-server.ts'
 
@@ -13,10 +14,19 @@ const policy = (name: string) => ({
 describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
   let server: TestServer
   let token: string
+  let rolledBack = 0
+  const noting = (db: Database): Database => ({
+    ...db,
+    transaction: (tenantId, work) =>
+      db.transaction(tenantId, work).catch((error: unknown) => {
+        rolledBack += 1
+        throw error
+      }),
+  })
   const keyed = (key: string) => ({ token, headers: { 'idempotency-key': key } })
 
   beforeAll(async () => {
-    server = await openServer(await open())
+    server = await openServer(await open(), { replace: (world) => ({ ...world, db: noting(world.db) }) })
     token = await server.admin()
   })
   afterAll(() => server.close())
@@ -54,6 +64,13 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
     const broken = { name: 'mended', policy: 'permit(' }
     expect((await server.api.refuse(createPolicy, { body: broken, ...keyed('e') })).code).toBe('policy-invalid')
     await server.api.call(createPolicy, { body: policy('mended'), ...keyed('e') })
+  })
+
+  test('a policy is checked before the transaction of its key begins: those who wait hold no connection', async () => {
+    const before = rolledBack
+    const body = { name: 'slow', policy: 'permit(' }
+    expect((await server.api.refuse(createPolicy, { body, ...keyed('j') })).code).toBe('policy-invalid')
+    expect(rolledBack).toBe(before)
   })
 
   test('an answer with a secret is not kept: it is told once', async () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { inNoWorld } from '../../test/no-world.ts'
 import { Problem } from './problem.ts'
-import { route } from './route.ts'
+import { route, slowRoute, type Route } from './route.ts'
 
 const echo = operation({
   id: 'echo',
@@ -24,11 +24,12 @@ const echo = operation({
 
 const good = { params: { id: 'x' }, query: {}, body: { kind: 'a', size: 1 } }
 const answering = (said: unknown) => route(echo, () => Promise.resolve(Object({ said })))
-const send = (changes: object) => answering('x').answer(inNoWorld, { ...good, ...changes })
+const answer = async (asked: Route, raw: typeof good) => (await asked.prepare(inNoWorld, raw))(inNoWorld)
+const send = (changes: object) => answer(answering('x'), { ...good, ...changes })
 
 test('what fits is answered, without what the contract does not promise', async () => {
   const chatty = route(echo, () => Promise.resolve({ said: 'yes', secret: 'no' }))
-  expect(await chatty.answer(inNoWorld, good)).toEqual({ said: 'yes' })
+  expect(await answer(chatty, good)).toEqual({ said: 'yes' })
 })
 
 test.each([
@@ -45,7 +46,7 @@ test.each([
 })
 
 test('an answer that breaks the contract is our fault, not the caller’s', async () => {
-  const broken = answering(7).answer(inNoWorld, good)
+  const broken = answer(answering(7), good)
   await expect(broken).rejects.toBeInstanceOf(z.core.$ZodError)
   await expect(broken).rejects.not.toBeInstanceOf(Problem)
 })
@@ -58,4 +59,17 @@ test('of many faults, as many are told as a person reads', async () => {
   if (!(problem instanceof Problem)) throw new Error('not refused')
   expect(problem.detail.length).toBeLessThanOrEqual(1000)
   expect(problem.errors.length).toBeLessThanOrEqual(20)
+})
+
+test('what is slow is done before the work begins, and its finding is given to it', async () => {
+  const done: string[] = []
+  const find = () => {
+    done.push('found')
+    return Promise.resolve('a finding')
+  }
+  const slow = slowRoute(echo, find, (_ctx, _input, found) => Promise.resolve({ said: found }))
+  const work = await slow.prepare(inNoWorld, good)
+  expect(done).toEqual(['found'])
+  expect(await work(inNoWorld)).toEqual({ said: 'a finding' })
+  expect(done).toEqual(['found'])
 })

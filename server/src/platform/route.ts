@@ -9,10 +9,14 @@ interface RawInput {
   readonly body: unknown
 }
 
+/** What is left to do of a request that was read; it may run inside a transaction that is open already. */
+type Work = (ctx: Context) => Promise<unknown>
+
 /** An operation of the contract with the code that answers it. */
 export interface Route {
   readonly operation: Operation
-  readonly answer: (ctx: Context, raw: RawInput) => Promise<unknown>
+  /** Reads what came in, and does what must not happen inside a transaction. */
+  readonly prepare: (ctx: Context, raw: RawInput) => Promise<Work>
 }
 
 type Schema = z.ZodType | undefined
@@ -28,14 +32,33 @@ export function route<Params extends Schema, Query extends Schema, Body extends 
   operation: Operation<Params, Query, Body, Response>,
   handle: (ctx: Context, input: Input<Params, Query, Body>) => Promise<z.input<Response>>,
 ): Route {
+  return slowRoute(operation, () => Promise.resolve(undefined), handle)
+}
+
+/**
+ * A route that first does something slow, such as waiting for a queue: never inside a transaction, where each request that
+ * waits would hold a connection. What it found is given to `handle`.
+ */
+export function slowRoute<
+  Params extends Schema,
+  Query extends Schema,
+  Body extends Schema,
+  Response extends z.ZodType,
+  Found,
+>(
+  operation: Operation<Params, Query, Body, Response>,
+  prepare: (ctx: Context, input: Input<Params, Query, Body>) => Promise<Found>,
+  handle: (ctx: Context, input: Input<Params, Query, Body>, found: Found) => Promise<z.input<Response>>,
+): Route {
   return {
     operation,
-    async answer(ctx, raw) {
+    async prepare(ctx, raw) {
       const params = read(operation.params, raw.params, 'path')
       const query = read(operation.query, raw.query, 'query')
       const body = read(operation.body, raw.body, 'body')
+      const found = await prepare(ctx, { params, query, body })
       // A response that breaks its own schema is our fault: it throws a ZodError and ends as a 500.
-      return operation.response.parse(await handle(ctx, { params, query, body }))
+      return async (joined) => operation.response.parse(await handle(joined, { params, query, body }, found))
     },
   }
 }

@@ -114,10 +114,11 @@ async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Pr
   const raw = { params: request.params, query: request.query, body: request.body ?? undefined }
   if (isNestedDeeper(raw.body, bodyDepthMax))
     throw new Problem('invalid-request', `the body is nested deeper than ${bodyDepthMax}; send it flatter`)
+  const work = await route.prepare(ctx, raw)
   const key = request.headers['idempotency-key']
-  if (typeof key !== 'string' || !takesKey(route.operation)) return route.answer(ctx, raw)
+  if (typeof key !== 'string' || !takesKey(route.operation)) return work(ctx)
   const asked = { operation: route.operation, key, request: { url: request.url, body: raw.body ?? null } }
-  return answerOnce(ctx, asked, (joined) => route.answer(joined, raw))
+  return answerOnce(ctx, asked, work)
 }
 
 /** A body that cannot be read is refused like any other fault: after its sender is known, and in the sender's log. */

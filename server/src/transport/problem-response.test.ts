@@ -32,6 +32,11 @@ test.each([
   ['a lock that is not given', databaseError('55P03'), 'unavailable'],
   ['a deadlock', databaseError('40P01'), 'unavailable'],
   ['too many connections', databaseError('53300'), 'unavailable'],
+  [
+    'a connection that was closed meanwhile',
+    new Error('secret: Client was closed and is not queryable'),
+    'unavailable',
+  ],
   ['a body that is too large', withCode('FST_ERR_CTP_BODY_TOO_LARGE'), 'too-large'],
 ])('%s is told as it should be, and nothing of its text', (_what, thrown, code) => {
   const problem = toProblem(thrown)

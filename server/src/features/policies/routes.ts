@@ -1,10 +1,14 @@
 import * as contract from '@agent-iam/contract/policies'
-import { route } from '../../platform/route.ts'
+import { route, slowRoute } from '../../platform/route.ts'
 import type { Policy } from './model.ts'
-import { createPolicy, pagePolicies, removePolicy } from './service.ts'
+import { checkNewPolicy, createPolicy, pagePolicies, removePolicy } from './service.ts'
 
 export const policyRoutes = [
-  route(contract.createPolicy, async (ctx, { body }) => toWire(await createPolicy(ctx, body))),
+  slowRoute(
+    contract.createPolicy,
+    (ctx, { body }) => checkNewPolicy(ctx, body.policy),
+    async (ctx, { body }, effect) => toWire(await createPolicy(ctx, body, effect)),
+  ),
   route(contract.listPolicies, async (ctx, { query }) => {
     const { rows, nextCursor } = await pagePolicies(ctx, query)
     return { policies: rows.map(toWire), nextCursor }

@@ -10,6 +10,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { policiesMax, type Policy } from './model.ts'
 import { countPolicies, deletePolicy, findPolicy, insertPolicy, listPolicies, raiseVersion } from './store.ts'
+import type { Effect } from './system-policies.ts'
 import { validatePolicy, type PolicyCheck } from './validate.ts'
 
 export { PolicyEngine, type EngineFault } from './engine.ts'
@@ -21,10 +22,15 @@ export interface NewPolicy {
   readonly policy: string
 }
 
-export async function createPolicy(ctx: Context, input: NewPolicy): Promise<Policy> {
+/** Throws `policy-invalid` for a text that may not be stored. Waits for others' checks: not inside a transaction. */
+export async function checkNewPolicy(ctx: Context, text: string): Promise<Effect> {
   // Asked twice: first so that a stranger cannot make us check policies, then with the change itself.
   await inTransaction(ctx, (tx) => tx.authorize('policies:create', { type: 'policies' }))
-  const effect = requireValid(await validatePolicy(input.policy))
+  return requireValid(await validatePolicy(text))
+}
+
+/** Stores a policy that was checked. */
+export async function createPolicy(ctx: Context, input: NewPolicy, effect: Effect): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('policies:create', { type: 'policies' })
     const { name, description, policy: cedar } = input
@@ -73,7 +79,7 @@ export async function removePolicy(ctx: Context, id: PolicyId): Promise<Policy> 
   })
 }
 
-function requireValid(check: PolicyCheck): 'permit' | 'forbid' {
+function requireValid(check: PolicyCheck): Effect {
   if ('effect' in check) return check.effect
   const errors = check.errors.map(({ message, line, column }) => ({
     field: line === undefined ? 'policy' : `policy:${line}:${column ?? 1}`,
