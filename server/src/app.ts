@@ -91,15 +91,21 @@ export async function createApp(world: World, door: Door): Promise<App> {
     defaultTenantId,
     system,
     routes,
-    async flush() {
-      await refusals.flush()
-      await decider.recordFaults(system)
-    },
+    flush: oneByOne(async () => {
+      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system)])
+      for (const result of results) if (result.status === 'rejected') throw result.reason
+    }),
     async close() {
       await committer.close()
       engine.close()
     },
   }
+}
+
+/** Work that begins when what was asked before has ended, so that the last one waits for all. */
+function oneByOne(work: () => Promise<void>): () => Promise<void> {
+  let last = Promise.resolve()
+  return () => (last = last.then(work, work))
 }
 
 /** First start and master key come before there are keys to sign with. */

@@ -14,6 +14,8 @@ interface Waiting {
 const batchLeavesMax = 500
 /** More waiting than this, and the database does not keep up: say so instead of queueing without end. */
 const waitingMax = 20_000
+/** The same for one tenant, so that a tenant that asks for more than its log takes leaves room for the others. */
+export const tenantWaitingMax = 5_000
 
 /**
  * Appends events that stand alone, such as decisions, many to a commit: what arrives while one commit is on its way
@@ -31,7 +33,7 @@ export class GroupCommitter {
 
   /** Resolves once the leaf is durable, or to undefined when a narrowing overtook its epoch. */
   commit(tenantId: TenantId, leaf: Uint8Array, epoch: number | null): Promise<Landed> {
-    if (this.#waiting >= waitingMax)
+    if (this.#waiting >= waitingMax || (this.#queues.get(tenantId)?.length ?? 0) >= tenantWaitingMax)
       return Promise.reject(new Problem('unavailable', 'the audit log does not keep up; try again shortly'))
     this.#waiting++
     return new Promise((settle, fail) => {

@@ -6,8 +6,10 @@ import { recordAlone } from './service.ts'
 const minuteSeconds = 60
 /** An identity's refusals are told one by one up to this many a minute; beyond, they are counted. */
 export const identityRefusalsMax = 60
-/** Distinct kinds of refusals that are counted at once; an attacker with more addresses fills one common row. */
-const countedMax = 10_000
+/** Distinct kinds of refusals that are counted at once; an attacker with more addresses fills a common row a log. */
+export const countedMax = 10_000
+/** Counts that are put on record at once: a few commits' worth, so that decisions need not wait behind all of them. */
+const flushedAtOnce = 500
 
 export interface Refusal {
   readonly code: ProblemCode
@@ -37,18 +39,55 @@ export class RefusalRecorder {
     else this.#count(key, where, refusal)
   }
 
-  /** Records what was counted since the last time. Called every minute, and at the end. */
+  /**
+   * Records what was counted since the last time. Called every minute, and at the end; not twice at once. What could
+   * not be recorded is kept for the next time.
+   */
   async flush(): Promise<void> {
-    const counted = this.#counted
+    const waiting = [...this.#counted]
     this.#counted = new Map()
-    for (const { ctx, refusal, count } of counted.values()) await recordRefusal(ctx, refusal, count)
+    const errors: unknown[] = []
+    while (waiting.length > 0) {
+      const some = waiting.splice(0, flushedAtOnce)
+      const failures = (await Promise.all(some.map((entry) => this.#flushOne(entry)))).filter(
+        (one) => one !== undefined,
+      )
+      errors.push(...failures)
+      // None went through, so the rest would not either.
+      if (failures.length === some.length) break
+    }
+    for (const [key, counted] of waiting) this.#keep(key, counted)
+    if (errors.length > 0)
+      throw new Error(`${errors.length} counts of refusals were not recorded yet`, { cause: errors[0] })
+  }
+
+  /** Returns the reason when it could not be recorded. */
+  async #flushOne([key, counted]: [string, Counted]): Promise<unknown> {
+    try {
+      await recordRefusal(counted.ctx, counted.refusal, counted.count)
+      return undefined
+    } catch (error) {
+      this.#keep(key, counted)
+      return error ?? new Error('rejected for no reason')
+    }
   }
 
   #count(key: string, ctx: Context, refusal: Refusal): void {
-    const found = this.#counted.get(key)
-    if (found) found.count++
-    else this.#counted.set(this.#counted.size < countedMax ? key : 'overflow', { ctx, refusal, count: 1 })
+    if (this.#counted.has(key) || this.#counted.size < countedMax) this.#keep(key, { ctx, refusal, count: 1 })
+    else this.#keep(`overflow ${ctx.caller.tenantId} ${refusal.code}`, common(ctx, refusal))
   }
+
+  #keep(key: string, counted: Counted): void {
+    const found = this.#counted.get(key)
+    if (found) found.count += counted.count
+    else this.#counted.set(key, counted)
+  }
+}
+
+/** A refusal of nobody in particular: a common row must not tell everyone's as the act of whoever was first. */
+function common(ctx: Context, { code }: Refusal): Counted {
+  const nobody = asCaller(ctx, { kind: 'anonymous', tenantId: ctx.caller.tenantId, address: '' })
+  return { ctx: nobody, refusal: { code, operation: 'unknown' }, count: 1 }
 }
 
 function inLogOf(ctx: Context): Context {

@@ -20,12 +20,16 @@ export class Decider {
     return this.#engine.evaluate(await this.#sets.get(tx, policiesVersion), request)
   }
 
-  /** Records the faults since the last time: somebody must look. Not inside a transaction. */
+  /**
+   * Records the faults since the last time: somebody must look. Not inside a transaction, and not twice at once. One
+   * that could not be recorded, and those after it, are kept for the next time.
+   */
   async recordFaults(ctx: Context): Promise<void> {
-    for (const fault of this.#faults.splice(0)) {
+    for (let [fault] = this.#faults; fault; [fault] = this.#faults) {
       const { tenantId, version, blame } = fault
       const there = asCaller(ctx, { kind: 'system', tenantId: tenantId, address: '' })
       await recordAlone(there, { type: 'policy-engine.faulted', data: { policiesVersion: version, blame } })
+      this.#faults.shift()
     }
   }
 }
