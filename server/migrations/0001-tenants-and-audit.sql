@@ -48,8 +48,9 @@ call confine_to_tenant('audit_heads');
 grant select, insert on audit_heads to agent_iam_tenant;
 
 -- The columns beside the leaf are read out of it by audit_append, so they cannot differ from it.
+-- No foreign key: audit_append takes the tenant from its head row, and a check per event would cost a third of it.
 create table audit_events (
-  tenant_id uuid not null references tenants,
+  tenant_id uuid not null,
   sequence bigint not null,
   at timestamptz not null,
   leaf bytea not null,

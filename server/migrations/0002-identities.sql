@@ -181,3 +181,16 @@ end $$;
 
 revoke all on function find_identity_tenant, find_enrolment_token_tenant, find_refresh_token_tenant from public;
 grant execute on function find_identity_tenant, find_enrolment_token_tenant, find_refresh_token_tenant to agent_iam_tenant;
+
+-- A session with whose it is. A function, because its plan is kept: every authenticated request asks.
+create function read_session(wanted uuid)
+  returns table (id uuid, identity_id uuid, started_at timestamptz, expires_at timestamptz, ended_at timestamptz,
+    kind text, status text, identity_expires_at timestamptz)
+  language plpgsql stable set search_path = public, pg_temp as $$
+#variable_conflict use_column
+begin
+  return query
+    select s.id, s.identity_id, s.started_at, s.expires_at, s.ended_at, i.kind, i.status, i.expires_at
+    from sessions s join identities i on i.tenant_id = s.tenant_id and i.id = s.identity_id
+    where s.tenant_id = app_tenant() and s.id = wanted;
+end $$;

@@ -38,20 +38,11 @@ export async function readFacts(
   identityId: IdentityId,
   sessionId: SessionId | undefined,
 ): Promise<Facts> {
-  const now = tx.clock.now()
+  const session = sessionId === undefined ? null : toUuid(sessionId)
   const { rows } = await sql<Row>`
-    select h.epoch, coalesce(v.version, 0) as policies_version,
-      i.kind, i.id, i.name, i.type, i.status, i.expires_at, i.trust_score, i.trust_basis, i.owner_kind, i.owner_id,
-      array(select g.entry from capability_grants g where g.tenant_id = h.tenant_id and g.identity_id = i.id
-        and (g.expires_at is null or g.expires_at > ${now})) as grants,
-      array(select r.role from role_assignments r where r.tenant_id = h.tenant_id and r.identity_id = i.id) as roles,
-      (select s.ended_at is null and s.expires_at > ${now} and c.status = 'active'
-        from sessions s join identities c on c.tenant_id = s.tenant_id and c.id = s.identity_id
-        where s.tenant_id = h.tenant_id and s.id = ${sessionId === undefined ? null : toUuid(sessionId)}::uuid) as session_alive
-    from audit_heads h
-      left join policy_versions v on v.tenant_id = h.tenant_id
-      left join identities i on i.tenant_id = h.tenant_id and i.id = ${toUuid(identityId)}
-    where h.tenant_id = ${toUuid(tx.caller.tenantId)}`.execute(tx.db)
+    select * from read_facts(${toUuid(identityId)}::uuid, ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
+    tx.db,
+  )
   const [row] = rows
   if (!row) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
   return toFacts(row)

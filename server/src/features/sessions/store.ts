@@ -1,6 +1,6 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { SessionId } from '@agent-iam/contract/ids'
-import type { InferResult } from 'kysely'
+import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Session } from './model.ts'
@@ -41,29 +41,36 @@ export interface SessionWithIdentity {
 }
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
-  const row = await sessionById(tx, id).executeTakeFirst()
+  const { rows } = await sql<Row>`select * from read_session(${toUuid(id)}::uuid)`.execute(tx.db)
+  const [row] = rows
   return row && toSessionWithIdentity(row)
 }
 
 /** Holds the session, and keeps its identity from changing, until the transaction ends. */
 export async function findSessionForUpdate(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
-  const row = await sessionById(tx, id).forUpdate('sessions').forShare('identities').executeTakeFirst()
-  return row && toSessionWithIdentity(row)
-}
-
-function sessionById(tx: Transaction, id: SessionId) {
-  return tx.db
+  const tenant = toUuid(tx.caller.tenantId)
+  await tx.db
     .selectFrom('sessions')
-    .innerJoin('identities', (join) =>
-      join.onRef('identities.id', '=', 'sessions.identity_id').onRef('identities.tenant_id', '=', 'sessions.tenant_id'),
-    )
-    .select(['sessions.id', 'identity_id', 'started_at', 'sessions.expires_at', 'ended_at'])
-    .select(['identities.kind', 'identities.status', 'identities.expires_at as identity_expires_at'])
-    .where('sessions.tenant_id', '=', toUuid(tx.caller.tenantId))
+    .innerJoin('identities', 'identities.id', 'sessions.identity_id')
+    .select('sessions.id')
+    .where('sessions.tenant_id', '=', tenant)
     .where('sessions.id', '=', toUuid(id))
+    .forUpdate('sessions')
+    .forShare('identities')
+    .execute()
+  return findSession(tx, id)
 }
 
-type Row = InferResult<ReturnType<typeof sessionById>>[number]
+interface Row {
+  id: string
+  identity_id: string
+  started_at: Date
+  expires_at: Date
+  ended_at: Date | null
+  kind: 'user' | 'service' | 'agent'
+  status: IdentityStatus
+  identity_expires_at: Date | null
+}
 
 function toSessionWithIdentity(row: Row): SessionWithIdentity {
   return {
