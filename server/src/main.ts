@@ -11,6 +11,8 @@ try {
   const server = await start()
   greet(server)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(server))
+  // Nothing is acknowledged without the database, so nothing is lost; whoever supervises us starts us again.
+  void server.lost.then(() => process.exit(1))
 } catch (error) {
   process.stderr.write(`${mendable.some((kind) => error instanceof kind) ? String(error) : describe(error)}\n`)
   process.exit(1)
@@ -25,8 +27,13 @@ function greet({ url, setupLink }: RunningServer): void {
 }
 
 async function stop(server: RunningServer): Promise<void> {
-  await server.close()
-  process.exit(0)
+  try {
+    await server.close()
+    process.exit(0)
+  } catch (error) {
+    process.stderr.write(`the server did not stop cleanly: ${describe(error)}\n`)
+    process.exit(1)
+  }
 }
 
 function describe(error: unknown): string {

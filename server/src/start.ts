@@ -31,7 +31,9 @@ export interface RunningServer {
   readonly url: string
   /** Where the administrator sets a password; undefined once that is done, or when another instance showed it. */
   readonly setupLink: string | undefined
-  /** The pool's waiting work drained, everything durable, everything closed. */
+  /** Resolves when the embedded database has died: the process should end, for it can acknowledge nothing any more. */
+  readonly lost: Promise<Error>
+  /** The pool's waiting work drained, everything durable, everything closed. Throws when part of that failed. */
   close(): Promise<void>
 }
 
@@ -43,12 +45,22 @@ export async function start(options: StartOptions = {}): Promise<RunningServer> 
   const config = readConfig(options.env)
   const log = createLog(options.quiet ? 'error' : config.logLevel)
   const masterKey = await loadMasterKey(config, systemRandom)
+  // What is opened is closed in reverse, all of it, whatever fails: at the end, and when the start does not succeed.
+  await using opened = new AsyncDisposableStack()
   const embedded = config.databaseUrl === undefined ? await openEmbeddedDatabase(config.dataFolder) : undefined
-  try {
-    return await startOn(config, { log, masterKey, embedded, replace: options.replace ?? ((world) => world) })
-  } catch (error) {
-    await embedded?.close()
-    throw error
+  if (embedded) opened.defer(() => embedded.close())
+  const ground = { log, masterKey, embedded, replace: options.replace ?? ((world: World) => world) }
+  const running = await startOn(config, ground, opened)
+  const lost = embedded?.lost ?? new Promise<Error>(() => undefined)
+  void lost.then((error) => log.error({ error }, 'the embedded database is lost'))
+  const closing = opened.move()
+  return {
+    ...running,
+    lost,
+    async close() {
+      await closing.disposeAsync()
+      log.info({}, 'stopped')
+    },
   }
 }
 
@@ -59,7 +71,43 @@ interface Ground {
   readonly replace: (world: World) => World
 }
 
-async function startOn(config: Config, { log, masterKey, embedded, replace }: Ground): Promise<RunningServer> {
+async function startOn(
+  config: Config,
+  ground: Ground,
+  opened: AsyncDisposableStack,
+): Promise<Pick<RunningServer, 'url' | 'setupLink'>> {
+  const { log, embedded } = ground
+  const { pool, world } = openWorld(config, ground, opened)
+  const port = config.port === 0 ? await freePort(config.host) : config.port
+  const publicUrl = config.publicUrl ?? `http://localhost:${port}`
+  const door = { publicUrl, isLoopback: isLoopback(config.host), metricsToken: config.metricsToken }
+  const app = await underStartLock(pool, async () => {
+    const applied = await migrate(pool)
+    if (applied.length > 0) log.info({ applied }, 'migrations were applied')
+    if (!embedded) await makePartitions(pool)
+    return createApp(world, door)
+  })
+  opened.defer(() => app.close())
+  opened.defer(() => flush(app, log))
+  opened.defer(() => app.http.close())
+  await app.http.listen({ port, host: config.host })
+  // Announced once we can be reached: a start that fails takes neither link nor token from the one that runs.
+  const announcement = { log, publicUrl, isEmbedded: embedded !== undefined }
+  const link = await underStartLock(pool, () => announce(app, config, announcement))
+  const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
+  opened.defer(() => clearInterval(timer))
+  log.info(
+    { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },
+    'listening',
+  )
+  return { url: publicUrl, setupLink: link }
+}
+
+function openWorld(
+  config: Config,
+  { log, masterKey, embedded, replace }: Ground,
+  opened: AsyncDisposableStack,
+): { pool: ReturnType<typeof openPool>; world: World } {
   const onError = (error: Error) => log.warn({ error }, 'an idle database connection was lost')
   const pool = embedded
     ? openPool({ host: embedded.socketFolder, max: embeddedPoolMax, onError })
@@ -73,38 +121,13 @@ async function startOn(config: Config, { log, masterKey, embedded, replace }: Gr
     sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log),
     sealer: createSealer(masterKey, systemRandom),
   })
-  const port = config.port === 0 ? await freePort(config.host) : config.port
-  const publicUrl = config.publicUrl ?? `http://localhost:${port}`
-  const door = { publicUrl, isLoopback: isLoopback(config.host), metricsToken: config.metricsToken }
-  const app = await underStartLock(pool, async () => {
-    const applied = await migrate(pool)
-    if (applied.length > 0) log.info({ applied }, 'migrations were applied')
-    if (!embedded) await makePartitions(pool)
-    return createApp(world, door)
+  // A database handle that was never used leaves the pool open.
+  opened.defer(async () => {
+    if (!pool.ending) await pool.end()
   })
-  await app.http.listen({ port, host: config.host })
-  // Announced once we can be reached: a start that fails takes neither link nor token from the one that runs.
-  const announcement = { log, publicUrl, isEmbedded: embedded !== undefined }
-  const link = await underStartLock(pool, () => announce(app, config, announcement))
-  const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
-  log.info(
-    { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },
-    'listening',
-  )
-  return {
-    url: publicUrl,
-    setupLink: link,
-    async close() {
-      clearInterval(timer)
-      await app.http.close()
-      await flush(app, log)
-      await app.close()
-      await world.sharedState.close()
-      await world.db.close()
-      await embedded?.close()
-      log.info({}, 'stopped')
-    },
-  }
+  opened.defer(() => world.db.close())
+  opened.defer(() => world.sharedState.close())
+  return { pool, world }
 }
 
 /** A failure to record counts is logged; the server goes on. */

@@ -8,6 +8,8 @@ import { lockFolder } from './folder-lock.ts'
 export interface EmbeddedDatabase {
   /** The folder of the socket: give it to the pool as `host`. */
   readonly socketFolder: string
+  /** Resolves when the database has gone without being asked to: nothing can be acknowledged from then on. */
+  readonly lost: Promise<Error>
   close(): Promise<void>
 }
 
@@ -17,34 +19,59 @@ export const embeddedPoolMax = 8
 /** A PostgreSQL client looks for this name in the folder it is given as host. */
 const socketName = '.s.PGSQL.5432'
 
+const workerProgram = new URL('embedded-database-worker.ts', import.meta.url)
+
 /**
  * Opens the database under a folder, or in memory when there is none.
  *
  * Only one process may open a folder: PGlite would let two corrupt it. Throws when another one has it open.
  */
-export async function openEmbeddedDatabase(folder: string | undefined): Promise<EmbeddedDatabase> {
-  const unlock = folder === undefined ? () => Promise.resolve() : await lockFolder(folder)
+export async function openEmbeddedDatabase(
+  folder: string | undefined,
+  program: URL = workerProgram,
+): Promise<EmbeddedDatabase> {
+  await using opened = new AsyncDisposableStack()
+  if (folder !== undefined) opened.defer(await lockFolder(folder))
   // Not under the data folder: the path of a Unix socket may have some hundred bytes only.
   const socketFolder = await mkdtemp(join(tmpdir(), 'agent-iam-'))
-  const worker = new Worker(new URL('embedded-database-worker.ts', import.meta.url), {
+  opened.defer(() => rm(socketFolder, { recursive: true, force: true }))
+  const worker = new Worker(program, {
     workerData: { folder: folder && join(folder, 'pglite'), socket: join(socketFolder, socketName) },
   })
-  await untilReady(worker)
+  const ended = untilEnded(worker)
+  await Promise.race([untilReady(worker), ended.then((error) => Promise.reject(error))])
+  return supervise(worker, { ended, socketFolder, opened: opened.move() })
+}
+
+interface Opened {
+  readonly ended: Promise<Error>
+  readonly socketFolder: string
+  readonly opened: AsyncDisposableStack
+}
+
+function supervise(worker: Worker, { ended, socketFolder, opened }: Opened): EmbeddedDatabase {
+  let isClosing = false
   return {
     socketFolder,
+    lost: new Promise((resolve) => void ended.then((error) => !isClosing && resolve(error))),
     async close() {
-      const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+      isClosing = true
       worker.postMessage('close')
       await ended
-      await rm(socketFolder, { recursive: true, force: true })
-      await unlock()
+      await opened.disposeAsync()
     },
   }
 }
 
 function untilReady(worker: Worker): Promise<void> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', () => resolve())
-    worker.once('error', reject)
+  return new Promise((resolve) => worker.once('message', () => resolve()))
+}
+
+/** However it ends: a thread that failed tells its error first. */
+function untilEnded(worker: Worker): Promise<Error> {
+  return new Promise((resolve) => {
+    let cause: unknown
+    worker.once('error', (error) => (cause = error))
+    worker.once('exit', (code) => resolve(new Error(`the embedded database ended with code ${code}`, { cause })))
   })
 }

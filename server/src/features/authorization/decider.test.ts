@@ -6,7 +6,7 @@ import { Decider } from './decider.ts'
 
 test('a fault of the engine that cannot be recorded is kept for the next time', async () => {
   const engine = new PolicyEngine({ clock: inNoWorld.clock, onFault: () => undefined })
-  const fault = { tenantId: platformTenantId, version: '7', blame: 'policies', cause: new Error('trap') } as const
+  const fault = { tenantId: platformTenantId, version: '7', blame: 'set', cause: new Error('trap') } as const
   const decider = new Decider(engine, new PolicySets(), [fault, { ...fault, version: '8' }])
   const versions: unknown[] = []
   let isAway = true
