@@ -22,6 +22,7 @@ test.each(Object.keys(problems).filter(isCode))('%s is told with its status, tit
 
 test.each([
   ['a bug', new TypeError('secret: x is undefined'), 'internal-error'],
+  ['a stored text that is damaged', new SyntaxError('secret: unexpected token'), 'internal-error'],
   ['something that is no error', 'secret', 'internal-error'],
   ['a broken row', databaseError('22P02'), 'internal-error'],
   ['a unique violation that nobody expected', databaseError('23505'), 'internal-error'],

@@ -42,10 +42,7 @@ const frameworkProblems: Readonly<Record<string, [ProblemCode, string]>> = {
 function ofFramework(thrown: unknown): Problem | undefined {
   const code = codeOf(thrown)
   const found = code === undefined ? undefined : frameworkProblems[code]
-  if (found) return new Problem(found[0], found[1], { cause: thrown })
-  return thrown instanceof SyntaxError
-    ? new Problem('invalid-request', 'the body is not JSON', { cause: thrown })
-    : undefined
+  return found && new Problem(found[0], found[1], { cause: thrown })
 }
 
 const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT'])
