@@ -4,7 +4,7 @@ import { IdentityIdSchema, idSchema } from './ids.ts'
 import { OpenObject } from './json.ts'
 import { operation } from './operation.ts'
 import { nextCursor, pageQuery } from './pages.ts'
-import { FreeText, Instant, Name } from './text.ts'
+import { FreeText, Instant, Name, nameCharactersMax, SearchText } from './text.ts'
 
 /** pending: its key is not proved yet. deleted: gone for good, kept for the log's sake. */
 export const identityStatuses = ['pending', 'active', 'suspended', 'revoked', 'deleted'] as const
@@ -107,7 +107,7 @@ export const listAgents = operation({
     status: IdentityStatus.optional(),
     type: AgentType.optional(),
     owner: IdentityIdSchema.optional(),
-    name: z.string().max(100).optional(),
+    name: SearchText(nameCharactersMax).optional(),
   }),
   status: 200,
   response: z.object({ agents: z.array(Agent), nextCursor }),
@@ -154,7 +154,8 @@ export const deleteAgent = operation({
   method: 'DELETE',
   path: '/api/v1/agents/:agentId',
   action: 'agents:delete',
-  summary: 'Ends an agent for good: its key and grants end with it, its sessions are worth nothing, its name is free again.',
+  summary:
+    'Ends an agent for good: its key and grants end with it, its sessions are worth nothing, its name is free again.',
   params: AgentPath,
   status: 200,
   response: Agent,

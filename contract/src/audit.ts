@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { idSchema } from './ids.ts'
 import { operation } from './operation.ts'
 import { nextCursor, pageQuery } from './pages.ts'
-import { Instant, Sha256 } from './text.ts'
+import { Instant, SearchText, Sha256 } from './text.ts'
 
 /** Most leaves of one page: a thousand leaves are well under a megabyte. */
 export const leavesMax = 1000
@@ -50,12 +50,12 @@ export const listAuditEvents = operation({
   summary: 'Lists events, newest first, by any of the filters together.',
   query: z.strictObject({
     ...pageQuery,
-    type: z.string().max(100).optional(),
-    actor: z.string().max(100).optional(),
-    resource: z.string().max(1200).optional(),
+    type: SearchText(100).optional(),
+    actor: SearchText(100).optional(),
+    resource: SearchText(1200).optional(),
     decision: z.enum(['allow', 'deny']).optional(),
     decisionId: idSchema('decision').optional(),
-    requestId: z.string().max(100).optional(),
+    requestId: SearchText(100).optional(),
     since: Instant.optional(),
     until: Instant.optional(),
   }),

@@ -22,11 +22,14 @@ export const Name = z
 /** Longest free text, such as a reason: a paragraph. */
 export const freeTextCharactersMax = 1000
 
+const isKeepable = (text: string) => text.isWellFormed() && !text.includes('\u0000')
+const notKeepable = 'holds a NUL or half a character'
+
 /** Text a caller writes for people to read; kept sealed in the audit log. */
-export const FreeText = z
-  .string()
-  .max(freeTextCharactersMax)
-  .refine((text) => text.isWellFormed() && !text.includes('\u0000'), 'holds a NUL or half a character')
+export const FreeText = z.string().max(freeTextCharactersMax).refine(isKeepable, notKeepable)
+
+/** Text that a list is searched by: whatever may be stored, and no longer than what it is compared with. */
+export const SearchText = (charactersMax: number) => z.string().max(charactersMax).refine(isKeepable, notKeepable)
 
 /** An instant in UTC, ISO 8601, such as `2030-01-01T12:00:00.000Z`. */
 export const Instant = z.iso.datetime()

@@ -1,12 +1,13 @@
 import { createHmac, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { registrationText } from '@agent-iam/contract/agent-proofs'
-import { deleteAgent, registerAgent, suspendAgent, updateAgent } from '@agent-iam/contract/agents'
+import { deleteAgent, listAgents, registerAgent, suspendAgent, updateAgent } from '@agent-iam/contract/agents'
 import { getChallenge, login, logout, refresh, validate } from '@agent-iam/contract/auth'
+import { listAuditEvents } from '@agent-iam/contract/audit'
 import { check } from '@agent-iam/contract/authorization'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { platformTenantId } from '@agent-iam/contract/ids'
 import type { Operation } from '@agent-iam/contract/operation'
-import { createPolicy } from '@agent-iam/contract/policies'
+import { createPolicy, listPolicies } from '@agent-iam/contract/policies'
 import type { ProblemCode } from '@agent-iam/contract/problems'
 import { parsePublicKey, thumbprint } from '@agent-iam/standards/ed25519-key'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -309,6 +310,24 @@ function forge(token: string, header: object, signer: (text: string) => string):
   return `${text}.${signer(text)}`
 }
 
+const position = (...parts: unknown[]) => Buffer.from(JSON.stringify(parts)).toString('base64url')
+const searching = (name: string, operation: Operation, query: Record<string, string>): Case => [
+  name,
+  'invalid-request',
+  new RegExp(`^${Object.keys(query)[0]}: `),
+  operation,
+  ({ admin }) => ({ token: admin, query }),
+]
+const searches: Case[] = [
+  searching('a NUL in the name of agents', listAgents, { name: 'a\0' }),
+  ...['type', 'actor', 'resource', 'requestId'].map((field) =>
+    searching(`a NUL in the ${field} of events`, listAuditEvents, { [field]: 'a\0' }),
+  ),
+  searching('a cursor with a NUL', listPolicies, { cursor: position('a\0') }),
+  searching('a cursor of another list', listAuditEvents, { cursor: position('abc') }),
+  searching('a cursor between two events', listAuditEvents, { cursor: position(1.5) }),
+]
+
 describe.each(databases)('bad input on %s', (_name, open) => {
   let given: Given
   let networks = 0
@@ -320,7 +339,7 @@ describe.each(databases)('bad input on %s', (_name, open) => {
   })
   afterAll(() => given.server.close())
 
-  test.each([...malformed, ...proofs, ...conflicts, ...logins])(
+  test.each([...malformed, ...searches, ...proofs, ...conflicts, ...logins])(
     '%s is refused as %s, is on record, and changes nothing',
     async (...[, code, detail, operation, make]: Case) => {
       const { server } = given
@@ -376,6 +395,24 @@ describe.each(databases)('bad input on %s', (_name, open) => {
     expect(
       await server.api.call(check, { body: { resource: 'file/a', action: 'read', context }, token }),
     ).toMatchObject({ decision: 'allow' })
+  })
+
+  test('the cursor after a name as long as names may be is taken', async () => {
+    const { server } = given
+    const token = await server.admin()
+    for (const last of ['一', '二'])
+      await server.api.call(registerAgent, { body: { name: '漢'.repeat(99) + last }, token })
+    const query = { name: '漢', limit: 1 }
+    const { nextCursor } = await server.api.call(listAgents, { query, token })
+    const { agents } = await server.api.call(listAgents, { query: { ...query, cursor: nextCursor ?? '' }, token })
+    expect(agents).toMatchObject([{ name: `${'漢'.repeat(99)}二` }])
+  })
+
+  test('a member named toJSON is data', async () => {
+    const { server } = given
+    const body = { name: 'with toJSON', metadata: { toJSON: 1 } }
+    const { metadata } = await server.api.call(registerAgent, { body, token: await server.admin() })
+    expect(metadata).toEqual({ toJSON: 1 })
   })
 
   test('a path that is none of ours is a problem too, and on record', async () => {

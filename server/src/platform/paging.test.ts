@@ -16,6 +16,9 @@ test.each([
   ['nonsense', '%%%'],
   ['JSON that is no list', Buffer.from('{"a":1}').toString('base64url')],
   ['a list of another length', encodeCursor(['a'])],
+  ['a list with a NUL', encodeCursor(['a\0', 'b'])],
+  ['a list with half a character', encodeCursor(['a', '\ud800'])],
+  ['a list of lists', Buffer.from('[["a"],["b"]]').toString('base64url')],
   ['a list of more', encodeCursor(['a', 'b', 'c'])],
 ])('%s is no cursor', (_what, cursor) => {
   expect(() => decodeCursor(cursor, 2)).toThrow(Problem)

@@ -9,11 +9,17 @@ export function encodeCursor(position: readonly (string | number)[]): string {
 export function decodeCursor(cursor: string, parts: number): string[] {
   try {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(position) && position.length === parts) return position.map(String)
+    if (Array.isArray(position) && position.length === parts && position.every(isPart)) return position.map(String)
   } catch {
     // Falls through: whatever it is, it is no cursor of ours.
   }
   throw new Problem('invalid-request', 'cursor: use the nextCursor of the page before, unchanged')
+}
+
+/** No row stands at what the database cannot keep, so no page ended there. */
+function isPart(part: unknown): boolean {
+  if (typeof part === 'number') return true
+  return typeof part === 'string' && part.isWellFormed() && !part.includes('\u0000')
 }
 
 /** A page of rows, of which one more than asked for was fetched, and the cursor of the next. */

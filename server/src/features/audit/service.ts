@@ -18,6 +18,7 @@ import {
 } from '../../platform/context.ts'
 import { isId, toUuid } from '../../platform/ids.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { Problem } from '../../platform/problem.ts'
 import type { GroupCommitter } from './committer.ts'
 import { fromLeaf, toLeaf } from './model.ts'
 import { openPersonal, sealPersonal, sealWithKnownKey } from './personal-fields.ts'
@@ -186,8 +187,14 @@ function toFilter({ decisionId, cursor, since, until, ...rest }: EventsQuery): E
     decisionId: decisionId && toUuid(decisionId),
     since: since === undefined ? undefined : new Date(since),
     until: until === undefined ? undefined : new Date(until),
-    before: cursor === undefined ? undefined : Number(decodeCursor(cursor, 1)[0]),
+    before: cursor === undefined ? undefined : readCursor(cursor),
   }
+}
+
+function readCursor(cursor: string): number {
+  const sequence = Number(decodeCursor(cursor, 1)[0])
+  if (Number.isSafeInteger(sequence)) return sequence
+  throw new Problem('invalid-request', 'cursor: is of another list')
 }
 
 async function toAuditEvent(tx: Transaction, stored: StoredEvent): Promise<AuditEvent> {
