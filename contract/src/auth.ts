@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import { IdentityIdSchema, idSchema } from './ids.ts'
 import { operation } from './operation.ts'
+import { passwordCharactersMax } from './setup.ts'
 import { Instant } from './text.ts'
 
 const TenantSlug = z.string().regex(/^[a-z0-9-]{1,63}$/)
-/** bcrypt and Argon2 accept more; nobody types more. */
-const passwordCharactersMax = 128
 const exampleAgentId = 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4'
 
 export const Tokens = z.object({

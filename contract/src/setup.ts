@@ -5,6 +5,7 @@ import { Name } from './text.ts'
 
 /** Shortest password of a person (NIST SP 800-63B asks for 8; an administrator's gets more). */
 export const passwordCharactersMin = 12
+/** Longest password: bcrypt and Argon2 accept more, nobody types more. */
 export const passwordCharactersMax = 128
 
 export const completeSetup = operation({
