@@ -45,6 +45,7 @@ interface Door {
   readonly publicUrl: string
   readonly isLoopback: boolean
   readonly metricsToken: string | undefined
+  readonly trustedProxies: readonly string[]
 }
 
 export interface App {

@@ -118,6 +118,7 @@ export interface ServerOptions {
   /** Parts of the world to replace. */
   readonly replace?: (world: World) => World
   readonly onLog?: OnLog
+  readonly trustedProxies?: readonly string[]
 }
 
 /** A server after its first start, its setup link used. */
@@ -137,7 +138,7 @@ interface Started extends ServerOptions {
 /** A server on a database as it is: the first start makes what is missing. */
 export async function startServer(
   database: TestDatabase,
-  { replace = (world) => world, onLog, masterKey, clock }: Started,
+  { replace = (world) => world, onLog, trustedProxies = [], masterKey, clock }: Started,
 ): Promise<TestServer> {
   const world = replace({
     clock,
@@ -147,7 +148,7 @@ export async function startServer(
     sharedState: inProcessState(clock),
     sealer: createSealer(masterKey, systemRandom),
   })
-  const app = await createApp(world, { publicUrl, isLoopback: true, metricsToken: undefined })
+  const app = await createApp(world, { publicUrl, isLoopback: true, metricsToken: undefined, trustedProxies })
   return new TestServer(app, { world, clock, database, masterKey })
 }
 

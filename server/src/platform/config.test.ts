@@ -85,6 +85,19 @@ test.each([
   expect(() => read()).toThrow(message)
 })
 
+test('proxies are trusted by address or block, none unless named', () => {
+  expect(read().trustedProxies).toEqual([])
+  const AGENT_IAM_TRUSTED_PROXIES = '127.0.0.1, 10.0.0.0/8,fd00::/8, ::1'
+  expect(read({ AGENT_IAM_TRUSTED_PROXIES }).trustedProxies).toEqual(['127.0.0.1', '10.0.0.0/8', 'fd00::/8', '::1'])
+})
+
+test.each(['proxy.example.com', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.0/', '10.0.0.0/8/8', '::/129', '10.0.0.256'])(
+  'a trusted proxy %s is refused',
+  (AGENT_IAM_TRUSTED_PROXIES) => {
+    expect(() => read({ AGENT_IAM_TRUSTED_PROXIES })).toThrow('AGENT_IAM_TRUSTED_PROXIES')
+  },
+)
+
 test('the slash at the end of the public address is dropped: it is the issuer of every token', () => {
   expect(read({ AGENT_IAM_PUBLIC_URL: 'https://iam.example.com/' }).publicUrl).toBe('https://iam.example.com')
 })

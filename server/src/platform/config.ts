@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP, isIPv4 } from 'node:net'
 import { resolve } from 'node:path'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
@@ -6,6 +7,24 @@ import { logLevels, type LogLevel } from './log.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'is not a postgres:// URL' })
+
+const proxies = z
+  .string()
+  .transform((list) =>
+    list
+      .split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== ''),
+  )
+  .refine((list) => list.every(isAddressOrBlock), 'is not a list of addresses and CIDR blocks, with commas between')
+
+/** A block of everything would believe anybody, so it is none. */
+function isAddressOrBlock(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  if (family === 0 || address.includes('%') || rest.length > 0) return false
+  return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
 
 /** What settings ask of each other is asked also where one is at fault by itself, so that all faults are named at once. */
 const alsoWithFaults = {
@@ -26,6 +45,7 @@ const Settings = z
     AGENT_IAM_CREDENTIALS: z.string().optional(),
     AGENT_IAM_LOG_LEVEL: z.enum(logLevels).default('info'),
     AGENT_IAM_METRICS_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
+    AGENT_IAM_TRUSTED_PROXIES: proxies.default([]),
     AGENT_IAM_DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
     DATABASE_URL: databaseUrl.optional(),
     REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'is not a redis:// URL' }).optional(),
@@ -60,6 +80,8 @@ export interface Config {
   readonly redisUrl: string | undefined
   readonly logLevel: LogLevel
   readonly metricsToken: string | undefined
+  /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[]
 }
 
 /** Thrown with every fault named at once, so that one restart is enough. */
@@ -85,7 +107,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env, folder = proces
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+  return host === 'localhost' || host === '::1' || host === '[::1]' || (isIPv4(host) && host.startsWith('127.'))
 }
 
 function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
@@ -103,6 +125,7 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     redisUrl: settings.REDIS_URL,
     logLevel: settings.AGENT_IAM_LOG_LEVEL,
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
+    trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,
   })
 }
 

@@ -12,7 +12,7 @@ import type { Telemetry } from '../platform/telemetry.ts'
 import { authenticate } from './authenticate.ts'
 import { hostGuard } from './host-guard.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
-import { requireMetricsToken } from './metrics-guard.ts'
+import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
 import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
 
 /** Largest body: far above any honest request, far below what would hurt. */
@@ -31,6 +31,8 @@ export interface Door {
   readonly publicUrl: string
   readonly isLoopback: boolean
   readonly metricsToken: string | undefined
+  /** Whose `X-Forwarded-For` tells where a request comes from. */
+  readonly trustedProxies: readonly string[]
 }
 
 /** A request's whole way: match → authenticate → answer → send; whatever is thrown ends as a problem document. */
@@ -38,6 +40,7 @@ export function createHttpServer(door: Door): FastifyInstance {
   const server = fastify({
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
+    trustProxy: door.trustedProxies.length > 0 && [...door.trustedProxies],
     forceCloseConnections: 'idle',
     // What still arrives while we stop, on connections that are open, is answered as ever; each closes after its answer.
     return503OnClosing: false,
@@ -100,7 +103,7 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   let ctx = contextOf(door, request)
   try {
     if (operation.id === 'metrics')
-      requireMetricsToken(door.metricsToken, request.headers.authorization, door.isLoopback)
+      requireMetricsToken(door.metricsToken, request.headers.authorization, isOnlyLocal(door))
     ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers.authorization))
     return await send(operation, reply, await resultOf(ctx, route, request))
   } catch (error) {
