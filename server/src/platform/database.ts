@@ -44,6 +44,8 @@ const connectTimeoutMs = 5_000
  * silent, or the way to it, would otherwise keep its callers for as long as TCP hopes. No transaction takes so long.
  */
 const holdTimeoutMs = 10_000
+/** The database ends a statement that runs longer: we gave up its connection before, which it may not notice. */
+const statementTimeoutMs = 12_000
 
 // bigint columns hold counts and sequences far below 2^53; as numbers they compare and print as such.
 pg.types.setTypeParser(pg.types.builtins.INT8, (text) => Number(text))
@@ -104,8 +106,10 @@ async function confined<Result>(
   tenantId: TenantId,
   work: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
-  await begin(tenantId).execute(connection)
+  const beginning = begin(tenantId)
   try {
+    // Part of it may fail, when the role is missing say, with the transaction open already.
+    await beginning.execute(connection)
     const result = await work(connection)
     await sql`commit`.execute(connection)
     return result
@@ -121,7 +125,8 @@ function begin(tenantId: TenantId) {
   if (!/^[0-9a-f-]{36}$/.test(uuid)) throw new Error(`not a tenant id: ${tenantId}`)
   return sql.raw(
     `begin; set local role ${tenantRole}; set local app.tenant = '${uuid}'; ` +
-      `set local lock_timeout = ${lockTimeoutMs}; set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}`,
+      `set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
+      `set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}`,
   )
 }
 
