@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createPrivateKey, randomBytes, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -61,7 +62,7 @@ export interface FilledServer {
 
 /** Finishes the setup and makes agents and policies, all through the API. */
 export async function fill(server: AgentIam, workload: Workload): Promise<FilledServer> {
-  const link = await readFile(join(server.folder, 'data', 'setup-link'), 'utf8')
+  const link = await setupLink(join(server.folder, 'data', 'setup-link'))
   const token = new URLSearchParams(new URL(link.trim()).hash.slice(1)).get('token') ?? ''
   await connect({ server: server.url }).setup.complete({ body: { token, email, password } })
   const admin = await administrator(server)
@@ -71,6 +72,17 @@ export async function fill(server: AgentIam, workload: Workload): Promise<Filled
   for (const [index, grants] of workload.agents.entries()) agents.push(await register(admin, `agent ${index}`, grants))
   return { server, workload, agents }
 }
+
+/** The link is written a moment after the server answers: until then there is no such file. */
+async function setupLink(file: string): Promise<string> {
+  for (;;) {
+    const link = await readFile(file, 'utf8').catch(() => undefined)
+    if (link !== undefined && link.endsWith('\n')) return link
+    await sleep(setupLinkRetryMs)
+  }
+}
+
+const setupLinkRetryMs = 20
 
 /** Logs every agent in: the questions as they ask them, good until their tokens end. */
 export async function targetOf({ server, workload, agents }: FilledServer, name: string): Promise<Target> {
