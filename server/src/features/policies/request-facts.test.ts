@@ -21,7 +21,7 @@ test('a fraction becomes a decimal', () => {
 })
 
 test('a key may be any text, and means only itself', () => {
-  expect(Object.keys(toRequestFacts(Object.fromEntries([['__proto__', 1]])))).toEqual(['__proto__'])
+  expect(Object.keys(toRequestFacts({ constructor: 1, _one: 2 }))).toEqual(['constructor', '_one'])
 })
 
 describe('values of Cedar’s own types', () => {
@@ -33,6 +33,10 @@ describe('values of Cedar’s own types', () => {
     ['datetime', '2026-03-01'],
     ['datetime', '2026-03-01T12:00:00.000Z'],
     ['datetime', '2026-03-01T12:00:00+0100'],
+    ['datetime', '2024-02-29T23:59:59-2359'],
+    ['ip', '::/0'],
+    ['ip', '0.0.0.0/32'],
+    ['decimal', '922337203685477.0000'],
     ['duration', '1h30m'],
     ['duration', '-5ms'],
   ])('%s("%s") passes, and the library reads it', (fn, arg) => {
@@ -40,6 +44,32 @@ describe('values of Cedar’s own types', () => {
     expect(context).toEqual({ value: extension(fn, arg) })
     expect(loadCedar().checkParseContext({ context })).toEqual({ type: 'success' })
   })
+})
+
+test.each([
+  ['ip', 'fe80::1%eth0'],
+  ['ip', '::ffff:10.0.0.1'],
+  ['ip', '10.0.0.0/33'],
+  ['ip', '::1/129'],
+  ['decimal', '999999999999999.0'],
+  ['datetime', '2026-02-30'],
+  ['datetime', '2023-02-29T00:00:00Z'],
+  ['datetime', '2026-13-01'],
+  ['datetime', '2026-03-01T24:00:00Z'],
+  ['datetime', '2026-03-01T12:60:00Z'],
+  ['datetime', '2026-03-01T12:00:00'],
+  ['datetime', '2026-03-01T12:00:00+2400'],
+])('%s("%s"), which the library would not read, is refused as the caller’s fault', (fn, arg) => {
+  const context = { deep: { value: extension(fn, arg) } }
+  expect(loadCedar().checkParseContext({ context })).toMatchObject({ type: 'failure' })
+  expect(() => toRequestFacts(context)).toThrow(expect.objectContaining({ code: 'invalid-request' }))
+})
+
+test.each(['__extn', '__entity', '__expr', '__proto__'])('the context itself cannot be %s', (name) => {
+  const context = Object.fromEntries([[name, { fn: 'ip', arg: '10.0.0.1' }]])
+  expect(() => toRequestFacts(context)).toThrow(
+    expect.objectContaining({ code: 'invalid-request', errors: [expect.objectContaining({ field: 'context' })] }),
+  )
 })
 
 test.each([
