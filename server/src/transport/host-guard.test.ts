@@ -5,6 +5,9 @@ import { hostGuard } from './host-guard.ts'
 
 test.each([
   ['iam.example.com', false, '/', true],
+  ['iam.example.com:443', false, '/', true],
+  ['IAM.example.com', false, '/', true],
+  ['iam.example.com:80', false, '/', false],
   ['iam.example.com:8443', false, '/', false],
   ['localhost:9000', false, '/', false],
   ['evil.example', false, '/', false],

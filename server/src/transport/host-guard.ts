@@ -1,4 +1,4 @@
-import type { FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { onRequestHookHandler } from 'fastify'
 import { Problem } from '../platform/problem.ts'
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -8,14 +8,14 @@ const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
  * otherwise reach a server on the loopback address with the browser's help. Probes of health ask by address.
  */
 export function hostGuard(publicUrl: string, isLoopback: boolean): onRequestHookHandler {
+  const { host: ours, hostname, protocol } = new URL(publicUrl)
+  // A URL leaves the default port out; a client may spell it.
+  const spelt = `${hostname}:${protocol === 'https:' ? 443 : 80}`
+  const names = new Set(ours === hostname ? [ours, spelt] : [ours])
   return (request, _reply, done) => {
-    const { host: ours } = new URL(publicUrl)
-    const isOurs = request.headers.host === ours || (isLoopback && loopbackNames.has(hostname(request)))
+    const host = request.headers.host?.toLowerCase() ?? ''
+    const isOurs = names.has(host) || (isLoopback && loopbackNames.has(host.replace(/:\d+$/, '')))
     if (isOurs || request.url.startsWith('/health')) done()
     else done(new Problem('foreign-host', `this server answers for ${ours}`))
   }
-}
-
-function hostname(request: FastifyRequest): string {
-  return request.headers.host?.replace(/:\d+$/, '') ?? ''
 }
