@@ -15,7 +15,7 @@ import { makeChallenge } from '../src/features/sessions/challenge.ts'
 import { aKey, assertion, loginAgent, makeAgent, signed, type TestAgent } from './agents.ts'
 import { countRows } from './count-rows.ts'
 import { databases } from './databases.ts'
-import type { Input } from './test-api.ts'
+import { readProblem, type Input } from './test-api.ts'
 import { openServer, password, publicUrl, type TestServer } from './test-server.ts'
 
 interface Given {
@@ -423,6 +423,15 @@ describe.each(databases)('bad input on %s', (_name, open) => {
     expect(await server.refusals(platformTenantId, requestId)).toMatchObject([
       { action: 'unknown', reasons: ['not-found'] },
     ])
+  })
+
+  test('a wrong method on a path of ours is told which it has', async () => {
+    const { server } = given
+    for (const url of ['/api/v1/agents', '/v1/agents']) {
+      const answer = await server.api.raw({ method: 'PUT', url }, { from: '10.2.3.1' })
+      expect(readProblem(answer).code).toBe('method-not-allowed')
+      expect(answer.headers['allow']).toBe('POST, GET')
+    }
   })
 
   test('a request for another host is refused', async () => {

@@ -54,6 +54,7 @@ export function createHttpServer(door: Door): FastifyInstance {
     done()
   })
   for (const route of door.routes) mount(server, door, route)
+  mountOtherMethods(server, door)
   server.setNotFoundHandler((request, reply) =>
     refuse(door, unknownPath(request), { request, reply, ctx: contextOf(door, request) }),
   )
@@ -83,6 +84,27 @@ function pathsOf({ path, aliases = [] }: Operation): string[] {
   return [path, ...aliases].flatMap((each) =>
     each.startsWith('/api/v1/') ? [each, each.slice('/api'.length)] : [each],
   )
+}
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
+/** A path of ours asked with a method that it does not have says which it has. */
+function mountOtherMethods(server: FastifyInstance, door: Door): void {
+  const taken = Map.groupBy(operationsByPlace(door.routes).keys(), (place) => place.slice(place.indexOf(' ') + 1))
+  for (const [url, places] of taken) {
+    const allowed = places.map((place) => place.slice(0, place.indexOf(' ')))
+    const detail = `only ${allowed.join(', ')} here; /docs lists what there is`
+    server.route({
+      method: methods.filter((method) => !allowed.includes(method)),
+      url,
+      handler: (request, reply) =>
+        refuse(door, new Problem('method-not-allowed', detail), {
+          request,
+          reply: reply.header('allow', allowed.join(', ')),
+          ctx: contextOf(door, request),
+        }),
+    })
+  }
 }
 
 function operationsByPlace(routes: readonly Route[]): Map<string, Operation> {
@@ -165,7 +187,7 @@ interface Refused extends Exchange {
 async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operation }: Refused): Promise<FastifyReply> {
   const problem = toProblem(thrown)
   const document = problemDocument(problem, ctx.requestId)
-  logRefusal(ctx, problem, operation?.id ?? request.url)
+  logRefusal(ctx, problem, { operation: operation?.id ?? pathOf(request), callerRequestId: callersIdOf(request) })
   try {
     await door.refusals.record(ctx, { code: problem.code, operation: operation?.id ?? 'unknown' })
   } catch (error) {
@@ -183,11 +205,24 @@ function bearerError({ code }: Problem): string {
   return code === 'unauthenticated' ? 'invalid_request' : 'invalid_token'
 }
 
-function logRefusal({ log, requestId }: Context, problem: Problem, operation: string): void {
+/** A name of the caller's own for the request, as far as it fits a log line. */
+const callersId = /^[\x21-\x7e]{1,100}$/
+
+function callersIdOf({ headers }: FastifyRequest): string | undefined {
+  const id = headers['x-request-id']
+  return typeof id === 'string' && callersId.test(id) ? id : undefined
+}
+
+/** Without the query, which may hold what no log should. */
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?')[0] ?? url
+}
+
+function logRefusal({ log, requestId }: Context, problem: Problem, about: object): void {
   const fields = {
     requestId,
     code: problem.code,
-    operation,
+    ...about,
     ...(problem.cause !== undefined && { error: problem.cause }),
   }
   if (problem.code === 'internal-error') log.error(fields, 'a request failed')
@@ -196,10 +231,7 @@ function logRefusal({ log, requestId }: Context, problem: Problem, operation: st
 }
 
 function unknownPath(request: FastifyRequest): Problem {
-  return new Problem(
-    'not-found',
-    `there is no ${request.method} ${request.url.split('?')[0]}; /docs lists what there is`,
-  )
+  return new Problem('not-found', `there is no ${request.method} ${pathOf(request)}; /docs lists what there is`)
 }
 
 /** W3C Trace Context §3.2: the trace id is 32 hex digits. */
