@@ -60,11 +60,6 @@ export const problems = {
     title: 'The key was used for another request',
     advice: 'Use a new `Idempotency-Key` for a new request.',
   },
-  'precondition-failed': {
-    status: 412,
-    title: 'It has changed since it was read',
-    advice: 'Read it again and repeat the change.',
-  },
   'too-large': { status: 413, title: 'The request is too large', advice: 'Send less at once.' },
   'unsupported-media-type': {
     status: 415,
@@ -77,7 +72,6 @@ export const problems = {
     advice: 'Use the address in `AGENT_IAM_PUBLIC_URL`.',
   },
   'policy-invalid': { status: 422, title: 'The policy cannot be accepted', advice: 'Mend what `errors` names.' },
-  'rate-limited': { status: 429, title: 'Too many requests', advice: 'Wait for the time in `Retry-After`.' },
   'internal-error': {
     status: 500,
     title: 'Something went wrong on our side',
