@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError, type Config } from './config.ts'
@@ -13,17 +14,20 @@ export async function loadMasterKey(config: Config, random: Random): Promise<Buf
   if (config.masterKey !== undefined) return decode(config.masterKey, 'AGENT_IAM_MASTER_KEY')
   if (config.masterKeyFile !== undefined)
     return decode(await readFile(config.masterKeyFile, 'utf8'), config.masterKeyFile)
-  return loadOrMake(join(config.dataFolder, 'master.key'), random)
+  return loadOrMake(config.dataFolder, random)
 }
 
-async function loadOrMake(path: string, random: Random): Promise<Buffer> {
+async function loadOrMake(folder: string, random: Random): Promise<Buffer> {
+  const path = join(folder, 'master.key')
   const found = await readFile(path, 'utf8').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error
   })
   if (found !== undefined) return decode(found, path)
+  if (existsSync(join(folder, 'pglite')))
+    throw new ConfigError(`${path} is missing, and only it opens the database beside it. Put it back from a backup.`)
   const key = random(keyBytes)
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
+  await mkdir(folder, { recursive: true, mode: 0o700 })
   await writeFile(path, `${key.toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
   return key
 }
