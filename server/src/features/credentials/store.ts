@@ -1,5 +1,6 @@
 import type { AgentId, EnrolmentTokenId, IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
 import { sql, type Selectable } from 'kysely'
+import { addSeconds } from '../../platform/clock.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Transaction } from '../../platform/context.ts'
 import type { Tables } from '../../platform/database.ts'
@@ -96,14 +97,19 @@ export async function findPasswordHash(tx: Transaction, userId: UserId): Promise
   return row?.hash
 }
 
-/** Returns false when the nonce was used before. Forgets those that can no longer be replayed. */
+/** Nonces are kept longer than they are good for: the clocks of two instances may differ. */
+const nonceKeptSeconds = 300
+/** A login sweeps at most so many old nonces: more than it adds, and too few to make it wait. */
+const nonceSweepMax = 100
+
+/** Returns false when the nonce was used before. Sweeps some that can no longer be replayed, beside others who do. */
 export async function insertNonce(tx: Transaction, purpose: string, nonce: string, expiresAt: Date): Promise<boolean> {
   const tenant = toUuid(tx.caller.tenantId)
-  await tx.db
-    .deleteFrom('used_nonces')
-    .where('tenant_id', '=', tenant)
-    .where('expires_at', '<', tx.clock.now())
-    .execute()
+  await sql`
+    delete from used_nonces where tenant_id = ${tenant} and (purpose, nonce) in (
+      select purpose, nonce from used_nonces
+      where tenant_id = ${tenant} and expires_at < ${addSeconds(tx.clock.now(), -nonceKeptSeconds)}
+      order by expires_at limit ${nonceSweepMax} for update skip locked)`.execute(tx.db)
   const inserted = await tx.db
     .insertInto('used_nonces')
     .values({ tenant_id: tenant, purpose, nonce, expires_at: expiresAt })
