@@ -33,7 +33,7 @@ describe('a policy that may be stored', () => {
     ['forbid(principal, action == AgentIam::Action::"say \\"no\\"", resource);', 'forbid'],
     ['permit(principal, action, resource) when { resource has owner && resource.owner == principal.id };', 'permit'],
   ])('%s', (text, effect) => {
-    expect(check(text)).toEqual({ effect })
+    expect(check(text)).toMatchObject({ effect })
   })
 
   test.each([
@@ -56,7 +56,7 @@ describe('a policy that may be stored', () => {
     ['if context.request.a then context.request.b > 1 else context.request.c.contains("x")'],
     ['resource.id == "резюме-v2" || resource == AgentIam::Resource::"file/резюме"'],
   ])('finds the types of what callers send: %s', (expression) => {
-    expect(when(expression)).toEqual({ effect: 'permit' })
+    expect(when(expression)).toMatchObject({ effect: 'permit' })
   })
 })
 
@@ -138,7 +138,7 @@ describe('size', () => {
       when(`resource.id == "${'('.repeat(99)}\\"${'('.repeat(99)}" // ${'('.repeat(99)}\n`),
     ],
   ])('%s may be stored', (_name, answer) => {
-    expect(answer).toEqual({ effect: 'permit' })
+    expect(answer).toMatchObject({ effect: 'permit' })
   })
 
   test.each([
@@ -171,3 +171,12 @@ test.each(systemPolicies.map((policy) => [policy.id, policy] as const))(
     expect(answer).toMatchObject({ type: 'success', validationErrors: [], validationWarnings: [] })
   },
 )
+
+test.each([
+  ['permit(principal, action, resource) when { resource.type == "x" };', true],
+  ['permit(principal is AgentIam::Agent, action, resource);', false],
+  ['permit(principal, action == AgentIam::Action::"read", resource);', false],
+  ['permit(principal, action, resource == AgentIam::Resource::"file/a");', false],
+])('%s is unscoped: %s', (text, isUnscoped) => {
+  expect(check(text)).toEqual({ effect: 'permit', isUnscoped })
+})

@@ -8,7 +8,14 @@ import { RequestUses } from './request-types.ts'
 import { anyOtherAction, buildSchema } from './schema.ts'
 import type { Effect } from './system-policies.ts'
 
-export type PolicyCheck = { effect: Effect } | { errors: PolicyFault[] }
+/** What is known of a policy that may be stored. */
+export interface CheckedPolicy {
+  readonly effect: Effect
+  /** Its scope names neither principal, action nor resource: every decision must look at it. */
+  readonly isUnscoped: boolean
+}
+
+export type PolicyCheck = CheckedPolicy | { errors: PolicyFault[] }
 
 /** Whether a text is one policy that may be stored. Hostile text may trap `cedar`: call it where that hurts nobody. */
 export function checkPolicy(cedar: Cedar, text: string): PolicyCheck {
@@ -29,7 +36,12 @@ export function checkPolicy(cedar: Cedar, text: string): PolicyCheck {
 
   const actions = actionsToDeclare(parsed.json, nodes)
   const { faults } = inferRequest(uses, (request) => validate(cedar, text, actions, request))
-  return faults.length === 0 ? { effect: parsed.json.effect } : { errors: faults.slice(0, limits.policyErrorsMax) }
+  if (faults.length > 0) return { errors: faults.slice(0, limits.policyErrorsMax) }
+  return { effect: parsed.json.effect, isUnscoped: isUnscoped(parsed.json) }
+}
+
+function isUnscoped({ principal, action, resource }: PolicyJson): boolean {
+  return [principal, action, resource].every(({ op }) => op === 'All')
 }
 
 function refuse(fault: PolicyFault): PolicyCheck {

@@ -4,14 +4,13 @@
  * after it. Nobody's policies can hurt another tenant (DESIGN D5).
  */
 import type { PolicyId } from '@agent-iam/contract/ids'
-import { actorOf, inTransaction, type Context } from '../../platform/context.ts'
+import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { policiesMax, type Policy } from './model.ts'
-import { countPolicies, deletePolicy, findPolicy, insertPolicy, listPolicies, raiseVersion } from './store.ts'
-import type { Effect } from './system-policies.ts'
-import { validatePolicy, type PolicyCheck } from './validate.ts'
+import { policiesMax, policyBytesMax, unscopedPoliciesMax, type Policy } from './model.ts'
+import { deletePolicy, findPolicy, insertPolicy, listPolicies, raiseVersion, readTotals } from './store.ts'
+import { validatePolicy, type CheckedPolicy, type PolicyCheck } from './validate.ts'
 
 export { PolicyEngine, type EngineFault } from './engine.ts'
 export { PolicySets } from './policy-sets.ts'
@@ -23,14 +22,14 @@ export interface NewPolicy {
 }
 
 /** Throws `policy-invalid` for a text that may not be stored. Waits for others' checks: not inside a transaction. */
-export async function checkNewPolicy(ctx: Context, text: string): Promise<Effect> {
+export async function checkNewPolicy(ctx: Context, text: string): Promise<CheckedPolicy> {
   // Asked twice: first so that a stranger cannot make us check policies, then with the change itself.
   await inTransaction(ctx, (tx) => tx.authorize('policies:create', { type: 'policies' }))
   return requireValid(await validatePolicy(text))
 }
 
 /** Stores a policy that was checked. */
-export async function createPolicy(ctx: Context, input: NewPolicy, effect: Effect): Promise<Policy> {
+export async function createPolicy(ctx: Context, input: NewPolicy, checked: CheckedPolicy): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('policies:create', { type: 'policies' })
     const { name, description, policy: cedar } = input
@@ -39,23 +38,35 @@ export async function createPolicy(ctx: Context, input: NewPolicy, effect: Effec
       id: tx.newId('policy'),
       name,
       description,
-      effect,
+      ...checked,
       cedar,
       createdBy: actorOf(tx.caller),
       createdAt,
     }
     await raiseVersion(tx)
-    if ((await countPolicies(tx)) >= policiesMax)
-      throw new Problem('quota-spent', `a tenant may have ${policiesMax} policies`)
+    await requireQuota(tx, policy)
     if (!(await insertPolicy(tx, policy))) throw new Problem('already-exists', `there is a policy named "${name}"`)
     recordEvent(tx, {
       type: 'policy.created',
       resource: resourceName(policy.id),
-      data: { name, effect, cedar },
+      data: { name, effect: policy.effect, cedar },
       narrows: true,
     })
     return policy
   })
+}
+
+/** Call it once the version is raised: from then on no other change comes between. */
+async function requireQuota(tx: Transaction, { cedar, isUnscoped }: Policy): Promise<void> {
+  const { policies, unscoped, bytes } = await readTotals(tx)
+  if (policies >= policiesMax) throw new Problem('quota-spent', `a tenant may have ${policiesMax} policies`)
+  if (isUnscoped && unscoped >= unscopedPoliciesMax)
+    throw new Problem(
+      'quota-spent',
+      `a tenant may have ${unscopedPoliciesMax} policies whose scope is everything; name a principal, action or resource`,
+    )
+  if (bytes + Buffer.byteLength(cedar) > policyBytesMax)
+    throw new Problem('quota-spent', `a tenant’s policies may be ${policyBytesMax} bytes of text together`)
 }
 
 export async function pagePolicies(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
@@ -79,8 +90,8 @@ export async function removePolicy(ctx: Context, id: PolicyId): Promise<Policy> 
   })
 }
 
-function requireValid(check: PolicyCheck): Effect {
-  if ('effect' in check) return check.effect
+function requireValid(check: PolicyCheck): CheckedPolicy {
+  if ('effect' in check) return check
   const errors = check.errors.map(({ message, line, column }) => ({
     field: line === undefined ? 'policy' : `policy:${line}:${column ?? 1}`,
     message,

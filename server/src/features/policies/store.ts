@@ -15,6 +15,7 @@ declare module '../../platform/database.ts' {
       description: string
       effect: 'permit' | 'forbid'
       cedar: string
+      is_unscoped: boolean
       created_by: string
       created_at: Date
     }
@@ -24,7 +25,7 @@ declare module '../../platform/database.ts' {
 
 /** Returns false when the name is taken. */
 export async function insertPolicy(tx: Transaction, policy: Policy): Promise<boolean> {
-  const { id, name, description, effect, cedar, createdBy, createdAt } = policy
+  const { id, name, description, effect, cedar, isUnscoped, createdBy, createdAt } = policy
   const inserted = await tx.db
     .insertInto('policies')
     .values({
@@ -34,6 +35,7 @@ export async function insertPolicy(tx: Transaction, policy: Policy): Promise<boo
       description,
       effect,
       cedar,
+      is_unscoped: isUnscoped,
       created_by: createdBy,
       created_at: createdAt,
     })
@@ -63,11 +65,21 @@ export async function raiseVersion(tx: Transaction): Promise<void> {
     .execute()
 }
 
-export async function countPolicies(tx: Transaction): Promise<number> {
-  const row = await policies(tx)
-    .select((select) => select.fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow()
-  return row.count
+export interface PolicyTotals {
+  readonly policies: number
+  readonly unscoped: number
+  readonly bytes: number
+}
+
+/** How much of each quota a tenant has spent. */
+export async function readTotals(tx: Transaction): Promise<PolicyTotals> {
+  const { rows } = await sql<PolicyTotals>`
+    select count(*)::int as policies, count(*) filter (where is_unscoped)::int as unscoped,
+      coalesce(sum(octet_length(cedar)), 0)::int as bytes
+    from policies where tenant_id = ${toUuid(tx.caller.tenantId)}`.execute(tx.db)
+  const [totals] = rows
+  if (!totals) throw new Error('a count gave no row')
+  return totals
 }
 
 export async function findPolicy(tx: Transaction, id: PolicyId): Promise<Policy | undefined> {
@@ -109,6 +121,7 @@ function toPolicy(row: Selectable<Tables['policies']>): Policy {
     description: row.description,
     effect: row.effect,
     cedar: row.cedar,
+    isUnscoped: row.is_unscoped,
     createdBy: row.created_by,
     createdAt: row.created_at,
   }

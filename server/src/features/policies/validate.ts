@@ -6,7 +6,7 @@ import type { PolicyCheck } from './check-policy.ts'
 import * as limits from './policy-limits.ts'
 import { ValidationGate } from './validation-gate.ts'
 
-export type { PolicyCheck } from './check-policy.ts'
+export type { CheckedPolicy, PolicyCheck } from './check-policy.ts'
 
 /**
  * Checks a tenant's policy before it is stored: one policy, within our limits, valid against our schema.
@@ -23,7 +23,7 @@ const gate = new ValidationGate(limits.validationsMax, limits.validationsWaiting
 
 const Answers = z.tuple([
   z.union([
-    z.object({ effect: z.enum(['permit', 'forbid']) }),
+    z.object({ effect: z.enum(['permit', 'forbid']), isUnscoped: z.boolean() }),
     z.object({
       errors: z.array(
         z.object({ message: z.string(), line: z.int().exactOptional(), column: z.int().exactOptional() }),
