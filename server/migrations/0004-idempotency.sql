@@ -10,5 +10,6 @@ create table idempotency_keys (
   expires_at timestamptz not null,
   primary key (tenant_id, caller, operation, key)
 );
+create index idempotency_keys_by_expiry on idempotency_keys (tenant_id, expires_at);
 call confine_to_tenant('idempotency_keys');
 grant select, insert, update, delete on idempotency_keys to agent_iam_tenant;

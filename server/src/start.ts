@@ -6,6 +6,7 @@ import { setupLink } from './features/setup/model.ts'
 import { openSetup, renewEmbeddedEnrolment } from './features/setup/service.ts'
 import { defaultTenantSlug } from './features/tenants/model.ts'
 import { systemClock } from './platform/clock.ts'
+import { Closing } from './platform/closing.ts'
 import { isLoopback, readConfig, type Config } from './platform/config.ts'
 import { writeLocalServer } from './platform/credentials-file.ts'
 import { openDatabase, openPool } from './platform/database.ts'
@@ -45,23 +46,21 @@ export async function start(options: StartOptions = {}): Promise<RunningServer> 
   const config = readConfig(options.env)
   const log = createLog(options.quiet ? 'error' : config.logLevel)
   const masterKey = await loadMasterKey(config, systemRandom)
-  // What is opened is closed in reverse, all of it, whatever fails: at the end, and when the start does not succeed.
-  await using opened = new AsyncDisposableStack()
-  const embedded = config.databaseUrl === undefined ? await openEmbeddedDatabase(config.dataFolder) : undefined
-  if (embedded) opened.defer(() => embedded.close())
-  const ground = { log, masterKey, embedded, replace: options.replace ?? ((world: World) => world) }
-  const running = await startOn(config, ground, opened)
-  const lost = embedded?.lost ?? new Promise<Error>(() => undefined)
-  void lost.then((error) => log.error({ error }, 'the embedded database is lost'))
-  const closing = opened.move()
-  return {
-    ...running,
-    lost,
-    async close() {
-      await closing.disposeAsync()
-      log.info({}, 'stopped')
-    },
-  }
+  // What is opened is closed in reverse: at the end, and when the start does not succeed.
+  return Closing.whileOpening(async (opened) => {
+    const embedded = config.databaseUrl === undefined ? await openEmbeddedDatabase(config.dataFolder) : undefined
+    if (embedded) opened.defer(() => embedded.close())
+    const ground = { log, masterKey, embedded, replace: options.replace ?? ((world: World) => world) }
+    const running = await startOn(config, ground, opened)
+    const lost = embedded?.lost ?? new Promise<Error>(() => undefined)
+    void lost.then((error) => log.error({ error }, 'the embedded database is lost'))
+    return { ...running, lost, close: () => stop(opened, log) }
+  })
+}
+
+async function stop(opened: Closing, log: Log): Promise<void> {
+  await opened.close()
+  log.info({}, 'stopped')
 }
 
 interface Ground {
@@ -74,7 +73,7 @@ interface Ground {
 async function startOn(
   config: Config,
   ground: Ground,
-  opened: AsyncDisposableStack,
+  opened: Closing,
 ): Promise<Pick<RunningServer, 'url' | 'setupLink'>> {
   const { log, embedded } = ground
   const { pool, world } = openWorld(config, ground, opened)
@@ -107,7 +106,7 @@ async function startOn(
 function openWorld(
   config: Config,
   { log, masterKey, embedded, replace }: Ground,
-  opened: AsyncDisposableStack,
+  opened: Closing,
 ): { pool: ReturnType<typeof openPool>; world: World } {
   const onError = (error: Error) => log.warn({ error }, 'an idle database connection was lost')
   const pool = embedded

@@ -43,10 +43,10 @@ async function openPglite(): Promise<TestDatabase> {
 export async function openPostgres(): Promise<TestDatabase> {
   const server = await findServer()
   const name = `test_${randomBytes(6).toString('hex')}`
-  const admin = new pg.Pool({ connectionString: server.url, max: 1 })
+  const admin = new pg.Pool({ connectionString: server.url, max: 1 }).on('error', ignore)
   await admin.query(`create role ${name} login createrole password '${name}'`)
   await admin.query(`create database ${name} owner ${name}`)
-  const inside = new pg.Pool({ connectionString: new URL(name, server.url).href, max: 2 })
+  const inside = new pg.Pool({ connectionString: new URL(name, server.url).href, max: 2 }).on('error', ignore)
   const connectionString = Object.assign(new URL(name, server.url), { username: name, password: name }).href
   const open = () => openPool({ connectionString, max: poolMax, onError: ignore })
   const pool = open()

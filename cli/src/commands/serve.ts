@@ -4,7 +4,7 @@ import { type ExitCode, exitCodes, type World } from '../world.ts'
 /** Faults that whoever starts the server can mend, by name: what they say is enough, and a stack would hide it. */
 const mendable = new Set(['ConfigError', 'FolderLockedError', 'RoleMissingError'])
 
-/** Runs the server until it is told to stop. It is configured as `npm start` is: by the environment and its file. */
+/** Runs the server until it is told to stop, or has lost its database. It is configured as `npm start` is: by the environment and its file. */
 export async function serve(world: World): Promise<ExitCode> {
   // Loaded only here: the other commands must not wait for a server to load.
   const { start } = await import('@agent-iam/server/start')
@@ -12,9 +12,9 @@ export async function serve(world: World): Promise<ExitCode> {
     // The environment itself, no copy: the server erases the master key from it.
     const server = await start({ env: world.env })
     greet(world, server)
-    await world.untilStopped()
+    const lost = await Promise.race([world.untilStopped(), server.lost])
     await server.close()
-    return exitCodes.ok
+    return lost ? exitCodes.failed : exitCodes.ok
   } catch (error) {
     if (!(error instanceof Error && mendable.has(error.name))) throw error
     for (const line of error.message.split('\n')) world.err(`${printable(line)}\n`)

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { Closing } from './closing.ts'
 import { lockFolder } from './folder-lock.ts'
 
 /** PGlite in a worker thread behind a socket, so that a long query does not hold up this thread. */
@@ -30,7 +31,10 @@ export async function openEmbeddedDatabase(
   folder: string | undefined,
   program: URL = workerProgram,
 ): Promise<EmbeddedDatabase> {
-  await using opened = new AsyncDisposableStack()
+  return Closing.whileOpening((opened) => open(folder, program, opened))
+}
+
+async function open(folder: string | undefined, program: URL, opened: Closing): Promise<EmbeddedDatabase> {
   if (folder !== undefined) opened.defer(await lockFolder(folder))
   // Not under the data folder: the path of a Unix socket may have some hundred bytes only.
   const socketFolder = await mkdtemp(join(tmpdir(), 'agent-iam-'))
@@ -40,13 +44,13 @@ export async function openEmbeddedDatabase(
   })
   const ended = untilEnded(worker)
   await Promise.race([untilReady(worker), ended.then((error) => Promise.reject(error))])
-  return supervise(worker, { ended, socketFolder, opened: opened.move() })
+  return supervise(worker, { ended, socketFolder, opened })
 }
 
 interface Opened {
   readonly ended: Promise<Error>
   readonly socketFolder: string
-  readonly opened: AsyncDisposableStack
+  readonly opened: Closing
 }
 
 function supervise(worker: Worker, { ended, socketFolder, opened }: Opened): EmbeddedDatabase {
@@ -58,7 +62,7 @@ function supervise(worker: Worker, { ended, socketFolder, opened }: Opened): Emb
       isClosing = true
       worker.postMessage('close')
       await ended
-      await opened.disposeAsync()
+      await opened.close()
     },
   }
 }

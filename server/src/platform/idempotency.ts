@@ -86,6 +86,7 @@ async function rethrowingStale<Result>(work: () => Promise<Result>): Promise<Res
 
 /** Returns false when the key is there already; waits for one who is just using it. */
 async function insertKey(tx: Transaction, { operation, key }: Asked, digest: Buffer): Promise<boolean> {
+  await sweep(tx)
   const { rows } = await sql`
     insert into idempotency_keys (tenant_id, caller, operation, key, request_digest, expires_at)
     values (${toUuid(tx.caller.tenantId)}, ${actorOf(tx.caller)}, ${operation.id}, ${key}, ${digest},
@@ -95,6 +96,17 @@ async function insertKey(tx: Transaction, { operation, key }: Asked, digest: Buf
       where idempotency_keys.expires_at <= ${tx.clock.now()}
     returning key`.execute(tx.db)
   return rows.length > 0
+}
+
+/** Most expired keys that one request sweeps, beside others who do the same. */
+const sweptMax = 100
+
+async function sweep(tx: Transaction): Promise<void> {
+  await sql`
+    delete from idempotency_keys where (tenant_id, caller, operation, key) in (
+      select tenant_id, caller, operation, key from idempotency_keys
+      where tenant_id = ${toUuid(tx.caller.tenantId)} and expires_at <= ${tx.clock.now()}
+      limit ${sweptMax} for update skip locked)`.execute(tx.db)
 }
 
 async function firstAnswer(tx: Transaction, { operation, key }: Asked, digest: Buffer): Promise<unknown> {
