@@ -62,7 +62,10 @@ export interface App {
 /** Puts the server together over a migrated database, and makes what the first start makes. */
 export async function createApp(world: World, door: Door): Promise<App> {
   const committer = world.committer ?? new GroupCommitter(world.db)
-  const telemetry = new Telemetry(() => committer.lag)
+  const telemetry = new Telemetry(
+    () => committer.lag,
+    async () => (await world.sharedState.health()).status === 'ok',
+  )
   const { decider, engine } = createDecider(world, telemetry)
   const base = {
     ...world,

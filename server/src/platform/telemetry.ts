@@ -31,18 +31,28 @@ export class Telemetry {
     registers: [this.#registry],
   })
 
-  /** `auditLag` tells how many events wait to become durable. */
-  constructor(auditLag: () => number) {
+  /** `auditLag` tells how many events wait to become durable, `isShared` whether the shared state is well. */
+  constructor(auditLag: () => number, isShared: () => Promise<boolean>) {
     collectDefaultMetrics({ register: this.#registry })
-    const lag: Gauge = new Gauge({
-      name: 'agent_iam_audit_lag_events',
-      help: 'Events that wait to become durable.',
+    this.#ask('agent_iam_audit_lag_events', 'Events that wait to become durable.', auditLag)
+    this.#ask(
+      'agent_iam_shared_state_up',
+      '1 while the shared state is well; 0 while it is lost, or may forget.',
+      async () => Number(await isShared()),
+    )
+  }
+
+  /** A gauge that is asked for at each scrape. */
+  #ask(name: string, help: string, value: () => number | Promise<number>): void {
+    const gauge: Gauge = new Gauge({
+      name,
+      help,
       registers: [],
-      collect() {
-        lag.set(auditLag())
+      async collect() {
+        gauge.set(await value())
       },
     })
-    this.#registry.registerMetric(lag)
+    this.#registry.registerMetric(gauge)
   }
 
   requestAnswered(operation: string, status: number, seconds: number): void {
