@@ -24,6 +24,20 @@ describe.each(databases)('decisions and secrets on %s', (_name, open) => {
   })
   afterAll(() => server.close())
 
+  test('a refusal by policy names the policy in the log', async () => {
+    const admin = await server.admin()
+    const { id: agentId } = await makeAgent(server, admin)
+    const policy = 'forbid(principal, action == AgentIam::Action::"agents:suspend", resource);'
+    const { policyId } = await server.api.call(createPolicy, {
+      body: { name: 'nobody suspends', policy },
+      token: admin,
+    })
+    const { requestId } = await server.api.refuse(suspendAgent, { params: { agentId }, body: {}, token: admin })
+    await server.api.call(deletePolicy, { params: { policyId }, token: admin })
+    const expected = { reasons: ['forbidden'], data: { count: 1, policyIds: [policyId] } }
+    expect(await server.refusals(server.defaultTenant.id, requestId)).toMatchObject([expected])
+  })
+
   test('a capability permits just what it says', async () => {
     const { accessToken: token } = await loginAgent(server, await makeAgent(server, admin, ['file/docs/*:read']))
     for (const [resource, action, decision] of [

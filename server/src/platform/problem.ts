@@ -10,6 +10,8 @@ interface ProblemOptions {
   readonly cause?: unknown
   /** Public: which fields are at fault. */
   readonly errors?: readonly FieldFault[]
+  /** For the audit log: the policies that denied. */
+  readonly policyIds?: readonly string[]
 }
 
 /**
@@ -21,12 +23,14 @@ export class Problem extends Error {
   readonly code: ProblemCode
   readonly detail: string
   readonly errors: readonly FieldFault[]
+  readonly policyIds: readonly string[]
 
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.detail = detail
     this.errors = options.errors ?? []
+    this.policyIds = options.policyIds ?? []
   }
 }
 
@@ -34,6 +38,6 @@ export class Problem extends Error {
  * The same words, whether a thing does not exist, is another tenant's, or may not be seen by the caller: none of the
  * three is told from the others.
  */
-export function notFound(type: string, id: string, cause?: unknown): Problem {
-  return new Problem('not-found', `there is no ${type}/${id} that this caller may see`, { cause })
+export function notFound(type: string, id: string, options?: ProblemOptions): Problem {
+  return new Problem('not-found', `there is no ${type}/${id} that this caller may see`, options)
 }

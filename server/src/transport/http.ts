@@ -189,7 +189,8 @@ async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operat
   const document = problemDocument(problem, ctx.requestId)
   logRefusal(ctx, problem, { operation: operation?.id ?? pathOf(request), callerRequestId: callersIdOf(request) })
   try {
-    await door.refusals.record(ctx, { code: problem.code, operation: operation?.id ?? 'unknown' })
+    const { code, policyIds } = problem
+    await door.refusals.record(ctx, { code, policyIds, operation: operation?.id ?? 'unknown' })
   } catch (error) {
     door.telemetry.refusalLost()
     ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')

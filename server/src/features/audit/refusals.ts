@@ -15,6 +15,8 @@ export interface Refusal {
   readonly code: ProblemCode
   /** The id of the operation, or what was asked for when it is none of ours. */
   readonly operation: string
+  /** The policies that denied, where it was they. */
+  readonly policyIds?: readonly string[]
 }
 
 interface Counted {
@@ -94,13 +96,13 @@ function inLogOf(ctx: Context): Context {
   return ctx.caller.kind === 'anonymous' ? asCaller(ctx, { ...ctx.caller, tenantId: platformTenantId }) : ctx
 }
 
-async function recordRefusal(ctx: Context, { code, operation }: Refusal, count: number): Promise<void> {
+async function recordRefusal(ctx: Context, { code, operation, policyIds = [] }: Refusal, count: number): Promise<void> {
   await recordAlone(ctx, {
     type: 'request.refused',
     action: operation,
     decision: 'deny',
     reasons: [code],
-    data: { count },
+    data: { count, ...(policyIds.length > 0 && { policyIds: [...policyIds] }) },
     personal: { subject: 'month', fields: { addressPrefix: addressPrefix(ctx.caller.address) } },
   })
 }

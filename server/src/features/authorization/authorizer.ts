@@ -68,10 +68,11 @@ interface Refused {
 
 async function refusalOf(decider: Decider, tx: Transaction, { action, resource, verdict }: Refused): Promise<Problem> {
   const why = verdict.reasons.map(({ title }) => title).join('; ')
-  const cause = { reasons: verdict.reasons, errors: verdict.errors }
+  const policyIds = verdict.reasons.map(({ policyId }) => policyId)
+  const options = { cause: { reasons: verdict.reasons, errors: verdict.errors }, policyIds }
   const read: PlatformAction = `${resource.type}:read`
   const isVisible =
     resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
-  if (!isVisible) return notFound(resource.type, resource.id ?? '', cause)
-  return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, { cause })
+  if (!isVisible) return notFound(resource.type, resource.id ?? '', options)
+  return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, options)
 }
