@@ -25,7 +25,6 @@ describe.each(databases)('decisions and secrets on %s', (_name, open) => {
   afterAll(() => server.close())
 
   test('a refusal by policy names the policy in the log', async () => {
-    const admin = await server.admin()
     const { id: agentId } = await makeAgent(server, admin)
     const policy = 'forbid(principal, action == AgentIam::Action::"agents:suspend", resource);'
     const { policyId } = await server.api.call(createPolicy, {
