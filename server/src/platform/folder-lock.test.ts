@@ -29,7 +29,7 @@ test('the lock of a process that is no more is taken over', async () => {
   const { pid } = spawnSync(process.execPath, ['-e', ''])
   await writeFile(file, `${pid} ${hostname()}\n`)
   const unlock = await lockFolder(folder)
-  expect(await readFile(file, 'utf8')).toBe(`${process.pid} ${hostname()}\n`)
+  expect(await readFile(file, 'utf8')).toMatch(new RegExp(`^${process.pid} ${hostname()} [0-9a-f]{32}\\n$`))
   await unlock()
   await expect(readFile(file)).rejects.toThrow('ENOENT')
 })
