@@ -14,6 +14,13 @@ export const idPrefixes = {
   log: 'log',
   request: 'req',
   signingKey: 'key',
+  client: 'cli',
+  secret: 'sec',
+  apiKey: 'apk',
+  passkey: 'psk',
+  message: 'msg',
+  registration: 'reg',
+  invitation: 'inv',
 } as const
 
 export type IdKind = keyof typeof idPrefixes

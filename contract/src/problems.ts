@@ -31,6 +31,31 @@ export const problems = {
     title: 'The proof was used before',
     advice: 'Ask for a new challenge, or sign a new assertion with a new `jti`.',
   },
+  'second-factor-required': {
+    status: 401,
+    title: 'A second factor is needed',
+    advice: 'Log in again with `secondFactor` beside the password.',
+  },
+  'use-dpop-nonce': {
+    status: 401,
+    title: 'The proof of possession needs a nonce',
+    advice: 'Make the proof again with the nonce of the header `DPoP-Nonce`.',
+  },
+  'password-change-required': {
+    status: 403,
+    title: 'The password must be changed first',
+    advice: 'Log in again with `newPassword` beside the password.',
+  },
+  'insufficient-scope': {
+    status: 403,
+    title: 'The session is narrower than this',
+    advice: 'Ask for a token whose scope covers what `detail` names.',
+  },
+  'too-many-attempts': {
+    status: 429,
+    title: 'Too many attempts',
+    advice: 'Wait as long as the header `Retry-After` says.',
+  },
   forbidden: { status: 403, title: 'The caller may not do this', advice: 'Ask an administrator for the permission.' },
   'capability-exceeded': {
     status: 403,

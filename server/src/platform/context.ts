@@ -24,6 +24,9 @@ interface Origin {
   readonly address: string
 }
 
+/** What binds tokens to a key: a JWK's thumbprint (RFC 9449) or a certificate's (RFC 8705), both base64url of SHA-256. */
+export type Confirmation = { readonly jkt: string } | { readonly 'x5t#S256': string }
+
 /** Who is asking, as the door established it. */
 export type Caller = Origin &
   (
@@ -32,6 +35,12 @@ export type Caller = Origin &
         readonly identityId: IdentityId
         readonly sessionId: SessionId
         readonly expiresAt: Date
+        /** How the session was proved, such as `password` or `api-key`. */
+        readonly method: string
+        /** The capability entries that the session is narrowed to; undefined: all that the identity holds. */
+        readonly scope: readonly string[] | undefined
+        /** The key that the session's tokens are bound to. */
+        readonly confirmation: Confirmation | undefined
       }
     | { readonly kind: 'enrolment-token'; readonly enrolmentTokenId: EnrolmentTokenId }
     | { readonly kind: 'anonymous' }

@@ -1,4 +1,5 @@
 import type { TenantId } from '@agent-iam/contract/ids'
+import type { Confirmation } from './context.ts'
 
 export interface AccessTokenClaims {
   readonly iss: string
@@ -10,6 +11,9 @@ export interface AccessTokenClaims {
   readonly client_id: string
   readonly sid: string
   readonly tenant: string
+  /** Entries with a space between (RFC 9068 §2.2.3); absent where the session is not narrowed. */
+  readonly scope?: string | undefined
+  readonly cnf?: Confirmation | undefined
 }
 
 /** A tenant's token signing keys. `features/keys` holds the ring that does it. */

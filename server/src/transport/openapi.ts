@@ -61,7 +61,7 @@ function describeApi(publicUrl: string): JsonObject {
 export function problemsOf(operation: Operation): ProblemCode[] {
   const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host']
   if (operation.action !== 'public')
-    codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive')
+    codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive', 'insufficient-scope')
   if (takesKey(operation)) codes.push('idempotency-mismatch')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
   codes.push('internal-error', 'unavailable')

@@ -1,3 +1,4 @@
+import { platformResourceType } from '@agent-iam/contract/capabilities'
 import type { Authorizer, PlatformAction, ProtectedResource, Transaction } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import type { CedarRequest, Verdict } from '../policies/model.ts'
@@ -35,6 +36,7 @@ async function decide(
     request: {},
     now: tx.clock.now(),
     address: caller.address,
+    scope: caller.kind === 'identity' ? caller.scope : undefined,
   }
   const { request, policiesVersion, epoch } = await askFor(tx, question)
   // The oldest epoch of several counts: the append is checked against it.
@@ -70,9 +72,28 @@ async function refusalOf(decider: Decider, tx: Transaction, { action, resource, 
   const why = verdict.reasons.map(({ title }) => title).join('; ')
   const policyIds = verdict.reasons.map(({ policyId }) => policyId)
   const options = { cause: { reasons: verdict.reasons, errors: verdict.errors }, policyIds }
+  if (await mayOutsideScope(decider, tx, action, resource)) return outOfScope(action, options)
   const read: PlatformAction = `${resource.type}:read`
   const isVisible =
     resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
   if (!isVisible) return notFound(resource.type, resource.id ?? '', options)
   return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, options)
+}
+
+/** Whether the identity may, though this session of its may not: then what is missing is told. */
+async function mayOutsideScope(
+  decider: Decider,
+  tx: Transaction,
+  action: PlatformAction,
+  resource: ProtectedResource,
+): Promise<boolean> {
+  const { caller } = tx
+  if (caller.kind !== 'identity' || caller.scope === undefined) return false
+  const whole: Transaction = { ...tx, caller: { ...caller, scope: undefined } }
+  return (await decide(decider, whole, action, resource)).decision === 'allow'
+}
+
+function outOfScope(action: PlatformAction, options: { cause: unknown; policyIds: string[] }): Problem {
+  const entry = `${platformResourceType}/${action.replace(':', '*:')}`
+  return new Problem('insufficient-scope', `the session’s scope lacks ${entry}; ask for a token that has it`, options)
 }

@@ -40,6 +40,8 @@ export interface Facts {
   readonly identity: ActingIdentity | undefined
   /** Whether the caller's session lives and its own identity may act. */
   readonly isSessionAlive: boolean
+  /** The entries that the session is narrowed to; undefined: not narrowed. */
+  readonly scope: readonly string[] | undefined
 }
 
 /** What is asked of Cedar, still in the product's words. */
@@ -52,6 +54,8 @@ export interface Question {
   readonly request: Readonly<Record<string, CedarJson>>
   readonly now: Date
   readonly address: string
+  /** The entries that the asking session is narrowed to; undefined: all that the identity holds. */
+  readonly scope: readonly string[] | undefined
 }
 
 /** The question whether a platform action may be done: its resource is `agent-iam/‹noun›[/‹id›]`. */
@@ -143,6 +147,7 @@ function ask(
       address: question.address,
       hop: 0,
       actor: principal.uid.id,
+      inScope: question.scope === undefined || coveringEntries(question.scope, question).length > 0,
       coveredBy: covering.map((entry) => reference('Permission', entry)),
     },
     entities: [principal, ...others, resource],

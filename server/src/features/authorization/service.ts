@@ -91,7 +91,7 @@ async function decideOnce(
 ): Promise<Decided> {
   const { action, resource, facts: request } = asked
   return inTransaction(ctx, async (tx) => {
-    const { identity, isSessionAlive, epoch, policiesVersion } = await readFacts(
+    const { identity, isSessionAlive, epoch, policiesVersion, scope } = await readFacts(
       tx,
       subject.identityId,
       subject.sessionId,
@@ -101,8 +101,10 @@ async function decideOnce(
     await requireMayAskFor(tx, identity)
     const { tenantId, address } = ctx.caller
     const question = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
-    const verdict = await decider.decide(tx, policiesVersion, askForIdentity(identity, question))
-    return { epoch, verdict, identity, question }
+    // Asked by id, the session is the asker's and says nothing of what the identity may do.
+    const narrowed = { ...question, scope: subject.basis === 'token' ? scope : undefined }
+    const verdict = await decider.decide(tx, policiesVersion, askForIdentity(identity, narrowed))
+    return { epoch, verdict, identity, question: narrowed }
   })
 }
 

@@ -27,6 +27,7 @@ interface Row {
   grants: string[]
   roles: string[]
   session_alive: boolean | null
+  session_scope: string[] | null
 }
 
 /**
@@ -61,7 +62,7 @@ export async function insertResult(tx: Transaction, id: DecisionId): Promise<boo
 
 function toFacts(row: Row): Facts {
   const { epoch, policies_version: policiesVersion, session_alive: sessionAlive } = row
-  const facts = { epoch, policiesVersion, isSessionAlive: sessionAlive === true }
+  const facts = { epoch, policiesVersion, isSessionAlive: sessionAlive === true, scope: row.session_scope ?? undefined }
   if (row.kind === null) return { ...facts, identity: undefined }
   return {
     ...facts,

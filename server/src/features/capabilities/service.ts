@@ -3,7 +3,7 @@
  * It guarantees that nobody grants what they do not hold (DESIGN D5).
  */
 import type { IdentityId } from '@agent-iam/contract/ids'
-import type { Transaction } from '../../platform/context.ts'
+import type { Caller, Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { builtInRoles, firstExcess, isLabel, type Role } from './model.ts'
 import { deleteGrants, insertGrants, insertRole, listGrants, listRoles } from './store.ts'
@@ -26,8 +26,22 @@ export function requireWithin(entries: readonly string[], ceiling: readonly stri
 /** Throws unless the caller, an identity, holds all that it wants to grant. */
 export async function requireMayGrant(tx: Transaction, entries: readonly string[]): Promise<void> {
   if (entries.every(isLabel)) return
-  const held = tx.caller.kind === 'identity' ? await listHeld(tx, tx.caller.identityId) : []
+  const { caller } = tx
+  const held = caller.kind === 'identity' ? await listHeld(tx, caller.identityId) : []
   requireWithin(entries, held, 'what the caller holds and so may grant')
+  if (caller.kind === 'identity' && caller.scope) requireWithin(entries, caller.scope, 'the scope of the session')
+}
+
+/**
+ * Throws `insufficient-scope` unless the caller's session reaches a permission of the platform. For what everybody may
+ * do about itself, which nobody is asked for: a session that was narrowed must not change its own credentials.
+ *
+ * @param permission such as `agent-iam/own-password:update`
+ */
+export function requireScope(caller: Caller, permission: string): void {
+  const isNarrowed = caller.kind === 'identity' && caller.scope !== undefined
+  if (isNarrowed && firstExcess([permission], caller.scope) !== undefined)
+    throw new Problem('insufficient-scope', `the session’s scope lacks ${permission}; ask for a token that has it`)
 }
 
 /** Gives an identity the grants among the entries. The caller's right to do so was checked before. */

@@ -163,6 +163,8 @@ const Claims = z.object({
   client_id: z.string(),
   sid: z.string(),
   tenant: z.string(),
+  scope: z.string().optional(),
+  cnf: z.union([z.object({ jkt: z.string() }), z.object({ 'x5t#S256': z.string() })]).optional(),
 })
 
 /** Read before the signature is checked, only to know whose keys to check it with. */

@@ -62,6 +62,7 @@ function ask(asked: Asked = {}): CedarRequest {
       address: '',
       hop: 0,
       actor: principal.id,
+      inScope: true,
       coveredBy: [reference('Permission', 'prm_1')],
     },
     entities: [

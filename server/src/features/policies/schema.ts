@@ -62,6 +62,7 @@ function contextOf(request: Attributes): AttributesOrContext<string> {
     address: text,
     hop: { type: 'Long' },
     actor: text,
+    inScope: { type: 'Boolean' },
     coveredBy: { type: 'Set', element: { type: 'Entity', name: 'Permission' } },
   })
 }

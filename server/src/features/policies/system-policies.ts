@@ -10,6 +10,9 @@ export interface SystemPolicy {
 /** Trust under which an agent may do nothing: the border of risk level CRITICAL. */
 export const trustScoreMin = 0.3
 
+/** The guard that keeps a session within its scope. */
+export const scopeGuardId = 'system:guard-scope'
+
 /**
  * In force in every tenant and for every action. Permits lend what entity data says; guards take away, whoever permits.
  * Guards use only attributes that every principal, resource and context has: one that erred would deny everything.
@@ -59,6 +62,12 @@ export const systemPolicies: readonly SystemPolicy[] = [
     title: 'The identity has expired',
     effect: 'forbid',
     cedar: 'forbid(principal, action, resource) when { principal.expiresAt <= context.now };',
+  },
+  {
+    id: scopeGuardId,
+    title: 'The session is narrower than this',
+    effect: 'forbid',
+    cedar: 'forbid(principal, action, resource) unless { context.inScope };',
   },
   {
     id: 'system:guard-trust',

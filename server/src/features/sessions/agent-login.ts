@@ -44,7 +44,7 @@ export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLo
     if (!agent || !key || !nonce) throw notProved()
     if (!(await insertNonce(tx, credentials.type, `${agentId} ${nonce.value}`, nonce.expiresAt)))
       throw new Problem('replayed', 'this proof was used before; make a new one')
-    return startSession(tx, (await lockProved(tx, agentId, key)).id)
+    return startSession(tx, (await lockProved(tx, agentId, key)).id, { method: credentials.type })
   })
   return signTokens(ctx, granted)
 }

@@ -1,9 +1,22 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
+import type { Confirmation } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 
+/** What a session may do, and how it came to be. */
+export interface Authority {
+  /** How the identity was proved, such as `password` or `client-secret`. */
+  readonly method: string
+  /** The OAuth client that got the session; undefined where the identity itself did. */
+  readonly clientId: string | undefined
+  /** The capability entries that it is narrowed to; undefined: all that the identity holds. */
+  readonly scope: readonly string[] | undefined
+  /** The key that its tokens are bound to. */
+  readonly confirmation: Confirmation | undefined
+}
+
 /** One login and all tokens that descend from it. */
-export interface Session {
+export interface Session extends Authority {
   readonly id: SessionId
   readonly identityId: IdentityId
   readonly startedAt: Date

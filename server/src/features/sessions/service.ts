@@ -49,7 +49,7 @@ export async function loginUser(ctx: Context, { email, password, tenant }: UserL
     const user = await findUserByEmail(tx, email.toLowerCase())
     if (user?.id !== id) throw notProved()
     requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
-    return startSession(tx, user.id)
+    return startSession(tx, user.id, { method: 'password' })
   })
   return signTokens(ctx, granted)
 }
@@ -66,8 +66,9 @@ export async function callerOfAccessToken(ctx: Context, token: string): Promise<
     if (!found || found.session.identityId !== subject)
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
-    const { identityId } = found.session
-    return { kind: 'identity', tenantId, identityId, sessionId, expiresAt, address: ctx.caller.address }
+    const { identityId, method, scope, confirmation } = found.session
+    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
+    return { kind: 'identity', tenantId, ...proved, address: ctx.caller.address }
   })
 }
 
@@ -102,11 +103,14 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
     actor: session.identityId,
     resource: `agent-iam/sessions/${session.id}`,
   })
-  const { id: sessionId, identityId } = session
+  const { id: sessionId, identityId, clientId, scope, confirmation } = session
   return {
     tenantId: tx.caller.tenantId,
     identityId,
     sessionId,
+    clientId,
+    scope,
+    confirmation,
     refreshToken: await succeedRefreshToken(tx, refreshToken, sessionId),
   }
 }

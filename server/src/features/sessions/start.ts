@@ -1,29 +1,52 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
+import type { Json } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
 import { touchIdentity } from '../identities/service.ts'
 import { sessionSeconds } from '../tokens/model.ts'
-import { issueRefreshToken, type Grant } from '../tokens/service.ts'
+import { issueRefreshToken, type AccessGrant, type Grant } from '../tokens/service.ts'
+import type { Authority } from './model.ts'
 import { insertSession } from './store.ts'
 
-/** Begins a session for an identity that has just proved itself. */
-export async function startSession(tx: Transaction, identityId: IdentityId): Promise<Grant> {
+/** How a session begins. What is not said is not there: no client, no narrowing, no binding. */
+export interface SessionStart extends Partial<Authority> {
+  readonly method: string
+  /** What its maker notes about it. */
+  readonly metadata?: Readonly<Record<string, Json>>
+  readonly device?: string | undefined
+  /** How long it lasts; `sessionSeconds` unless said otherwise. */
+  readonly seconds?: number
+}
+
+/** Begins a session for an identity that has just proved itself, with a refresh token. */
+export async function startSession(tx: Transaction, identityId: IdentityId, start: SessionStart): Promise<Grant> {
+  const grant = await openSession(tx, identityId, start)
+  return { ...grant, refreshToken: await issueRefreshToken(tx, grant.sessionId) }
+}
+
+/** Begins a session that nothing refreshes: who wants another proves itself again. */
+export async function openSession(tx: Transaction, identityId: IdentityId, start: SessionStart): Promise<AccessGrant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
-  await insertSession(tx, {
+  const { method, clientId, scope, confirmation, metadata = {}, device, seconds = sessionSeconds } = start
+  const authority = { method, clientId, scope, confirmation }
+  const session = {
     id,
     identityId,
     startedAt: now,
-    expiresAt: addSeconds(now, sessionSeconds),
+    expiresAt: addSeconds(now, seconds),
     endedAt: undefined,
-  })
+    ...authority,
+  }
+  await insertSession(tx, session, { metadata, device })
   await touchIdentity(tx, identityId)
   recordEvent(tx, {
     type: 'session.started',
     actor: identityId,
     resource: `agent-iam/sessions/${id}`,
+    data: { method, ...(clientId !== undefined && { clientId }), ...(scope && { scope: [...scope] }) },
     personal: { subject: identityId, fields: { address: tx.caller.address } },
   })
-  return { tenantId: tx.caller.tenantId, identityId, sessionId: id, refreshToken: await issueRefreshToken(tx, id) }
+  return { tenantId: tx.caller.tenantId, identityId, sessionId: id, ...authority }
 }

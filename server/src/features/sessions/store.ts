@@ -1,7 +1,8 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { SessionId } from '@agent-iam/contract/ids'
+import type { Json } from '@agent-iam/contract/json'
 import { sql } from 'kysely'
-import type { Transaction } from '../../platform/context.ts'
+import type { Confirmation, Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Session } from './model.ts'
 
@@ -15,11 +16,22 @@ declare module '../../platform/database.ts' {
       expires_at: Date
       ended_at: Date | null
       end_reason: string | null
+      method: string
+      client_id: string | null
+      scope: string[] | null
+      confirmation: unknown
+      metadata: unknown
+      device: string | null
+      last_used_at: Date | null
     }
   }
 }
 
-export async function insertSession(tx: Transaction, session: Session): Promise<void> {
+export async function insertSession(
+  tx: Transaction,
+  session: Session,
+  about: { metadata: Readonly<Record<string, Json>>; device: string | undefined },
+): Promise<void> {
   await tx.db
     .insertInto('sessions')
     .values({
@@ -30,6 +42,13 @@ export async function insertSession(tx: Transaction, session: Session): Promise<
       expires_at: session.expiresAt,
       ended_at: null,
       end_reason: null,
+      method: session.method,
+      client_id: session.clientId ?? null,
+      scope: session.scope ? [...session.scope] : null,
+      confirmation: session.confirmation === undefined ? null : JSON.stringify(session.confirmation),
+      metadata: JSON.stringify(about.metadata),
+      device: about.device ?? null,
+      last_used_at: null,
     })
     .execute()
 }
@@ -67,6 +86,10 @@ interface Row {
   started_at: Date
   expires_at: Date
   ended_at: Date | null
+  method: string
+  client_id: string | null
+  scope: string[] | null
+  confirmation: Confirmation | null
   kind: 'user' | 'service' | 'agent'
   status: IdentityStatus
   identity_expires_at: Date | null
@@ -80,6 +103,10 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       startedAt: row.started_at,
       expiresAt: row.expires_at,
       endedAt: row.ended_at ?? undefined,
+      method: row.method,
+      clientId: row.client_id ?? undefined,
+      scope: row.scope ?? undefined,
+      confirmation: row.confirmation ?? undefined,
     },
     identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
   }

@@ -3,7 +3,7 @@
  * one use, digests at rest). A refresh token used a second time is a sign of theft (RFC 9700 §4.14.2).
  */
 import type { IdentityId, SessionId, TenantId } from '@agent-iam/contract/ids'
-import type { Context, Transaction } from '../../platform/context.ts'
+import type { Confirmation, Context, Transaction } from '../../platform/context.ts'
 import { hmacSha256, sha256 } from '../../platform/digest.ts'
 import { newSecret } from '../../platform/random.ts'
 import { accessTokenSeconds, refreshTokenPrefix } from './model.ts'
@@ -17,11 +17,17 @@ export interface TokenPair {
   readonly expiresIn: number
 }
 
-/** What a transaction leaves for the tokens to be made of once it is committed. */
-export interface Grant {
+/** What a transaction leaves for an access token to be made of once it is committed. */
+export interface AccessGrant {
   readonly tenantId: TenantId
   readonly identityId: IdentityId
   readonly sessionId: SessionId
+  readonly clientId: string | undefined
+  readonly scope: readonly string[] | undefined
+  readonly confirmation: Confirmation | undefined
+}
+
+export interface Grant extends AccessGrant {
   readonly refreshToken: string
 }
 
@@ -43,25 +49,30 @@ export async function succeedRefreshToken(tx: Transaction, presented: string, se
   return refreshToken
 }
 
+/** Both tokens. NOTE: not inside a transaction: see `signAccessToken`. */
+export async function signTokens(ctx: Context, grant: Grant): Promise<TokenPair> {
+  const accessToken = await signAccessToken(ctx, grant)
+  return { accessToken, refreshToken: grant.refreshToken, expiresIn: accessTokenSeconds }
+}
+
 /** Signs the access token. NOTE: not inside a transaction, which would wait for one of its own to load the keys. */
-export async function signTokens(
-  ctx: Context,
-  { tenantId, identityId, sessionId, refreshToken }: Grant,
-): Promise<TokenPair> {
+export async function signAccessToken(ctx: Context, grant: AccessGrant): Promise<string> {
+  const { tenantId, identityId, sessionId, clientId = identityId, scope, confirmation } = grant
   const issuer = ctx.keys.issuerOf(tenantId)
   const now = Math.floor(ctx.clock.now().getTime() / 1000)
-  const accessToken = await ctx.keys.signAccessToken(tenantId, {
+  return ctx.keys.signAccessToken(tenantId, {
     iss: issuer,
     sub: identityId,
     aud: `${issuer}/api`,
     exp: now + accessTokenSeconds,
     iat: now,
     jti: ctx.random(16).toString('base64url'),
-    client_id: identityId,
+    client_id: clientId,
     sid: sessionId,
     tenant: tenantId,
+    ...(scope && { scope: scope.join(' ') }),
+    ...(confirmation && { cnf: confirmation }),
   })
-  return { accessToken, refreshToken, expiresIn: accessTokenSeconds }
 }
 
 /** Whose an access token is, by its signature alone: whether its session still lives, the caller must ask. */

@@ -1,0 +1,62 @@
+import { getAgent, registerAgent } from '@agent-iam/contract/agents'
+import { check } from '@agent-iam/contract/authorization'
+import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
+import { getAuditHead } from '@agent-iam/contract/audit'
+import type { UserId } from '@agent-iam/contract/ids'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startSession } from '../src/features/sessions/start.ts'
+import { signTokens } from '../src/features/tokens/service.ts'
+import { inTransaction } from '../src/platform/context.ts'
+import { databases } from './databases.ts'
+import { openServer, type TestServer } from './test-server.ts'
+
+describe.each(databases)('a narrowed session on %s', (_name, open) => {
+  let server: TestServer
+  let userId: UserId
+
+  beforeAll(async () => {
+    server = await openServer(await open())
+    userId = (await server.user('admin')).id
+  })
+  afterAll(() => server.close())
+
+  async function narrowedTo(...scope: string[]): Promise<string> {
+    const ctx = server.inTenant(server.app.defaultTenantId)
+    const grant = await inTransaction(ctx, (tx) => startSession(tx, userId, { method: 'password', scope }))
+    return (await signTokens(ctx, grant)).accessToken
+  }
+
+  test('does what its scope covers and no more, and is told what it lacks', async () => {
+    const token = await narrowedTo('agent-iam/agents*:read', 'agent-iam/agents*:register', 'file/docs/*:read')
+    const { agentId } = await server.api.call(registerAgent, { body: { name: 'made within scope' }, token })
+    expect(await server.api.call(getAgent, { params: { agentId }, token })).toMatchObject({ agentId })
+    const problem = await server.api.refuse(getAuditHead, { token })
+    expect(problem).toMatchObject({ status: 403, code: 'insufficient-scope' })
+    expect(problem.detail).toContain('agent-iam/audit*:read')
+  })
+
+  test('hands on no more than its scope', async () => {
+    const token = await narrowedTo('agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*', 'file/docs/*:read')
+    const within = { name: 'reads documents', capabilities: ['file/docs/a*:read'] }
+    await server.api.call(registerAgent, { body: within, token })
+    const beyond = { body: { name: 'reads everything', capabilities: ['file:read'] }, token }
+    expect(await server.api.refuse(registerAgent, beyond)).toMatchObject({ code: 'capability-exceeded' })
+    const wide = { body: { name: 'enrols', ceiling: ['file/docs/*:read', 'mail:send'] }, token }
+    expect(await server.api.refuse(createEnrolmentToken, wide)).toMatchObject({ code: 'capability-exceeded' })
+  })
+
+  test('is decided for within its scope, by a guard that is named', async () => {
+    const token = await narrowedTo('file/docs/*:read')
+    expect(await server.api.call(check, { body: { resource: 'file/docs/a', action: 'read' }, token })).toMatchObject({
+      allowed: true,
+    })
+    const denied = await server.api.call(check, { body: { resource: 'file/secrets', action: 'read' }, token })
+    expect(denied).toMatchObject({ allowed: false, reasons: [{ policyId: 'system:guard-scope' }] })
+  })
+
+  test('an empty scope reaches nothing', async () => {
+    const token = await narrowedTo()
+    const denied = await server.api.call(check, { body: { resource: 'file/docs/a', action: 'read' }, token })
+    expect(denied.allowed).toBe(false)
+  })
+})
