@@ -37,6 +37,7 @@ export {
   findUserByEmail,
   insertUser,
   listUsers,
+  lockIdentity,
   touchIdentity,
   updateUser,
 } from './store.ts'

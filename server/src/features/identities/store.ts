@@ -83,6 +83,17 @@ export async function touchIdentity(tx: Transaction, id: IdentityId): Promise<vo
     .execute()
 }
 
+/** Holds the row of an identity, of whatever kind, so that what hangs on it is counted and ended by one at a time. */
+export async function lockIdentity(tx: Transaction, id: IdentityId): Promise<void> {
+  await tx.db
+    .selectFrom('identities')
+    .select('id')
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .forNoKeyUpdate()
+    .execute()
+}
+
 export async function findAgent(tx: Transaction, id: AgentId): Promise<Agent | undefined> {
   const row = await agents(tx).where('id', '=', toUuid(id)).executeTakeFirst()
   return row && toAgent(row)

@@ -31,6 +31,7 @@ import { startSession } from './start.ts'
 import { endSession, findSession, findSessionForUpdate } from './store.ts'
 
 export { challengeFor, loginAgent } from './agent-login.ts'
+export { endSessionsOf } from './ending.ts'
 
 /** Logs in a person. Hashing happens outside the transaction: it takes long, and needs no connection. */
 export async function loginUser(ctx: Context, { email, password, tenant }: UserLogin): Promise<TokenPair> {

@@ -39,8 +39,9 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
     endedAt: undefined,
     ...authority,
   }
-  await insertSession(tx, session, { metadata, device })
+  // First of all: it holds the identity, so that whoever ends its sessions ends this one or comes before it.
   await touchIdentity(tx, identityId)
+  await insertSession(tx, session, { metadata, device })
   recordEvent(tx, {
     type: 'session.started',
     actor: identityId,
