@@ -21,6 +21,7 @@ import type { Context } from './platform/context.ts'
 import type { Database } from './platform/database.ts'
 import { idGenerator } from './platform/ids.ts'
 import type { Log } from './platform/log.ts'
+import type { OutboundFetch } from './platform/outbound-fetch.ts'
 import type { Random } from './platform/random.ts'
 import type { Route } from './platform/route.ts'
 import type { Sealer } from './platform/sealing.ts'
@@ -37,6 +38,7 @@ export interface World {
   readonly db: Database
   readonly sharedState: SharedState
   readonly sealer: Sealer
+  readonly fetch: OutboundFetch
   /** Replaced by tests only, to show what they would see without it. */
   readonly committer?: GroupCommitter
 }

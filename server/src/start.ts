@@ -14,6 +14,7 @@ import { embeddedPoolMax, openEmbeddedDatabase, type EmbeddedDatabase } from './
 import { createLog, type Log } from './platform/log.ts'
 import { loadMasterKey } from './platform/master-key.ts'
 import { makePartitions, migrate, underStartLock } from './platform/migrate.ts'
+import { createOutboundFetch } from './platform/outbound-fetch.ts'
 import { systemRandom } from './platform/random.ts'
 import { redisState } from './platform/redis-state.ts'
 import { createSealer } from './platform/sealing.ts'
@@ -120,6 +121,7 @@ function openWorld(
     db: openDatabase(pool),
     sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log),
     sealer: createSealer(masterKey, systemRandom),
+    fetch: createOutboundFetch({ clock: systemClock, allowedNetworks: config.outboundNetworks }),
   })
   // A database handle that was never used leaves the pool open.
   opened.defer(async () => {

@@ -23,6 +23,7 @@ export const inNoWorld: Context = {
   newId: idGenerator(clock, systemRandom),
   sharedState: inProcessState(clock),
   sealer: createSealer(Buffer.alloc(32), systemRandom),
+  fetch: { untrusted: refuse },
   authorizer: refuse,
   db: { transaction: refuse, isReachable: refuse, durability: refuse, close: refuse },
   keys: {

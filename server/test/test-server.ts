@@ -12,6 +12,7 @@ import { openSetup } from '../src/features/setup/service.ts'
 import { createTenant } from '../src/features/tenants/service.ts'
 import { asCaller, inTransaction, type Context } from '../src/platform/context.ts'
 import { createLog } from '../src/platform/log.ts'
+import { createOutboundFetch } from '../src/platform/outbound-fetch.ts'
 import { systemRandom } from '../src/platform/random.ts'
 import { createSealer } from '../src/platform/sealing.ts'
 import { inProcessState } from '../src/platform/shared-state.ts'
@@ -147,6 +148,7 @@ export async function startServer(
     db: database.db,
     sharedState: inProcessState(clock),
     sealer: createSealer(masterKey, systemRandom),
+    fetch: createOutboundFetch({ clock, allowedNetworks: [] }),
   })
   const app = await createApp(world, { publicUrl, isLoopback: true, metricsToken: undefined, trustedProxies })
   return new TestServer(app, { world, clock, database, masterKey })

@@ -46,6 +46,7 @@ const Settings = z
     AGENT_IAM_LOG_LEVEL: z.enum(logLevels).default('info'),
     AGENT_IAM_METRICS_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
     AGENT_IAM_TRUSTED_PROXIES: proxies.default([]),
+    AGENT_IAM_OUTBOUND_NETWORKS: proxies.default([]),
     AGENT_IAM_DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
     DATABASE_URL: databaseUrl.optional(),
     REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'is not a redis:// URL' }).optional(),
@@ -82,6 +83,8 @@ export interface Config {
   readonly metricsToken: string | undefined
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
+  /** Addresses and CIDR blocks of one's own network that documents named by strangers may be fetched from. */
+  readonly outboundNetworks: readonly string[]
 }
 
 /** Thrown with every fault named at once, so that one restart is enough. */
@@ -126,6 +129,7 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     logLevel: settings.AGENT_IAM_LOG_LEVEL,
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,
+    outboundNetworks: settings.AGENT_IAM_OUTBOUND_NETWORKS,
   })
 }
 

@@ -14,6 +14,7 @@ import type { Connection, Database } from './database.ts'
 import type { NewId } from './ids.ts'
 import type { Keys } from './keys.ts'
 import type { Log } from './log.ts'
+import type { OutboundFetch } from './outbound-fetch.ts'
 import type { Random } from './random.ts'
 import type { Sealer } from './sealing.ts'
 import type { SharedState } from './shared-state.ts'
@@ -22,6 +23,21 @@ interface Origin {
   readonly tenantId: TenantId
   /** The address the request came from; empty for what the system does itself. */
   readonly address: string
+  /** SHA-256 of the certificate whose key the connection proved, base64url (RFC 8705 `x5t#S256`). */
+  readonly certificateThumbprint?: string | undefined
+  /** The DPoP proof of the request, verified but not spent. */
+  readonly dpop?: DpopProof | undefined
+}
+
+/** A DPoP proof (RFC 9449) of this very request. It is good once: whoever relies on it spends its `jti`. */
+export interface DpopProof {
+  /** RFC 7638 thumbprint of the key that signed it. */
+  readonly thumbprint: string
+  readonly jti: string
+  /** SHA-256 of the access token that it was made for, base64url; undefined for a request without one. */
+  readonly tokenDigest: string | undefined
+  /** From then on nobody takes it, spent or not. */
+  readonly expiresAt: Date
 }
 
 /** What binds tokens to a key: a JWK's thumbprint (RFC 9449) or a certificate's (RFC 8705), both base64url of SHA-256. */
@@ -113,6 +129,7 @@ export interface Context {
   readonly db: Database
   readonly sharedState: SharedState
   readonly keys: Keys
+  readonly fetch: OutboundFetch
   readonly sealer: Sealer
   readonly authorizer: Authorizer
   readonly spine: Spine
