@@ -12,7 +12,8 @@ export const Tokens = z.object({
   refreshToken: z.string(),
   /** Seconds until the access token ends. */
   expiresIn: z.int(),
-  tokenType: z.literal('Bearer'),
+  /** `DPoP` when the tokens are bound to the key of a proof; each use of one then needs a proof (RFC 9449). */
+  tokenType: z.enum(['Bearer', 'DPoP']),
 })
 export type Tokens = z.infer<typeof Tokens>
 
@@ -55,6 +56,7 @@ export const login = operation({
   path: '/api/v1/auth/login',
   aliases: ['/api/v1/public/login'],
   action: 'public',
+  bindsTokens: true,
   summary: 'Logs in an agent by its key, or a user by password.',
   body: z.union([AgentLogin, UserLogin]),
   status: 200,
@@ -68,6 +70,7 @@ export const refresh = operation({
   method: 'POST',
   path: '/api/v1/auth/refresh',
   action: 'public',
+  bindsTokens: true,
   summary: 'Trades a refresh token, once, for new tokens; using one twice ends the session.',
   body: z.strictObject({ refreshToken: z.string().max(200) }),
   status: 200,

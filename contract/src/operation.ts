@@ -34,6 +34,8 @@ export interface Operation<
   readonly response: Response
   /** The media type of the answer where it is not JSON; the response schema is then a string. */
   readonly produces?: 'text/html' | 'text/plain'
+  /** Its tokens are bound to the key of a DPoP proof that comes with the request, if one does (RFC 9449 §5). */
+  readonly bindsTokens?: true
   /** Fields of the answer that are secret, told once and stored nowhere. */
   readonly secrets?: readonly string[]
   /** The refusals that a client must expect beyond those that every operation shares. */

@@ -36,6 +36,11 @@ export const problems = {
     title: 'A second factor is needed',
     advice: 'Log in again with `secondFactor` beside the password.',
   },
+  'invalid-proof': {
+    status: 401,
+    title: 'The proof of possession is not valid',
+    advice: 'Make a new DPoP proof for this very request, with the key that the token is bound to.',
+  },
   'use-dpop-nonce': {
     status: 401,
     title: 'The proof of possession needs a nonce',

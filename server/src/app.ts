@@ -48,6 +48,7 @@ interface Door {
   readonly isLoopback: boolean
   readonly metricsToken: string | undefined
   readonly trustedProxies: readonly string[]
+  readonly dpopNonce: 'required' | 'optional'
 }
 
 export interface App {

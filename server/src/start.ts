@@ -80,8 +80,8 @@ async function startOn(
   const { pool, world } = openWorld(config, ground, opened)
   const port = config.port === 0 ? await freePort(config.host) : config.port
   const publicUrl = config.publicUrl ?? `http://localhost:${port}`
-  const { metricsToken, trustedProxies } = config
-  const door = { publicUrl, isLoopback: isLoopback(config.host), metricsToken, trustedProxies }
+  const { metricsToken, trustedProxies, dpopNonce } = config
+  const door = { publicUrl, isLoopback: isLoopback(config.host), metricsToken, trustedProxies, dpopNonce }
   const app = await underStartLock(pool, async () => {
     const applied = await migrate(pool)
     if (applied.length > 0) log.info({ applied }, 'migrations were applied')

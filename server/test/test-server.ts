@@ -120,6 +120,7 @@ export interface ServerOptions {
   readonly replace?: (world: World) => World
   readonly onLog?: OnLog
   readonly trustedProxies?: readonly string[]
+  readonly dpopNonce?: 'required' | 'optional'
 }
 
 /** A server after its first start, its setup link used. */
@@ -139,7 +140,7 @@ interface Started extends ServerOptions {
 /** A server on a database as it is: the first start makes what is missing. */
 export async function startServer(
   database: TestDatabase,
-  { replace = (world) => world, onLog, trustedProxies = [], masterKey, clock }: Started,
+  { replace = (world) => world, onLog, trustedProxies = [], dpopNonce = 'optional', masterKey, clock }: Started,
 ): Promise<TestServer> {
   const world = replace({
     clock,
@@ -150,7 +151,8 @@ export async function startServer(
     sealer: createSealer(masterKey, systemRandom),
     fetch: createOutboundFetch({ clock, allowedNetworks: [] }),
   })
-  const app = await createApp(world, { publicUrl, isLoopback: true, metricsToken: undefined, trustedProxies })
+  const door = { publicUrl, isLoopback: true, metricsToken: undefined, trustedProxies, dpopNonce }
+  const app = await createApp(world, door)
   return new TestServer(app, { world, clock, database, masterKey })
 }
 

@@ -47,6 +47,7 @@ const Settings = z
     AGENT_IAM_METRICS_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
     AGENT_IAM_TRUSTED_PROXIES: proxies.default([]),
     AGENT_IAM_OUTBOUND_NETWORKS: proxies.default([]),
+    AGENT_IAM_DPOP_NONCE: z.enum(['required', 'optional']).default('optional'),
     AGENT_IAM_DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
     DATABASE_URL: databaseUrl.optional(),
     REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'is not a redis:// URL' }).optional(),
@@ -83,6 +84,8 @@ export interface Config {
   readonly metricsToken: string | undefined
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
+  /** Whether DPoP proofs must hold a nonce of ours, or are asked for one only when their time does not fit. */
+  readonly dpopNonce: 'required' | 'optional'
   /** Addresses and CIDR blocks of one's own network that documents named by strangers may be fetched from. */
   readonly outboundNetworks: readonly string[]
 }
@@ -129,6 +132,7 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     logLevel: settings.AGENT_IAM_LOG_LEVEL,
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,
+    dpopNonce: settings.AGENT_IAM_DPOP_NONCE,
     outboundNetworks: settings.AGENT_IAM_OUTBOUND_NETWORKS,
   })
 }

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Operation } from '@agent-iam/contract/operation'
 import { enrolmentTokenPrefix } from '../features/credentials/model.ts'
 import { callerOfEnrolmentToken } from '../features/credentials/service.ts'
@@ -9,23 +10,25 @@ import { Problem } from '../platform/problem.ts'
  * Turns credentials into a caller; who may do what is not decided here.
  *
  * Throws `unauthenticated` without a token where one is needed, `invalid-token` or `token-revoked` for one that is not
- * good. On public operations a token is not looked at.
+ * good, `invalid-proof` where its proof of possession is missing. On public operations a token is not looked at.
  */
 export async function authenticate(
   anonymous: Context,
   operation: Operation,
-  authorization: string | undefined,
+  headers: IncomingHttpHeaders,
 ): Promise<Caller> {
   if (operation.action === 'public') return anonymous.caller
-  const token = bearerToken(authorization)
+  const { scheme, token } = presentedToken(headers.authorization)
+  if (scheme === 'dpop' && !anonymous.caller.dpop)
+    throw new Problem('invalid-proof', 'a token sent as DPoP needs a proof in the header DPoP (RFC 9449)')
   if (!token.startsWith(enrolmentTokenPrefix)) return callerOfAccessToken(anonymous, token)
-  const caller = await callerOfEnrolmentToken(anonymous, token)
+  const caller = scheme === 'bearer' ? await callerOfEnrolmentToken(anonymous, token) : undefined
   if (!caller) throw new Problem('invalid-token', 'the enrolment token is unknown, expired or revoked; ask for another')
   return caller
 }
 
-function bearerToken(authorization: string | undefined): string {
-  const token = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization ?? '')?.[1]
-  if (token) return token
+function presentedToken(authorization: string | undefined): { scheme: string; token: string } {
+  const [, scheme, token] = /^(Bearer|DPoP) +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization ?? '') ?? []
+  if (scheme && token) return { scheme: scheme.toLowerCase(), token }
   throw new Problem('unauthenticated', 'log in and send the access token as Authorization: Bearer …')
 }

@@ -3,6 +3,11 @@ import { Problem } from '../platform/problem.ts'
 
 const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]'])
 
+/** Whether a `Host` is a name that this machine gives itself. */
+export function isLoopbackName(host: string): boolean {
+  return loopbackNames.has(host.toLowerCase().replace(/:\d+$/, ''))
+}
+
 /**
  * Refuses requests for a host that we are not: a page of another site that had its name point here (DNS rebinding) would
  * otherwise reach a server on the loopback address with the browser's help. Probes of health ask by address.
@@ -14,7 +19,7 @@ export function hostGuard(publicUrl: string, isLoopback: boolean): onRequestHook
   const names = new Set(ours === hostname ? [ours, spelt] : [ours])
   return (request, _reply, done) => {
     const host = request.headers.host?.toLowerCase() ?? ''
-    const isOurs = names.has(host) || (isLoopback && loopbackNames.has(host.replace(/:\d+$/, '')))
+    const isOurs = names.has(host) || (isLoopback && isLoopbackName(host))
     if (isOurs || request.url.startsWith('/health')) done()
     else done(new Problem('foreign-host', `this server answers for ${ours}`))
   }

@@ -10,6 +10,9 @@ import { Problem } from '../platform/problem.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
 import { authenticate } from './authenticate.ts'
+import type { NonceUse } from './dpop.ts'
+import { dpopNonce } from './dpop-nonce.ts'
+import { challengesOf, withProof } from './dpop-request.ts'
 import { hostGuard } from './host-guard.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
@@ -33,6 +36,8 @@ export interface Door {
   readonly metricsToken: string | undefined
   /** Whose `X-Forwarded-For` tells where a request comes from. */
   readonly trustedProxies: readonly string[]
+  /** Whether proofs of possession must hold a nonce of ours. */
+  readonly dpopNonce: NonceUse
 }
 
 /** A request's whole way: match → authenticate → answer → send; whatever is thrown ends as a problem document. */
@@ -126,8 +131,11 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   try {
     if (operation.id === 'metrics')
       requireMetricsToken(door.metricsToken, request.headers.authorization, isOnlyLocal(door))
-    ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers.authorization))
-    return await send(operation, reply, await resultOf(ctx, route, request))
+    ctx = await withProof(ctx, operation, request, door)
+    ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers))
+    const result = await resultOf(ctx, route, request)
+    if (isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
+    return send(operation, reply, result)
   } catch (error) {
     return await refuse(door, error, { request, reply, ctx, operation })
   } finally {
@@ -158,11 +166,17 @@ async function refuseUnread(
   if (!operation || thrown instanceof Problem) return refuse(door, thrown, { ...exchange, ctx })
   let caller
   try {
-    caller = await authenticate(ctx, operation, exchange.request.headers.authorization)
+    const proved = await withProof(ctx, operation, exchange.request, door)
+    caller = await authenticate(proved, operation, exchange.request.headers)
   } catch (error) {
     return refuse(door, error, { ...exchange, ctx, operation })
   }
   return refuse(door, thrown, { ...exchange, ctx: asCaller(ctx, caller), operation })
+}
+
+/** RFC 9449 §8.2: who must send a nonce gets the next one with each answer, before the last has ended. */
+function isNonceDue({ dpopNonce: use }: Door, { headers }: FastifyRequest): boolean {
+  return use === 'required' && headers['dpop'] !== undefined
 }
 
 /** Verifiers may keep the keys for a while: a new key is served long before it signs. */
@@ -195,15 +209,10 @@ async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operat
     door.telemetry.refusalLost()
     ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
   }
-  if (document.status === 401)
-    reply.header('www-authenticate', `Bearer realm="${ctx.keys.publicUrl}", error="${bearerError(problem)}"`)
+  if (document.status === 401) reply.header('www-authenticate', challengesOf(ctx, problem))
+  if (problem.code === 'use-dpop-nonce' || isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
   if (document.status === 503) reply.header('retry-after', '1')
   return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
-}
-
-/** RFC 6750 §3.1. */
-function bearerError({ code }: Problem): string {
-  return code === 'unauthenticated' ? 'invalid_request' : 'invalid_token'
 }
 
 /** A name of the caller's own for the request, as far as it fits a log line. */

@@ -62,6 +62,7 @@ export function problemsOf(operation: Operation): ProblemCode[] {
   const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host']
   if (operation.action !== 'public')
     codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive', 'insufficient-scope')
+  if (operation.action !== 'public' || operation.bindsTokens) codes.push('invalid-proof', 'use-dpop-nonce', 'replayed')
   if (takesKey(operation)) codes.push('idempotency-mismatch')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
   codes.push('internal-error', 'unavailable')

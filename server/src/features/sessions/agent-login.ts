@@ -13,6 +13,7 @@ import type { Agent } from '../identities/model.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { makeChallenge, readChallenge } from './challenge.ts'
 import { requireActive } from './model.ts'
+import { boundKey } from './possession.ts'
 import { startSession } from './start.ts'
 
 /** Checked in place of an unknown agent's key, so that unknown costs what known does. It proves nothing, whoever signs. */
@@ -44,7 +45,8 @@ export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLo
     if (!agent || !key || !nonce) throw notProved()
     if (!(await insertNonce(tx, credentials.type, `${agentId} ${nonce.value}`, nonce.expiresAt)))
       throw new Problem('replayed', 'this proof was used before; make a new one')
-    return startSession(tx, (await lockProved(tx, agentId, key)).id, { method: credentials.type })
+    const { id } = await lockProved(tx, agentId, key)
+    return startSession(tx, id, { method: credentials.type, confirmation: await boundKey(tx) })
   })
   return signTokens(ctx, granted)
 }

@@ -32,5 +32,5 @@ export const sessionRoutes = [
 ]
 
 function toWire(tokens: TokenPair): contract.Tokens {
-  return { ...tokens, tokenType: 'Bearer' }
+  return { ...tokens }
 }

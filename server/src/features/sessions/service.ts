@@ -27,8 +27,9 @@ import {
 } from '../tokens/service.ts'
 import { notProved } from './agent-login.ts'
 import { requireActive, requireLive } from './model.ts'
+import { boundKey, requireOrBind, requirePossession } from './possession.ts'
 import { startSession } from './start.ts'
-import { endSession, findSession, findSessionForUpdate } from './store.ts'
+import { bindSession, endSession, findSession, findSessionForUpdate } from './store.ts'
 
 export { challengeFor, loginAgent } from './agent-login.ts'
 export { endSessionsOf } from './ending.ts'
@@ -50,7 +51,7 @@ export async function loginUser(ctx: Context, { email, password, tenant }: UserL
     const user = await findUserByEmail(tx, email.toLowerCase())
     if (user?.id !== id) throw notProved()
     requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
-    return startSession(tx, user.id, { method: 'password' })
+    return startSession(tx, user.id, { method: 'password', confirmation: await boundKey(tx) })
   })
   return signTokens(ctx, granted)
 }
@@ -68,8 +69,10 @@ export async function callerOfAccessToken(ctx: Context, token: string): Promise<
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
     const { identityId, method, scope, confirmation } = found.session
+    await requirePossession(tx, confirmation, token)
     const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
-    return { kind: 'identity', tenantId, ...proved, address: ctx.caller.address }
+    const { address, certificateThumbprint } = ctx.caller
+    return { kind: 'identity', tenantId, ...proved, address, certificateThumbprint }
   })
 }
 
@@ -93,6 +96,8 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
   if (!token || !found) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
   const { session, identity } = found
   requireLive(session, identity, tx.clock.now())
+  const confirmation = await requireOrBind(tx, session.confirmation)
+  if (confirmation && !session.confirmation) await bindSession(tx, session.id, confirmation)
   if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) {
     await endSession(tx, session.id, 'refresh token reused')
     recordEvent(tx, { ...ended(session.id), type: 'session.reuse-detected', data: { identityId: session.identityId } })
@@ -104,7 +109,7 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
     actor: session.identityId,
     resource: `agent-iam/sessions/${session.id}`,
   })
-  const { id: sessionId, identityId, clientId, scope, confirmation } = session
+  const { id: sessionId, identityId, clientId, scope } = session
   return {
     tenantId: tx.caller.tenantId,
     identityId,

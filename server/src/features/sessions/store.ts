@@ -112,6 +112,16 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
   }
 }
 
+/** Binds a session's tokens to a key. The session is held, and was bound to none. */
+export async function bindSession(tx: Transaction, id: SessionId, confirmation: Confirmation): Promise<void> {
+  await tx.db
+    .updateTable('sessions')
+    .set({ confirmation: JSON.stringify(confirmation) })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .execute()
+}
+
 /** Returns false when it had ended already. */
 export async function endSession(tx: Transaction, id: SessionId, reason: string): Promise<boolean> {
   const ended = await tx.db

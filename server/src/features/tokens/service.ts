@@ -15,6 +15,7 @@ export interface TokenPair {
   readonly accessToken: string
   readonly refreshToken: string
   readonly expiresIn: number
+  readonly tokenType: 'Bearer' | 'DPoP'
 }
 
 /** What a transaction leaves for an access token to be made of once it is committed. */
@@ -52,7 +53,13 @@ export async function succeedRefreshToken(tx: Transaction, presented: string, se
 /** Both tokens. NOTE: not inside a transaction: see `signAccessToken`. */
 export async function signTokens(ctx: Context, grant: Grant): Promise<TokenPair> {
   const accessToken = await signAccessToken(ctx, grant)
-  return { accessToken, refreshToken: grant.refreshToken, expiresIn: accessTokenSeconds }
+  const tokenType = tokenTypeOf(grant.confirmation)
+  return { accessToken, refreshToken: grant.refreshToken, expiresIn: accessTokenSeconds, tokenType }
+}
+
+/** RFC 9449 §5; what is bound to a certificate is a Bearer token still (RFC 8705 §3). */
+export function tokenTypeOf(confirmation: Confirmation | undefined): 'Bearer' | 'DPoP' {
+  return confirmation && 'jkt' in confirmation ? 'DPoP' : 'Bearer'
 }
 
 /** Signs the access token. NOTE: not inside a transaction, which would wait for one of its own to load the keys. */
