@@ -1,0 +1,25 @@
+import { chromium } from 'playwright-core'
+
+/** A browser that stands still this long will not go on. */
+const stepMs = 15_000
+
+/** Opens an authorization request in Chromium, logs in, and allows what the client asks for; ends at the client's page. */
+export async function allowInBrowser(url: string, person: { email: string; password: string }): Promise<string> {
+  const browser = await chromium.launch({
+    executablePath: process.env['AGENT_IAM_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
+    args: ['--no-sandbox'],
+  })
+  try {
+    const page = await browser.newPage()
+    page.setDefaultTimeout(stepMs)
+    await page.goto(url)
+    await page.getByLabel('Email').fill(person.email)
+    await page.getByLabel('Password').fill(person.password)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Allow' }).click()
+    await page.waitForURL((here) => here.searchParams.has('code'))
+    return page.url()
+  } finally {
+    await browser.close()
+  }
+}
