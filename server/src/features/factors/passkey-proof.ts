@@ -1,0 +1,64 @@
+import type { PasskeyAssertion } from '@agent-iam/contract/factors'
+import type { UserId } from '@agent-iam/contract/ids'
+import { z } from 'zod'
+import { inTransaction, type Context } from '../../platform/context.ts'
+import { fromUuid, toUuid } from '../../platform/ids.ts'
+import { insertNonce } from '../credentials/service.ts'
+import { makePasskeyChallenge, readPasskeyChallenge } from './challenge.ts'
+import { advancePasskey, findPasskeyByCredential } from './store/passkeys.ts'
+import { relyingParty, timeoutMs, verifyAssertion } from './webauthn.ts'
+
+/** What a browser needs to ask its person for a passkey. It names none, so nobody learns who has one. */
+export function passkeyRequestOptions(ctx: Context) {
+  const { challenge, expiresAt } = makePasskeyChallenge(ctx, 'login')
+  const options = {
+    challenge: challenge.toString('base64url'),
+    rpId: relyingParty(ctx).id,
+    timeout: timeoutMs,
+    userVerification: 'required' as const,
+  }
+  return { options, expiresAt }
+}
+
+/**
+ * Whether the answer is by a passkey of this person, to a challenge of ours that was not answered before. Its person was
+ * verified by the authenticator, so it is two factors in one.
+ */
+export async function provePasskey(ctx: Context, userId: UserId, answer: PasskeyAssertion): Promise<boolean> {
+  const text = challengeIn(answer.response.clientDataJSON)
+  const challenge = readPasskeyChallenge(ctx, 'login', text)
+  const claimed = userOfPasskey(answer)
+  if (!challenge || (claimed !== undefined && claimed !== userId)) return false
+  const passkey = await inTransaction(ctx, (tx) => findPasskeyByCredential(tx, userId, answer.id))
+  const counter = passkey && (await verifyAssertion(ctx, answer, { passkey, challenge: text }))
+  if (!passkey || counter === undefined) return false
+  return inTransaction(ctx, async (tx) => {
+    if (!(await insertNonce(tx, 'passkey', challenge.nonce, challenge.expiresAt))) return false
+    return advancePasskey(tx, passkey.id, counter)
+  })
+}
+
+const uuidBytes = 16
+
+/** How a passkey names its person: by bytes that mean nothing to anybody else (WebAuthn §14.6.1). */
+export function userHandle(userId: UserId): string {
+  return Buffer.from(toUuid(userId).replaceAll('-', ''), 'hex').toString('base64url')
+}
+
+/** Whose passkey it says it is. */
+export function userOfPasskey({ response }: PasskeyAssertion): UserId | undefined {
+  const bytes = Buffer.from(response.userHandle ?? '', 'base64url')
+  return bytes.length === uuidBytes ? fromUuid('user', bytes.toString('hex')) : undefined
+}
+
+const ClientData = z.object({ challenge: z.string() })
+
+/** The challenge that the browser says it was given; empty when it says nothing readable. */
+export function challengeIn(clientDataJSON: string): string {
+  try {
+    return ClientData.parse(JSON.parse(Buffer.from(clientDataJSON, 'base64url').toString())).challenge
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return ''
+    throw error
+  }
+}

@@ -1,0 +1,45 @@
+import type { PasskeyLogin } from '@agent-iam/contract/auth'
+import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
+import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { limitSender } from '../credentials/service.ts'
+import { provePasskey, userOfPasskey } from '../factors/service.ts'
+import { findUser, lockIdentity, tenantOfIdentity } from '../identities/service.ts'
+import { findTenantId } from '../tenants/service.ts'
+import { signTokens, type TokenPair } from '../tokens/service.ts'
+import { notProved } from './agent-login.ts'
+import { requireActive } from './model.ts'
+import { boundKey } from './possession.ts'
+import { startSession } from './start.ts'
+
+/**
+ * Logs in a person by passkey alone: it cannot be guessed, so no lock for failed passwords stands in its way. Whose it is,
+ * it says itself; a passkey of nobody and a wrong answer are refused in the same words.
+ */
+export async function loginByPasskey(ctx: Context, login: PasskeyLogin): Promise<TokenPair> {
+  await limitSender(ctx, 'login')
+  const { there, userId } = await findClaimed(ctx, login)
+  if (!(await provePasskey(there, userId, login.passkey))) throw notProved()
+  const granted = await inTransaction(there, async (tx) => {
+    await lockIdentity(tx, userId)
+    const user = await findUser(tx, userId)
+    if (!user) throw notProved()
+    requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
+    return startSession(tx, userId, { method: 'passkey', confirmation: await boundKey(tx) })
+  })
+  return signTokens(ctx, granted)
+}
+
+/** Nobody, who lives in the platform's tenant, has no passkey: so that is looked for as well. */
+async function findClaimed(
+  ctx: Context,
+  { passkey, tenant }: PasskeyLogin,
+): Promise<{ there: Context; userId: UserId }> {
+  const userId = userOfPasskey(passkey) ?? nobody
+  const tenantId = await tenantOfIdentity(ctx, userId)
+  const isWelcome = tenant === undefined || (await findTenantId(ctx, tenant)) === tenantId
+  const there = asCaller(ctx, { ...ctx.caller, tenantId: tenantId ?? platformTenantId })
+  return { there, userId: isWelcome ? userId : nobody }
+}
+
+/** The id of no user. */
+const nobody: UserId = `usr_${'0'.repeat(32)}`
