@@ -6,6 +6,7 @@ import * as enrolmentTokens from './enrolment-tokens.ts'
 import type { Operation } from './operation.ts'
 import * as policies from './policies.ts'
 import * as setup from './setup.ts'
+import * as signingKeys from './signing-keys.ts'
 import * as system from './system.ts'
 
 /** The whole API by group, in the order of the documentation. */
@@ -16,6 +17,7 @@ export const operationGroups: ReadonlyArray<{ readonly title: string; readonly o
   { title: 'Policies', operations: collect(policies) },
   { title: 'Audit', operations: collect(audit) },
   { title: 'Enrolment tokens', operations: collect(enrolmentTokens) },
+  { title: 'Signing keys', operations: collect(signingKeys) },
   { title: 'Setup', operations: collect(setup) },
   { title: 'System', operations: collect(system) },
 ]

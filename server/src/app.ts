@@ -130,8 +130,11 @@ const noKeys = {
   issuerOf: refuseKeys,
   tenantOf: refuseKeys,
   signAccessToken: refuseKeys,
+  signJwt: refuseKeys,
   verifyAccessToken: refuseKeys,
+  verifyJwt: refuseKeys,
   publicJwks: refuseKeys,
+  signingJwks: refuseKeys,
 }
 
 function createDecider({ clock, log }: World, telemetry: Telemetry): { decider: Decider; engine: PolicyEngine } {

@@ -5,6 +5,7 @@ import { check } from '@agent-iam/contract/authorization'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import { createPolicy } from '@agent-iam/contract/policies'
+import { listSigningKeys } from '@agent-iam/contract/signing-keys'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSetup } from '../src/features/setup/service.ts'
 import { databases } from './databases.ts'
@@ -61,6 +62,7 @@ interface Holdings {
   readonly policyId: string
   readonly enrolmentTokenId: string
   readonly decisionId: string
+  readonly keyId: string
 }
 
 describe.each(databases)('every operation on %s', (_name, open) => {
@@ -192,7 +194,8 @@ async function fill({ api }: TestServer, token: string): Promise<Holdings> {
   const { policyId } = await api.call(createPolicy, { ...createPolicy.example, token })
   const { enrolmentTokenId } = await api.call(createEnrolmentToken, { body: { name: 'a secret token' }, token })
   const { decisionId } = await api.call(check, { body: { resource: 'secret/place', action: 'read' }, token })
-  return { agentId, policyId, enrolmentTokenId, decisionId }
+  const keyId = (await api.call(listSigningKeys, { token })).signingKeys[0]?.keyId ?? ''
+  return { agentId, policyId, enrolmentTokenId, decisionId, keyId }
 }
 
 const absentHoldings: Holdings = {
@@ -200,6 +203,7 @@ const absentHoldings: Holdings = {
   policyId: `pol_${'0'.repeat(32)}`,
   enrolmentTokenId: `ent_${'0'.repeat(32)}`,
   decisionId: `dec_${'0'.repeat(32)}`,
+  keyId: `key_${'0'.repeat(32)}`,
 }
 
 /** The example with ids of things that are there. */

@@ -6,6 +6,7 @@ import * as authorization from '@agent-iam/contract/authorization'
 import * as enrolment from '@agent-iam/contract/enrolment-tokens'
 import * as policies from '@agent-iam/contract/policies'
 import * as setup from '@agent-iam/contract/setup'
+import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
 import { email, password, type TestServer } from './test-server.ts'
@@ -28,6 +29,7 @@ export async function callEveryOperation({
   await api.call(audit.listAuditEvents, { ...audit.listAuditEvents.example, token })
   await api.call(audit.listAuditLeaves, { ...audit.listAuditLeaves.example, token })
   await api.call(audit.getAuditHead, { token })
+  await turnKeys(server, token)
   await api.call(auth.validate, { token })
   await api.call(auth.logout, { token })
 }
@@ -40,6 +42,15 @@ async function visitPages({ api, app }: TestServer): Promise<void> {
   await api.call(openapi)
   await api.call(jwks)
   await api.call(tenantJwks, { params: { tenantId: app.defaultTenantId } })
+}
+
+async function turnKeys({ api }: TestServer, token: string): Promise<void> {
+  await api.call(signingKeys.chooseSigningAlgorithm, { body: { algorithm: 'RS256' }, token })
+  await api.call(signingKeys.rotateSigningKeys, { body: { algorithm: 'EdDSA', immediately: true }, token })
+  const found = (await api.call(signingKeys.listSigningKeys, { token })).signingKeys
+  // Not the key that signed the token in use.
+  const keyId = found.find(({ state }) => state === 'retiring')?.keyId ?? 'key_none'
+  await api.call(signingKeys.revokeSigningKey, { params: { keyId }, token })
 }
 
 async function manageAgents({ api }: TestServer, token: string): Promise<void> {

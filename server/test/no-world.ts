@@ -33,6 +33,9 @@ export const inNoWorld: Context = {
     signAccessToken: refuse,
     verifyAccessToken: refuse,
     publicJwks: refuse,
+    signJwt: refuse,
+    verifyJwt: refuse,
+    signingJwks: refuse,
   },
   spine: { append: refuse, commitAlone: refuse },
 }

@@ -12,6 +12,7 @@ import { TestClock } from './test-clock.ts'
 /** Functions that run with the owner's rights: each is a door, so each is named here. */
 const doors = [
   'audit_append',
+  'find_due_signing_keys',
   'find_enrolment_token_tenant',
   'find_identity_tenant',
   'find_refresh_token_tenant',

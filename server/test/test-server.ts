@@ -7,7 +7,7 @@ import { assignRole } from '../src/features/capabilities/service.ts'
 import type { Role } from '../src/features/capabilities/model.ts'
 import { hashPassword, upsertPassword } from '../src/features/credentials/service.ts'
 import { insertUser } from '../src/features/identities/service.ts'
-import { createSigningKey } from '../src/features/keys/service.ts'
+import { createSigningKeys } from '../src/features/keys/service.ts'
 import { openSetup } from '../src/features/setup/service.ts'
 import { createTenant } from '../src/features/tenants/service.ts'
 import { asCaller, inTransaction, type Context } from '../src/platform/context.ts'
@@ -82,7 +82,7 @@ export class TestServer {
   async tenant(slug: string): Promise<{ id: TenantId; slug: string; admin: TestUser }> {
     const made = await createTenant(this.app.system, slug, slug)
     if (!made) throw new Error(`there is a tenant ${slug}`)
-    await createSigningKey(this.inTenant(made.id))
+    await createSigningKeys(this.inTenant(made.id))
     return { id: made.id, slug, admin: await this.user('admin', made) }
   }
 

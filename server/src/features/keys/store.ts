@@ -1,56 +1,151 @@
+import type { SigningAlgorithm, SigningKeyState, SigningKeyType } from '@agent-iam/contract/signing-keys'
 import type { TenantId } from '@agent-iam/contract/ids'
+import { sql } from 'kysely'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Transaction } from '../../platform/context.ts'
-import type { SigningKey } from './model.ts'
+import { defaultAlgorithm, type KeySet, type SigningKey, type SigningKeyId } from './model.ts'
 
 declare module '../../platform/database.ts' {
   interface Tables {
-    signing_keys: {
-      tenant_id: string
-      id: string
-      algorithm: 'RS256' | 'EdDSA'
-      public_jwk: unknown
-      sealed: Buffer
-      created_at: Date
-      revoked_at: Date | null
-    }
+    signing_keys: Row
+    signing_key_sets: { tenant_id: string; version: number; algorithm: SigningAlgorithm; due_at: Date }
   }
 }
 
-export async function insertSigningKey(tx: Transaction, key: SigningKey): Promise<void> {
+interface Row {
+  tenant_id: string
+  id: string
+  algorithm: SigningAlgorithm
+  public_jwk: unknown
+  sealed: Buffer | null
+  created_at: Date
+  revoked_at: Date | null
+  key_type: SigningKeyType
+  state: SigningKeyState
+  signs_from: Date | null
+  activated_at: Date | null
+  retires_at: Date | null
+}
+
+/** Counts the changes of the tenant's keys. */
+export async function readKeysVersion(tx: Transaction): Promise<number> {
+  const { rows } = await sql<{ version: number }>`select signing_keys_version() as version`.execute(tx.db)
+  return rows[0]?.version ?? 0
+}
+
+/** The keys that have not ended. NOTE: the version is read first, so that what is read with it is never older. */
+export async function readKeySet(tx: Transaction): Promise<KeySet> {
+  const set = await tx.db
+    .selectFrom('signing_key_sets')
+    .select(['version', 'algorithm'])
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .executeTakeFirst()
+  const keys = await listSigningKeys(tx, { ended: false })
+  return { version: set?.version ?? 0, algorithm: set?.algorithm ?? defaultAlgorithm, keys }
+}
+
+/** The same, held until the transaction ends: nobody else changes them meanwhile. */
+export async function lockKeySet(tx: Transaction): Promise<KeySet> {
+  const tenant = toUuid(tx.caller.tenantId)
+  await tx.db
+    .insertInto('signing_key_sets')
+    .values({ tenant_id: tenant, version: 0, algorithm: defaultAlgorithm, due_at: tx.clock.now() })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  await tx.db
+    .selectFrom('signing_key_sets')
+    .select('version')
+    .where('tenant_id', '=', tenant)
+    .forUpdate()
+    .executeTakeFirstOrThrow()
+  return readKeySet(tx)
+}
+
+/** Raises the version and keeps what else changed of the set. Call it with the set locked. */
+export async function saveKeySet(
+  tx: Transaction,
+  change: { version: number; algorithm: SigningAlgorithm; dueAt: Date },
+): Promise<void> {
+  await tx.db
+    .updateTable('signing_key_sets')
+    .set({ version: change.version, algorithm: change.algorithm, due_at: change.dueAt })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .execute()
+}
+
+/** Tenants whose keys the clock changes now. Looks through all tenants. */
+export async function findDueTenants(tx: Transaction, atMost: number): Promise<TenantId[]> {
+  const { rows } = await sql<{ id: string }>`
+    select find_due_signing_keys(${tx.clock.now()}::timestamptz, ${atMost}::integer) as id`.execute(tx.db)
+  return rows.map(({ id }) => fromUuid('tenant', id))
+}
+
+/** The newest first; with `ended`, also those that verify nothing any more. */
+export async function listSigningKeys(tx: Transaction, { ended }: { ended: boolean }): Promise<SigningKey[]> {
+  const rows = await tx.db
+    .selectFrom('signing_keys')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .$if(!ended, (query) => query.where('revoked_at', 'is', null))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .execute()
+  return rows.map(fromRow)
+}
+
+export async function findSigningKey(tx: Transaction, id: SigningKeyId): Promise<SigningKey | undefined> {
+  const row = await tx.db
+    .selectFrom('signing_keys')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .executeTakeFirst()
+  return row && fromRow(row)
+}
+
+/** Stores a new key, or what has become of one. */
+export async function saveSigningKey(tx: Transaction, key: SigningKey): Promise<void> {
+  const changeable = {
+    sealed: key.sealed ?? null,
+    revoked_at: key.endedAt ?? null,
+    state: key.state,
+    signs_from: key.signsFrom ?? null,
+    activated_at: key.activatedAt ?? null,
+    retires_at: key.retiresAt ?? null,
+  }
   await tx.db
     .insertInto('signing_keys')
     .values({
       tenant_id: toUuid(tx.caller.tenantId),
       id: toUuid(key.id),
       algorithm: key.algorithm,
+      key_type: key.keyType,
       public_jwk: JSON.stringify(key.publicJwk),
-      sealed: key.sealed,
       created_at: key.createdAt,
-      revoked_at: null,
+      ...changeable,
     })
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doUpdateSet(changeable))
     .execute()
-}
-
-/** The keys that sign or may have signed a live token, newest first. */
-export async function listSigningKeys(tx: Transaction): Promise<SigningKey[]> {
-  const rows = await tx.db
-    .selectFrom('signing_keys')
-    .selectAll()
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('revoked_at', 'is', null)
-    .orderBy('created_at', 'desc')
-    .execute()
-  return rows.map((row) => ({
-    id: fromUuid('signingKey', row.id),
-    algorithm: row.algorithm,
-    publicJwk: Object.fromEntries(Object.entries(Object(row.public_jwk))),
-    sealed: row.sealed,
-    createdAt: row.created_at,
-  }))
 }
 
 /** Where a signing key's private half stands, so that it opens nowhere else. */
 export function signingKeyPlace(tenantId: TenantId, id: string): string {
   return `${tenantId}/signing_keys/sealed/${id}`
+}
+
+function fromRow(row: Row): SigningKey {
+  return {
+    id: fromUuid('signingKey', row.id),
+    algorithm: row.algorithm,
+    keyType: row.key_type,
+    state: row.state,
+    publicJwk: Object.fromEntries(Object.entries(Object(row.public_jwk))),
+    sealed: row.sealed ?? undefined,
+    createdAt: row.created_at,
+    signsFrom: row.signs_from ?? undefined,
+    // A key of the release before has signed since it was made.
+    activatedAt: row.activated_at ?? (row.state === 'active' ? row.created_at : undefined),
+    retiresAt: row.retires_at ?? undefined,
+    endedAt: row.revoked_at ?? undefined,
+  }
 }

@@ -61,9 +61,9 @@ const nobody: UserId = `usr_${'0'.repeat(32)}`
 
 /** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
 export async function callerOfAccessToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
-  const { tenantId, subject, sessionId, expiresAt } = await readAccessToken(ctx, token)
+  const { tenantId, subject, sessionId, expiresAt, keysVersion } = await readAccessToken(ctx, token)
   if (!isId('session', sessionId)) throw new Problem('invalid-token', 'the access token is not valid here')
-  return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
+  const [caller, presentVersion] = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
     const found = await findSession(tx, sessionId)
     if (!found || found.session.identityId !== subject)
       throw new Problem('token-revoked', 'the session has ended; log in again')
@@ -72,8 +72,14 @@ export async function callerOfAccessToken(ctx: Context, token: string): Promise<
     await requirePossession(tx, confirmation, token)
     const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
     const { address, certificateThumbprint } = ctx.caller
-    return { kind: 'identity', tenantId, ...proved, address, certificateThumbprint }
+    return [
+      { kind: 'identity' as const, tenantId, ...proved, address, certificateThumbprint },
+      found.keysVersion,
+    ] as const
   })
+  // Its key may have been revoked since this instance looked: with other keys than those it is verified again.
+  if (presentVersion !== keysVersion) await readAccessToken(ctx, token, presentVersion)
+  return caller
 }
 
 /** Trades a refresh token for its successor. One used before ends the session, but for the grace. */

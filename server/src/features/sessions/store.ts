@@ -56,11 +56,16 @@ export async function insertSession(
 /** A session with whose it is, read from the primary: revocation is exact. */
 export interface SessionWithIdentity {
   readonly session: Session
+  /** Of the tenant's signing keys, at the same moment. */
+  readonly keysVersion: number
   readonly identity: { readonly status: IdentityStatus; readonly expiresAt: Date | undefined }
 }
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
-  const { rows } = await sql<Row>`select * from read_session(${toUuid(id)}::uuid)`.execute(tx.db)
+  const { rows } =
+    await sql<Row>`select *, signing_keys_version() as keys_version from read_session(${toUuid(id)}::uuid)`.execute(
+      tx.db,
+    )
   const [row] = rows
   return row && toSessionWithIdentity(row)
 }
@@ -93,6 +98,7 @@ interface Row {
   kind: 'user' | 'service' | 'agent'
   status: IdentityStatus
   identity_expires_at: Date | null
+  keys_version: number
 }
 
 function toSessionWithIdentity(row: Row): SessionWithIdentity {
@@ -108,6 +114,7 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       scope: row.scope ?? undefined,
       confirmation: row.confirmation ?? undefined,
     },
+    keysVersion: row.keys_version,
     identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
   }
 }

@@ -9,7 +9,7 @@ import { assignRole } from '../capabilities/service.ts'
 import { issueEnrolmentToken, revokeEnrolmentTokensNamed } from '../credentials/service.ts'
 import { insertUser, listUsers } from '../identities/service.ts'
 import type { User } from '../identities/model.ts'
-import { createSigningKey, hasSigningKey } from '../keys/service.ts'
+import { createSigningKeys, hasSigningKeys } from '../keys/service.ts'
 import { defaultTenantSlug } from '../tenants/model.ts'
 import { createTenant, findTenantId } from '../tenants/service.ts'
 import { embeddedEnrolment, setupLinkSeconds, setupTokenPrefix } from './model.ts'
@@ -34,7 +34,7 @@ export async function ensureFoundations(ctx: Context): Promise<TenantId> {
   const platform = inTenant(ctx, platformTenantId)
   const defaultTenantId = await ensureDefaultTenant(platform)
   for (const there of [platform, inTenant(ctx, defaultTenantId)]) {
-    if (!(await inTransaction(there, (tx) => hasSigningKey(tx)))) await createSigningKey(there)
+    if (!(await hasSigningKeys(there))) await createSigningKeys(there)
     await ensureAdministrator(there)
   }
   return defaultTenantId

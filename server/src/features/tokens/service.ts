@@ -86,7 +86,8 @@ export async function signAccessToken(ctx: Context, grant: AccessGrant): Promise
 export async function readAccessToken(
   ctx: Context,
   token: string,
-): Promise<{ tenantId: TenantId; subject: string; sessionId: string; expiresAt: Date }> {
-  const { tenantId, claims } = await ctx.keys.verifyAccessToken(token, ctx.clock.now())
-  return { tenantId, subject: claims.sub, sessionId: claims.sid, expiresAt: new Date(claims.exp * 1000) }
+  keysVersion?: number,
+): Promise<{ tenantId: TenantId; subject: string; sessionId: string; expiresAt: Date; keysVersion: number }> {
+  const { claims, ...verified } = await ctx.keys.verifyAccessToken(token, ctx.clock.now(), keysVersion)
+  return { ...verified, subject: claims.sub, sessionId: claims.sid, expiresAt: new Date(claims.exp * 1000) }
 }

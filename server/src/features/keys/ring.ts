@@ -1,0 +1,207 @@
+import type { TenantId } from '@agent-iam/contract/ids'
+import { errors, jwtVerify, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose'
+import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import {
+  AccessTokenClaimsSchema,
+  type AccessTokenClaims,
+  type JwtExpectations,
+  type JwtHeader,
+  type Keys,
+  type SigningJwks,
+  type VerifiedJwt,
+} from '../../platform/keys.ts'
+import { isId } from '../../platform/ids.ts'
+import { Problem } from '../../platform/problem.ts'
+import { accessTokenType } from './model.ts'
+import { openKeySet, toPrivateJwk, verifierOf, type OpenedKeys, type Verifier } from './opened-keys.ts'
+import { overlapSeconds } from './schedule.ts'
+import { readKeySet, readKeysVersion } from './store.ts'
+import { VerifiedTokens } from './verified-tokens.ts'
+
+/** Tenants whose keys are held opened; the one used longest ago goes first. */
+const tenantsMax = 1000
+/** Who signs or publishes does so with keys that were the present ones at most so long ago. */
+const freshSeconds = 1
+/** No token outlives the overlap in which the key that signed it still verifies. */
+const tokenSecondsMax = overlapSeconds - 86_400
+
+interface Held {
+  readonly keys: OpenedKeys
+  checkedAt: number
+}
+
+/**
+ * Holds the tenants' keys opened, and signs and verifies with them. What it holds may be older than what another
+ * instance made of it: whoever accepts a token asks for the version of the keys with the same look at the database that
+ * tells whether the session lives, and has it verified again should that be another.
+ */
+export class KeyRing implements Keys {
+  readonly publicUrl: string
+  readonly #ctx: () => Context
+  readonly #defaultTenantId: TenantId
+  readonly #held = new Map<TenantId, Held>()
+  readonly #verified = new VerifiedTokens()
+
+  constructor(publicUrl: string, defaultTenantId: TenantId, ctx: () => Context) {
+    this.publicUrl = publicUrl
+    this.#defaultTenantId = defaultTenantId
+    this.#ctx = ctx
+  }
+
+  issuerOf(tenantId: TenantId): string {
+    return tenantId === this.#defaultTenantId ? this.publicUrl : `${this.publicUrl}/t/${tenantId}`
+  }
+
+  tenantOf(issuer: string): TenantId | undefined {
+    if (issuer === this.publicUrl) return this.#defaultTenantId
+    const prefix = `${this.publicUrl}/t/`
+    const id = issuer.startsWith(prefix) ? issuer.slice(prefix.length) : ''
+    return isId('tenant', id) ? id : undefined
+  }
+
+  async signAccessToken(tenantId: TenantId, claims: AccessTokenClaims): Promise<string> {
+    return this.signJwt(tenantId, { typ: accessTokenType }, { ...claims })
+  }
+
+  async signJwt(tenantId: TenantId, { typ, alg }: JwtHeader, claims: JWTPayload & { exp: number }): Promise<string> {
+    const { algorithm, signers } = await this.#fresh(tenantId)
+    const signer = signers.get(alg ?? algorithm)
+    if (!signer) throw new Error(`tenant ${tenantId} has no ${alg ?? algorithm} key to sign with`)
+    if (claims.exp > this.#now().getTime() / 1000 + tokenSecondsMax)
+      throw new Error('a token must not outlive the key that signs it')
+    const { algorithm: signing, id: kid } = signer.key
+    return new SignJWT(claims).setProtectedHeader({ alg: signing, kid, typ }).sign(signer.privateKey)
+  }
+
+  async verifyAccessToken(
+    token: string,
+    now: Date,
+    keysVersion?: number,
+  ): Promise<{ tenantId: TenantId; claims: AccessTokenClaims; keysVersion: number }> {
+    const tenantId = this.tenantOf(unverifiedIssuer(token))
+    if (!tenantId) throw notValid()
+    const audience = `${this.issuerOf(tenantId)}/api`
+    const verified = await this.verifyJwt(tenantId, token, { typ: accessTokenType, audience, now, keysVersion })
+    const claims = AccessTokenClaimsSchema.safeParse(verified.claims)
+    if (!claims.success) throw notValid(claims.error)
+    return { tenantId, claims: claims.data, keysVersion: verified.keysVersion }
+  }
+
+  async verifyJwt(tenantId: TenantId, token: string, expected: JwtExpectations): Promise<VerifiedJwt> {
+    const keys = await this.#atLeast(tenantId, expected.keysVersion).catch(rethrowAsNotValid)
+    const known = this.#verified.find({ token, tenantId, expected, version: keys.version })
+    if (known) return { claims: known, keysVersion: keys.version }
+    return this.#verify(tenantId, token, expected)
+  }
+
+  async publicJwks(tenantId: TenantId): Promise<Array<Record<string, unknown>>> {
+    const now = this.#now()
+    return [...(await this.#fresh(tenantId)).verifiers.values()]
+      .filter((verifier) => !verifier.until || verifier.until > now)
+      .map(({ key }) => ({ ...key.publicJwk }))
+  }
+
+  async signingJwks(tenantId: TenantId): Promise<SigningJwks> {
+    const { version, algorithm, signers } = await this.#fresh(tenantId)
+    const own = [...signers.values()].toSorted((a, b) => rank(a.key.algorithm) - rank(b.key.algorithm))
+    return { version, keys: own.map(toPrivateJwk) }
+
+    function rank(of: string): number {
+      return of === algorithm ? 0 : 1
+    }
+  }
+
+  async #verify(tenantId: TenantId, token: string, expected: JwtExpectations): Promise<VerifiedJwt> {
+    const { typ, audience, now } = expected
+    const issuer = this.issuerOf(tenantId)
+    const algorithms = ['RS256', 'EdDSA']
+    let used: Verifier | undefined
+    const keyOf = async (header: JWTHeaderParameters) => {
+      used = await this.#verifier(tenantId, header, now)
+      return used.publicKey
+    }
+    const options = { issuer, audience, typ, algorithms, currentDate: now, requiredClaims: ['exp', 'iat'] }
+    const { payload } = await jwtVerify(token, keyOf, options).catch(rethrowAsNotValid)
+    const version = used?.version ?? 0
+    const endsAt = Math.min((payload.exp ?? 0) * 1000, used?.until?.getTime() ?? Infinity)
+    this.#verified.keep({ token, tenantId, expected, version }, { payload, endsAt })
+    return { claims: payload, keysVersion: version }
+  }
+
+  /** A key that this instance does not know may have been made by another a moment ago. */
+  async #verifier(tenantId: TenantId, { kid = '' }: JWTHeaderParameters, now: Date): Promise<Verifier> {
+    const found =
+      verifierOf(await this.#atLeast(tenantId), kid, now) ??
+      (isId('signingKey', kid) ? verifierOf(await this.#refresh(tenantId), kid, now) : undefined)
+    if (!found) throw notValid()
+    return found
+  }
+
+  async #fresh(tenantId: TenantId): Promise<OpenedKeys> {
+    const held = this.#held.get(tenantId)
+    if (held && this.#now().getTime() - held.checkedAt < freshSeconds * 1000) return held.keys
+    return this.#refresh(tenantId)
+  }
+
+  async #atLeast(tenantId: TenantId, version = 0): Promise<OpenedKeys> {
+    const held = this.#held.get(tenantId)
+    return held && held.keys.version >= version ? this.#keep(tenantId, held) : this.#load(tenantId)
+  }
+
+  /** Loads them again if they have changed. */
+  async #refresh(tenantId: TenantId): Promise<OpenedKeys> {
+    const held = this.#held.get(tenantId)
+    const checkedAt = this.#now().getTime()
+    if (!held || (await inTransaction(this.#in(tenantId), readKeysVersion)) !== held.keys.version)
+      return this.#load(tenantId)
+    held.checkedAt = checkedAt
+    return this.#keep(tenantId, held)
+  }
+
+  async #load(tenantId: TenantId): Promise<OpenedKeys> {
+    const ctx = this.#in(tenantId)
+    const checkedAt = this.#now().getTime()
+    const keys = await openKeySet(ctx, await inTransaction(ctx, readKeySet))
+    // Of two who load at once, the one that asked first may have seen the older keys.
+    const other = this.#held.get(tenantId)
+    if (other && other.keys.version > keys.version) return other.keys
+    return this.#keep(tenantId, { keys, checkedAt })
+  }
+
+  /** As the last one used: a map keeps the order in which its keys came. */
+  #keep(tenantId: TenantId, held: Held): OpenedKeys {
+    this.#held.delete(tenantId)
+    const [oldest] = this.#held.keys()
+    if (oldest !== undefined && this.#held.size >= tenantsMax) this.#held.delete(oldest)
+    this.#held.set(tenantId, held)
+    return held.keys
+  }
+
+  #in(tenantId: TenantId): Context {
+    return asCaller(this.#ctx(), { kind: 'system', tenantId, address: '' })
+  }
+
+  #now(): Date {
+    return this.#ctx().clock.now()
+  }
+}
+
+/** Read before the signature is checked, only to know whose keys to check it with. */
+function unverifiedIssuer(token: string): string {
+  try {
+    const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    return String(Reflect.get(Object(payload), 'iss'))
+  } catch {
+    return ''
+  }
+}
+
+/** An issuer that looks like a tenant's but has no keys is one more way to be invalid; what broke on our side is not. */
+function rethrowAsNotValid(cause: unknown): never {
+  throw cause instanceof errors.JOSEError || cause instanceof Problem ? notValid(cause) : cause
+}
+
+/** The same words for every reason: a forger learns nothing. */
+function notValid(cause?: unknown): Problem {
+  return new Problem('invalid-token', 'the access token is not valid here: refresh it or log in again', { cause })
+}
