@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { PasskeyAssertion, SecondFactor } from './factors.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
 import { operation } from './operation.ts'
-import { passwordCharactersMax } from './setup.ts'
+import { NewPassword, Password } from './passwords.ts'
 import { Instant } from './text.ts'
 
-const TenantSlug = z.string().regex(/^[a-z0-9-]{1,63}$/)
+/** What people name their tenant by when they log in. */
+export const TenantSlug = z.string().regex(/^[a-z0-9-]{1,63}$/)
 const exampleAgentId = 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4'
 
 export const Tokens = z.object({
@@ -16,6 +18,14 @@ export const Tokens = z.object({
   tokenType: z.enum(['Bearer', 'DPoP']),
 })
 export type Tokens = z.infer<typeof Tokens>
+
+/** Of a person's login: with what makes the device known to the next one. */
+export const LoginTokens = Tokens.extend({
+  deviceToken: z.string().optional(),
+  /** What the session is narrowed to: `agent-iam/own-factors:*` where a second factor must be enrolled first. */
+  scope: z.array(z.string()).optional(),
+})
+export type LoginTokens = z.infer<typeof LoginTokens>
 
 const SignatureCredentials = z.strictObject({
   type: z.literal('signature'),
@@ -32,10 +42,24 @@ export type AgentLogin = z.output<typeof AgentLogin>
 
 export const UserLogin = z.strictObject({
   email: z.email().max(254),
-  password: z.string().min(1).max(passwordCharactersMax),
+  password: Password,
   tenant: TenantSlug.default('default'),
+  /** The password to take its place, where `password-change-required` asked for one. */
+  newPassword: NewPassword.optional(),
+  /** What an earlier login on this device was given: with it, failures of others elsewhere do not count against it. */
+  deviceToken: z.string().max(200).optional(),
+  /** Where one is enrolled: `second-factor-required` says which kinds. */
+  secondFactor: SecondFactor.optional(),
 })
 export type UserLogin = z.output<typeof UserLogin>
+
+/** A login by passkey alone, of whom the passkey names. */
+export const PasskeyLogin = z.strictObject({
+  passkey: PasskeyAssertion,
+  /** Refuses people of any other tenant. */
+  tenant: TenantSlug.optional(),
+})
+export type PasskeyLogin = z.output<typeof PasskeyLogin>
 
 export const getChallenge = operation({
   id: 'getChallenge',
@@ -57,11 +81,18 @@ export const login = operation({
   aliases: ['/api/v1/public/login'],
   action: 'public',
   bindsTokens: true,
-  summary: 'Logs in an agent by its key, or a user by password.',
-  body: z.union([AgentLogin, UserLogin]),
+  summary: 'Logs in an agent by its key, or a user by password, a second factor beside it, or a passkey alone.',
+  body: z.union([AgentLogin, UserLogin, PasskeyLogin]),
   status: 200,
-  response: Tokens,
-  problems: ['invalid-credentials', 'replayed', 'identity-inactive'],
+  response: LoginTokens,
+  problems: [
+    'invalid-credentials',
+    'replayed',
+    'identity-inactive',
+    'second-factor-required',
+    'password-change-required',
+    'too-many-attempts',
+  ],
   example: { body: { email: 'admin@example.com', password: 'correct horse battery staple', tenant: 'default' } },
 })
 
@@ -91,6 +122,31 @@ export const logout = operation({
   example: {},
 })
 
+export const logoutAll = operation({
+  id: 'logoutAll',
+  method: 'POST',
+  path: '/api/v1/auth/logout-all',
+  action: 'self',
+  summary: 'Ends every session of the caller, everywhere, this one and its SDK tokens too; API keys stay.',
+  status: 200,
+  response: z.object({ ended: z.int() }),
+  problems: ['forbidden'],
+  example: {},
+})
+
+const ValidToken = z.object({
+  valid: z.literal(true),
+  identityId: IdentityIdSchema,
+  agentId: idSchema('agent').optional(),
+  userId: idSchema('user').optional(),
+  serviceId: idSchema('service').optional(),
+  tenantId: idSchema('tenant'),
+  sessionId: idSchema('session'),
+  /** The capability entries that the token is narrowed to; absent: all that the identity holds. */
+  scope: z.array(z.string()).optional(),
+  expiresAt: Instant,
+})
+
 export const validate = operation({
   id: 'validate',
   method: 'GET',
@@ -98,15 +154,20 @@ export const validate = operation({
   action: 'self',
   summary: 'Says whose token this is and how long it lasts; a token that is not valid is refused.',
   status: 200,
-  response: z.object({
-    valid: z.literal(true),
-    identityId: IdentityIdSchema,
-    agentId: idSchema('agent').optional(),
-    userId: idSchema('user').optional(),
-    tenantId: idSchema('tenant'),
-    sessionId: idSchema('session'),
-    expiresAt: Instant,
-  }),
+  response: ValidToken,
   problems: [],
   example: {},
+})
+
+export const validateToken = operation({
+  id: 'validateToken',
+  method: 'POST',
+  path: '/api/v1/auth/validate',
+  action: 'self',
+  summary: 'The same, or for a token in the body: one that is not valid here, or is bound to a key, is `valid: false`.',
+  body: z.strictObject({ token: z.string().max(8000).optional() }).default({}),
+  status: 200,
+  response: z.union([ValidToken, z.object({ valid: z.literal(false) })]),
+  problems: ['forbidden'],
+  example: { body: {} },
 })

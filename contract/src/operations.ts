@@ -1,23 +1,46 @@
+import * as accounts from './accounts.ts'
 import * as agents from './agents.ts'
+import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as auth from './auth.ts'
 import * as authorization from './authorization.ts'
+import * as clients from './clients.ts'
 import * as enrolmentTokens from './enrolment-tokens.ts'
+import * as factors from './factors.ts'
+import * as invitations from './invitations.ts'
+import * as mail from './mail.ts'
 import type { Operation } from './operation.ts'
 import * as policies from './policies.ts'
+import * as registrations from './registrations.ts'
+import * as sdkTokens from './sdk-tokens.ts'
+import * as services from './services.ts'
+import * as sessions from './sessions.ts'
 import * as setup from './setup.ts'
 import * as signingKeys from './signing-keys.ts'
 import * as system from './system.ts'
+import * as token from './token.ts'
+import * as users from './users.ts'
 
 /** The whole API by group, in the order of the documentation. */
 export const operationGroups: ReadonlyArray<{ readonly title: string; readonly operations: readonly Operation[] }> = [
   { title: 'Agents', operations: collect(agents) },
   { title: 'Authentication', operations: collect(auth) },
+  { title: 'Client credentials', operations: collect(token) },
+  { title: 'Services', operations: collect(services) },
+  { title: 'API keys', operations: collect(apiKeys) },
+  { title: 'Users', operations: [...collect(users), ...collect(accounts)] },
+  { title: 'Registrations', operations: collect(registrations) },
+  { title: 'Invitations', operations: collect(invitations) },
+  { title: 'Mail', operations: collect(mail) },
+  { title: 'Sessions', operations: collect(sessions) },
+  { title: 'SDK tokens', operations: collect(sdkTokens) },
+  { title: 'Second factors', operations: collect(factors) },
   { title: 'Authorization', operations: collect(authorization) },
   { title: 'Policies', operations: collect(policies) },
   { title: 'Audit', operations: collect(audit) },
   { title: 'Enrolment tokens', operations: collect(enrolmentTokens) },
   { title: 'Signing keys', operations: collect(signingKeys) },
+  { title: 'OAuth clients', operations: collect(clients) },
   { title: 'Setup', operations: collect(setup) },
   { title: 'System', operations: collect(system) },
 ]

@@ -1,12 +1,10 @@
 import { z } from 'zod'
 import { idSchema } from './ids.ts'
 import { operation } from './operation.ts'
+import { NewPassword } from './passwords.ts'
 import { Name } from './text.ts'
 
-/** Shortest password of a person (NIST SP 800-63B asks for 8; an administrator's gets more). */
-export const passwordCharactersMin = 12
-/** Longest password: bcrypt and Argon2 accept more, nobody types more. */
-export const passwordCharactersMax = 128
+export { passwordCharactersMax, passwordCharactersMin } from './passwords.ts'
 
 export const completeSetup = operation({
   id: 'completeSetup',
@@ -18,7 +16,7 @@ export const completeSetup = operation({
     token: z.string().max(100),
     email: z.email().max(254),
     name: Name.default('Administrator'),
-    password: z.string().min(passwordCharactersMin).max(passwordCharactersMax),
+    password: NewPassword,
   }),
   status: 200,
   response: z.object({
@@ -28,7 +26,7 @@ export const completeSetup = operation({
     /** What the new administrator should know. */
     notice: z.string(),
   }),
-  problems: ['invalid-token'],
+  problems: ['invalid-token', 'too-many-attempts'],
   example: {
     body: {
       token: 'uE8wmXQh7kq1ZBvS3nTt0cYfLJd5a2oRGyPHb9KxVis',

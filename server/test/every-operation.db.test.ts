@@ -1,11 +1,15 @@
 import { operations } from '@agent-iam/contract/operations'
 import type { Operation } from '@agent-iam/contract/operation'
 import { registerAgent } from '@agent-iam/contract/agents'
+import { validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
+import { createApiKey } from '@agent-iam/contract/api-keys'
 import { createPolicy } from '@agent-iam/contract/policies'
-import { listSigningKeys } from '@agent-iam/contract/signing-keys'
+import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
+import { addServiceKey, createService, createServiceSecret } from '@agent-iam/contract/services'
+import { importUsers } from '@agent-iam/contract/users'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSetup } from '../src/features/setup/service.ts'
 import { databases } from './databases.ts'
@@ -24,11 +28,13 @@ const publicOperations = [
   'healthReady',
   'healthStartup',
   'homePage',
+  'issueToken',
   'jwks',
   'login',
   'metrics',
   'openapi',
   'refresh',
+  'refreshSession',
   'setupPage',
   'tenantJwks',
 ]
@@ -62,7 +68,13 @@ interface Holdings {
   readonly policyId: string
   readonly enrolmentTokenId: string
   readonly decisionId: string
-  readonly keyId: string
+  readonly userId: string
+  readonly sessionId: string
+  readonly sdkTokenId: string
+  readonly serviceId: string
+  readonly secretId: string
+  readonly thumbprint: string
+  readonly apiKeyId: string
 }
 
 describe.each(databases)('every operation on %s', (_name, open) => {
@@ -96,7 +108,7 @@ describe.each(databases)('every operation on %s', (_name, open) => {
   )
 
   test.each(cases(closed))('%s refuses a token that is none', async (_id, operation) => {
-    for (const token of ['nonsense', 'enr_nonsense', 'e30.e30.e30']) {
+    for (const token of ['nonsense', 'enr_nonsense', 'aik_nonsense', 'e30.e30.e30']) {
       const from = `10.${++strangers}.1.1`
       const problem = await server.api.refuse(operation, { ...operation.example, token, from })
       expect(problem).toMatchObject({ status: 401, code: 'invalid-token' })
@@ -194,8 +206,21 @@ async function fill({ api }: TestServer, token: string): Promise<Holdings> {
   const { policyId } = await api.call(createPolicy, { ...createPolicy.example, token })
   const { enrolmentTokenId } = await api.call(createEnrolmentToken, { body: { name: 'a secret token' }, token })
   const { decisionId } = await api.call(check, { body: { resource: 'secret/place', action: 'read' }, token })
-  const keyId = (await api.call(listSigningKeys, { token })).signingKeys[0]?.keyId ?? ''
-  return { agentId, policyId, enrolmentTokenId, decisionId, keyId }
+  const { sessionId } = await api.call(validate, { token })
+  const { sdkTokenId } = await api.call(createSdkToken, { body: { device: 'a secret laptop' }, token })
+  const { users } = await api.call(importUsers, { ...importUsers.example, token })
+  const userId = users[0]?.userId ?? 'usr_'
+  const services = await fillServices(api, token)
+  return { ...services, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
+}
+
+async function fillServices(api: TestServer['api'], token: string) {
+  const { serviceId } = await api.call(createService, { body: { name: 'a secret service' }, token })
+  const params = { serviceId }
+  const { secretId } = await api.call(createServiceSecret, { params, token })
+  const { thumbprint } = await api.call(addServiceKey, { ...addServiceKey.example, params, token })
+  const { apiKeyId } = await api.call(createApiKey, { body: { name: 'a secret key' }, token })
+  return { serviceId, secretId, thumbprint, apiKeyId }
 }
 
 const absentHoldings: Holdings = {
@@ -203,7 +228,13 @@ const absentHoldings: Holdings = {
   policyId: `pol_${'0'.repeat(32)}`,
   enrolmentTokenId: `ent_${'0'.repeat(32)}`,
   decisionId: `dec_${'0'.repeat(32)}`,
-  keyId: `key_${'0'.repeat(32)}`,
+  userId: `usr_${'0'.repeat(32)}`,
+  sessionId: `ses_${'0'.repeat(32)}`,
+  sdkTokenId: `sdk_${'0'.repeat(32)}`,
+  serviceId: `svc_${'0'.repeat(32)}`,
+  secretId: `sec_${'0'.repeat(32)}`,
+  thumbprint: '0'.repeat(43),
+  apiKeyId: `apk_${'0'.repeat(32)}`,
 }
 
 /** The example with ids of things that are there. */

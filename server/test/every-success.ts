@@ -9,6 +9,9 @@ import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
+import { callEveryServiceOperation } from './every-service.ts'
+import { callEverySessionOperation } from './every-session.ts'
+import { callEveryUserOperation } from './every-user.ts'
 import { email, password, type TestServer } from './test-server.ts'
 
 /** Every operation once, each accepted: as an administrator, an enrolling machine, an agent and a stranger would. */
@@ -25,6 +28,7 @@ export async function callEveryOperation({
   const { accessToken: token, refreshToken } = await api.call(auth.login, { body: { email, password } })
   await api.call(auth.refresh, { body: { refreshToken } })
   await manageAgents(server, token)
+  await callEveryUserOperation(server, token)
   await enrolAndAct(server, token)
   await api.call(audit.listAuditEvents, { ...audit.listAuditEvents.example, token })
   await api.call(audit.listAuditLeaves, { ...audit.listAuditLeaves.example, token })
@@ -32,6 +36,8 @@ export async function callEveryOperation({
   await turnKeys(server, token)
   await api.call(auth.validate, { token })
   await api.call(auth.logout, { token })
+  await callEveryServiceOperation(server, await server.admin())
+  await callEverySessionOperation(server, await server.admin())
 }
 
 async function visitPages({ api, app }: TestServer): Promise<void> {

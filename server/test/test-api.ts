@@ -35,6 +35,7 @@ export type Refusal = z.infer<typeof ProblemDocument>
 /** The API of a server without a socket. Whatever it refuses must be a problem that the operation declares. */
 export class TestApi {
   readonly #app: App
+  #logins = 0
   /** Told of every call that succeeded. */
   onCall: (operation: Operation) => void = () => undefined
 
@@ -66,9 +67,17 @@ export class TestApi {
     const url = pathOf(operation.path, texts(params)) + (search === '' ? '' : `?${search}`)
     const isText = typeof body === 'string'
     const payload = body === undefined || isText ? body : JSON.stringify(body)
-    const answer = await this.raw({ method: operation.method, url, ...(payload !== undefined && { payload }) }, rest)
+    const sent = { method: operation.method, url, ...(payload !== undefined && { payload }) }
+    const answer = await this.raw(sent, { from: this.#addressFor(operation), ...rest })
     if (answer.status >= 400) requireDeclared(operation, answer)
     return answer
+  }
+
+  /** Logins are limited by address: each comes from one of its own, unless a test says where from. */
+  #addressFor({ id }: Operation): string {
+    if (id !== 'login') return '127.0.0.1'
+    const n = ++this.#logins
+    return `127.1.${Math.floor(n / 250)}.${(n % 250) + 1}`
   }
 
   async raw(

@@ -5,7 +5,7 @@ import { type TenantId, type UserId } from '@agent-iam/contract/ids'
 import { createApp, type App, type World } from '../src/app.ts'
 import { assignRole } from '../src/features/capabilities/service.ts'
 import type { Role } from '../src/features/capabilities/model.ts'
-import { hashPassword, upsertPassword } from '../src/features/credentials/service.ts'
+import { hashPassword, setPassword } from '../src/features/credentials/service.ts'
 import { insertUser } from '../src/features/identities/service.ts'
 import { createSigningKeys } from '../src/features/keys/service.ts'
 import { openSetup } from '../src/features/setup/service.ts'
@@ -67,7 +67,7 @@ export class TestServer {
     const hash = await (this.#passwordHash ??= hashPassword(password))
     await inTransaction(ctx, async (tx) => {
       await insertUser(tx, { id, name: id, email: address, status: 'active', createdAt: tx.clock.now() })
-      await upsertPassword(tx, id, hash)
+      await setPassword(tx, id, hash)
       if (role) await assignRole(tx, id, role)
     })
     const { accessToken } = await this.api.call(login, { body: { email: address, password, tenant: tenant.slug } })

@@ -12,6 +12,8 @@ interface ProblemOptions {
   readonly errors?: readonly FieldFault[]
   /** For the audit log: the policies that denied. */
   readonly policyIds?: readonly string[]
+  /** When to try again: the header `Retry-After`. */
+  readonly retryAfterSeconds?: number
 }
 
 /**
@@ -24,6 +26,7 @@ export class Problem extends Error {
   readonly detail: string
   readonly errors: readonly FieldFault[]
   readonly policyIds: readonly string[]
+  readonly retryAfterSeconds: number | undefined
 
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -31,6 +34,7 @@ export class Problem extends Error {
     this.detail = detail
     this.errors = options.errors ?? []
     this.policyIds = options.policyIds ?? []
+    this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
 

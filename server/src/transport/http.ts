@@ -211,7 +211,8 @@ async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operat
   }
   if (document.status === 401) reply.header('www-authenticate', challengesOf(ctx, problem))
   if (problem.code === 'use-dpop-nonce' || isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
-  if (document.status === 503) reply.header('retry-after', '1')
+  const retryAfterSeconds = problem.retryAfterSeconds ?? (document.status === 503 ? 1 : undefined)
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', `${retryAfterSeconds}`)
   return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
 }
 

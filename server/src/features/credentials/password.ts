@@ -1,26 +1,64 @@
 import { hash, verify } from '@node-rs/argon2'
-import { Problem } from '../../platform/problem.ts'
+import { parseOptions, verify as verifyBcrypt } from '@node-rs/bcrypt'
+import { Turns } from './turns.ts'
 
 /** OWASP's parameters for Argon2id (the library's default kind): 19 MiB, two passes, one lane. */
 const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
+/** How a hash by them begins (PHC string). */
+const present = '$argon2id$v=19$m=19456,t=2,p=1$'
 
 /** Hashing at once: more would take the cores from everything else. */
 const hashingMax = 2
 /** Waiting to be hashed: about a second's work; beyond, a flood is turned away. */
 const waitingMax = 64
 
-let hashing = 0
-const waiting: Array<() => void> = []
+const turns = new Turns(hashingMax, waitingMax)
 
 /** The PHC string of a password. */
 export async function hashPassword(password: string): Promise<string> {
-  return inTurn(() => hash(password, parameters))
+  return turns.take(() => hash(normal(password), parameters))
 }
 
-/** Compares in constant time; without a stored hash it takes the same time and says no. */
-export async function verifyPassword(stored: string | undefined, password: string): Promise<boolean> {
-  const matches = await inTurn(async () => verify(stored ?? (await dummyHash()), password))
-  return matches && stored !== undefined
+/**
+ * Compares in constant time; without a stored hash it takes the same time and says no. With an imported hash of anyone
+ * as `decoy`, a hash of ours, an imported one and none take the same time too.
+ */
+export async function verifyPassword(stored: string | undefined, password: string, decoy?: string): Promise<boolean> {
+  const imported = stored !== undefined && isImported(stored) ? stored : undefined
+  const ours = imported === undefined ? stored : undefined
+  return turns.take(async () => {
+    const matchesOurs = await verify(ours ?? (await dummyHash()), normal(password))
+    const slow = imported ?? decoy
+    const matchesImported = slow !== undefined && (await verifyBcrypt(password, slow))
+    return imported === undefined ? matchesOurs && ours !== undefined : matchesImported
+  })
+}
+
+/** bcrypt reads no further: of a longer password, what follows was never proved. */
+const bcryptBytesMax = 72
+
+/** Whether a password that was just proved should be hashed anew: by the present parameters, not those of its time. */
+export function needsRehash(stored: string, password: string): boolean {
+  if (isImported(stored)) return Buffer.byteLength(password) <= bcryptBytesMax
+  return !stored.startsWith(present)
+}
+
+/** Above it a single login would take the core for seconds; OWASP asks for 10. */
+const bcryptCostMax = 14
+const bcryptHash = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/
+
+/** Whether a hash is one that may be imported: bcrypt, well-formed, and not so costly that logins would suffer. */
+export function isImportable(text: string): boolean {
+  return bcryptHash.test(text) && parseOptions(text).cost <= bcryptCostMax
+}
+
+function isImported(stored: string): boolean {
+  return stored.startsWith('$2')
+}
+
+/** The same letters are typed differently on different machines. */
+function normal(password: string): string {
+  return password.normalize('NFC')
 }
 
 let dummy: Promise<string> | undefined
@@ -29,18 +67,4 @@ let dummy: Promise<string> | undefined
 function dummyHash(): Promise<string> {
   dummy ??= hash('no password has this hash', parameters)
   return dummy
-}
-
-async function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-  if (waiting.length >= waitingMax) throw new Problem('unavailable', 'too many logins at once; try again in a second')
-  if (hashing >= hashingMax) await new Promise<void>((resolve) => waiting.push(resolve))
-  else hashing++
-  try {
-    return await work()
-  } finally {
-    // A turn is handed on without being given up, so nobody slips in between.
-    const next = waiting.shift()
-    if (next) next()
-    else hashing--
-  }
 }

@@ -24,16 +24,32 @@ import {
   updateEnrolmentToken,
 } from './store.ts'
 
+export { findAgentKeys, insertAgentKey, insertNonce, revokeAgentKeys, revokeEnrolmentTokensNamed } from './store.ts'
 export {
-  findAgentKeys,
-  findPasswordHash,
-  insertAgentKey,
-  insertNonce,
-  revokeAgentKeys,
-  revokeEnrolmentTokensNamed,
-  upsertPassword,
-} from './store.ts'
-export { hashPassword, verifyPassword } from './password.ts'
+  findImportedHash,
+  findPassword,
+  findPasswordForUpdate,
+  setPassword,
+  updatePasswordHash,
+  type StoredPassword,
+} from './store/passwords.ts'
+export { hashPassword, isImportable, needsRehash, verifyPassword } from './password.ts'
+export { preparePassword, type PasswordOwner } from './password-policy.ts'
+export { assertionPurpose, readAssertion } from './assertion.ts'
+export { makeDeviceToken, readDeviceToken } from './known-device.ts'
+export {
+  attemptFailed,
+  attemptNotMade,
+  attemptProved,
+  guardAttempt,
+  limitSender,
+  loginAccount,
+  releaseUser,
+  type Attempt,
+  type AttemptPurpose,
+  type CountedAttempt,
+  type SentPurpose,
+} from './attempts.ts'
 
 /** Reads a public key in any of the accepted spellings; `invalid-request` says what is wrong with it. */
 export function readAgentKey(publicKey: string | Record<string, unknown>): AgentKey {

@@ -1,4 +1,4 @@
-import type { AgentId, EnrolmentTokenId, IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
+import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
 import { sql, type Selectable } from 'kysely'
 import { addSeconds } from '../../platform/clock.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
@@ -16,7 +16,6 @@ declare module '../../platform/database.ts' {
       status: 'active' | 'revoked'
       created_at: Date
     }
-    passwords: { tenant_id: string; identity_id: string; hash: string; changed_at: Date }
     enrolment_tokens: {
       tenant_id: string
       id: string
@@ -76,25 +75,6 @@ export async function revokeAgentKeys(tx: Transaction, agentIds: readonly AgentI
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', '=', sql<string>`any(${agentIds.map(toUuid)}::uuid[])`)
     .execute()
-}
-
-export async function upsertPassword(tx: Transaction, userId: UserId, hash: string): Promise<void> {
-  const changed = { hash, changed_at: tx.clock.now() }
-  await tx.db
-    .insertInto('passwords')
-    .values({ tenant_id: toUuid(tx.caller.tenantId), identity_id: toUuid(userId), ...changed })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id']).doUpdateSet(changed))
-    .execute()
-}
-
-export async function findPasswordHash(tx: Transaction, userId: UserId): Promise<string | undefined> {
-  const row = await tx.db
-    .selectFrom('passwords')
-    .select('hash')
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('identity_id', '=', toUuid(userId))
-    .executeTakeFirst()
-  return row?.hash
 }
 
 /** Nonces are kept longer than they are good for: the clocks of two instances may differ. */

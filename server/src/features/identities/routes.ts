@@ -1,5 +1,6 @@
 import * as contract from '@agent-iam/contract/agents'
 import { revokeEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
+import * as users from '@agent-iam/contract/users'
 import { route } from '../../platform/route.ts'
 import { toWire as tokenToWire } from '../credentials/model.ts'
 import { riskLevelOf } from './model.ts'
@@ -7,11 +8,13 @@ import {
   deleteAgent,
   endEnrolment,
   getAgent,
+  importUsers,
   pageAgents,
   reactivateAgent,
   registerAgent,
   setAgentTrust,
   suspendAgent,
+  unlockUser,
   updateAgent,
   type AgentView,
 } from './service.ts'
@@ -45,6 +48,8 @@ export const identityRoutes = [
     const { token, revokedAgents } = await endEnrolment(ctx, params.enrolmentTokenId, query.agents)
     return { enrolmentToken: tokenToWire(token), revokedAgents }
   }),
+  route(users.importUsers, async (ctx, { body }) => ({ users: await importUsers(ctx, body.users) })),
+  route(users.unlockUser, async (ctx, { params: { userId } }) => ({ userId, wasLocked: await unlockUser(ctx, userId) })),
 ]
 
 function toWire({ agent, grants, keyThumbprint }: AgentView): contract.Agent {

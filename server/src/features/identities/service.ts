@@ -30,10 +30,13 @@ import {
   type AgentFilter,
 } from './store.ts'
 
+export { importUsers } from './import-users.ts'
 export { registerAgent } from './register.ts'
+export { unlockUser } from './unlock-user.ts'
 export {
   findAgent,
   findAgentForUpdate,
+  findUser,
   findUserByEmail,
   insertUser,
   listUsers,

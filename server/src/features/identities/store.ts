@@ -1,5 +1,5 @@
 import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
-import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
+import type { AgentId, EnrolmentTokenId, IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
 import { sql, type Selectable } from 'kysely'
 import { skeleton } from '../../lib/confusable.ts'
@@ -154,8 +154,9 @@ export async function findIdentityTenant(tx: Transaction, id: IdentityId): Promi
   return found ? fromUuid('tenant', found) : undefined
 }
 
-export async function insertUser(tx: Transaction, user: User): Promise<void> {
-  await tx.db
+/** Returns false when another user of the tenant has the e-mail address: the unique index decides. */
+export async function insertUser(tx: Transaction, user: User): Promise<boolean> {
+  const inserted = await tx.db
     .insertInto('identities')
     .values({
       ...emptyRow(tx, 'system'),
@@ -173,7 +174,10 @@ export async function insertUser(tx: Transaction, user: User): Promise<void> {
       created_at: user.createdAt,
       updated_at: user.createdAt,
     })
-    .execute()
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return inserted !== undefined
 }
 
 /** Returns false when another user of the tenant has the e-mail address. */
@@ -190,6 +194,11 @@ export async function updateUser(tx: Transaction, user: User): Promise<boolean> 
     if (sqlState(error) === uniqueViolation) return false
     throw error
   }
+}
+
+export async function findUser(tx: Transaction, id: UserId): Promise<User | undefined> {
+  const row = await users(tx).where('id', '=', toUuid(id)).where('status', '<>', 'deleted').executeTakeFirst()
+  return row && toUser(row)
 }
 
 export async function findUserByEmail(tx: Transaction, email: string): Promise<User | undefined> {

@@ -1,35 +1,58 @@
 import * as contract from '@agent-iam/contract/auth'
+import type { Caller } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { route } from '../../platform/route.ts'
 import type { TokenPair } from '../tokens/service.ts'
-import { challengeFor, loginAgent, loginUser, logout, refreshSession, requireSession } from './service.ts'
+import { logoutEverywhere } from './manage.ts'
+import {
+  challengeFor,
+  loginAgent,
+  loginByPasskey,
+  loginUser,
+  logout,
+  refreshSession,
+  requireSession,
+} from './service.ts'
+import { findPresented } from './validate.ts'
 
 export const sessionRoutes = [
   route(contract.getChallenge, async (ctx, { params }) => {
     const { challenge, expiresAt } = await challengeFor(ctx, params.agentId)
     return { challenge, expiresAt: expiresAt.toISOString() }
   }),
-  route(contract.login, async (ctx, { body }) =>
-    toWire('agentId' in body ? await loginAgent(ctx, body) : await loginUser(ctx, body)),
-  ),
+  route(contract.login, async (ctx, { body }) => {
+    if ('agentId' in body) return toWire(await loginAgent(ctx, body))
+    if ('passkey' in body) return toWire(await loginByPasskey(ctx, body))
+    const { deviceToken, scope, ...tokens } = await loginUser(ctx, body)
+    return { ...toWire(tokens), deviceToken, ...(scope && { scope: [...scope] }) }
+  }),
   route(contract.refresh, async (ctx, { body }) => toWire(await refreshSession(ctx, body.refreshToken))),
   route(contract.logout, async (ctx) => {
     const { sessionId, endedAt } = await logout(ctx)
     return { sessionId, endedAt: endedAt.toISOString() }
   }),
-  route(contract.validate, (ctx) => {
-    const { identityId, tenantId, sessionId, expiresAt } = requireSession(ctx.caller)
-    return Promise.resolve({
-      valid: true as const,
-      identityId,
-      ...(isId('agent', identityId) && { agentId: identityId }),
-      ...(isId('user', identityId) && { userId: identityId }),
-      tenantId,
-      sessionId,
-      expiresAt: expiresAt.toISOString(),
-    })
+  route(contract.logoutAll, async (ctx) => ({ ended: await logoutEverywhere(ctx) })),
+  route(contract.validate, (ctx) => Promise.resolve(describe(requireSession(ctx.caller)))),
+  route(contract.validateToken, async (ctx, { body: { token } }) => {
+    const self = requireSession(ctx.caller)
+    const shown = token === undefined ? self : await findPresented(ctx, token)
+    return shown ? describe(shown) : { valid: false as const }
   }),
 ]
+
+function describe({ identityId, tenantId, sessionId, scope, expiresAt }: Caller & { kind: 'identity' }) {
+  return {
+    valid: true as const,
+    identityId,
+    ...(isId('agent', identityId) && { agentId: identityId }),
+    ...(isId('user', identityId) && { userId: identityId }),
+    ...(isId('service', identityId) && { serviceId: identityId }),
+    tenantId,
+    sessionId,
+    ...(scope && { scope: [...scope] }),
+    expiresAt: expiresAt.toISOString(),
+  }
+}
 
 function toWire(tokens: TokenPair): contract.Tokens {
   return { ...tokens }

@@ -3,17 +3,13 @@
  * a wrong proof take the same steps and are told in the same words. Ending a session is exact: each use of a token asks
  * the primary whether its session lives.
  */
-import type { UserLogin } from '@agent-iam/contract/auth'
-import { platformTenantId, type SessionId, type UserId } from '@agent-iam/contract/ids'
+import type { SessionId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { asCaller, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { findPasswordHash, verifyPassword } from '../credentials/service.ts'
-import { findUserByEmail } from '../identities/service.ts'
-import { findTenantId } from '../tenants/service.ts'
 import { refreshGraceSeconds } from '../tokens/model.ts'
 import {
   findRefreshTokenForUpdate,
@@ -25,39 +21,19 @@ import {
   type Grant,
   type TokenPair,
 } from '../tokens/service.ts'
-import { notProved } from './agent-login.ts'
-import { requireActive, requireLive } from './model.ts'
-import { boundKey, requireOrBind, requirePossession } from './possession.ts'
-import { startSession } from './start.ts'
-import { bindSession, endSession, findSession, findSessionForUpdate } from './store.ts'
+import { endWithDescendants } from './ending.ts'
+import { requireLive, sdkTokenMethod } from './model.ts'
+import { requireOrBind, requirePossession } from './possession.ts'
+import { bindSession, countUse, findSession, findSessionForUpdate, touchSession } from './store.ts'
 
 export { challengeFor, loginAgent } from './agent-login.ts'
-export { endSessionsOf } from './ending.ts'
-
-/** Logs in a person. Hashing happens outside the transaction: it takes long, and needs no connection. */
-export async function loginUser(ctx: Context, { email, password, tenant }: UserLogin): Promise<TokenPair> {
-  // An unknown tenant is looked for in the platform's, where nobody has the address, and costs the same.
-  const found = await findTenantId(ctx, tenant)
-  const inTenant = asCaller(ctx, { ...ctx.caller, tenantId: found ?? platformTenantId })
-  const known = await inTransaction(inTenant, async (tx) => {
-    const user = await findUserByEmail(tx, email.toLowerCase())
-    // Nobody's password is looked for as well: an unknown address must cost what a known one does.
-    return { user, hash: await findPasswordHash(tx, user?.id ?? nobody) }
-  })
-  const isProved = await verifyPassword(known.hash, password)
-  if (!found || !known.user || !isProved) throw notProved()
-  const { id } = known.user
-  const granted = await inTransaction(inTenant, async (tx) => {
-    const user = await findUserByEmail(tx, email.toLowerCase())
-    if (user?.id !== id) throw notProved()
-    requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
-    return startSession(tx, user.id, { method: 'password', confirmation: await boundKey(tx) })
-  })
-  return signTokens(ctx, granted)
-}
-
-/** The id of no user. */
-const nobody: UserId = `usr_${'0'.repeat(32)}`
+export { admitUser, loginUser, proveUser, type ProvedUser } from './user-login.ts'
+export { endSessionsOf, endWithDescendants, recordEnd } from './ending.ts'
+export { boundKey } from './possession.ts'
+export { loginByPasskey } from './passkey-login.ts'
+export { openSession, startSession, type SessionStart } from './start.ts'
+export { endSession, findSession } from './store.ts'
+export { endSessionsInBulk, shortenSession } from './store/bulk-ending.ts'
 
 /** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
 export async function callerOfAccessToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
@@ -70,6 +46,7 @@ export async function callerOfAccessToken(ctx: Context, token: string): Promise<
     requireLive(found.session, found.identity, tx.clock.now())
     const { identityId, method, scope, confirmation } = found.session
     await requirePossession(tx, confirmation, token)
+    if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
     const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
     const { address, certificateThumbprint } = ctx.caller
     return [
@@ -82,13 +59,19 @@ export async function callerOfAccessToken(ctx: Context, token: string): Promise<
   return caller
 }
 
-/** Trades a refresh token for its successor. One used before ends the session, but for the grace. */
-export async function refreshSession(ctx: Context, refreshToken: string): Promise<TokenPair> {
+/** The use of an SDK token is told to the minute: not every request is to write. */
+const useNotedSeconds = 60
+
+/**
+ * Trades a refresh token for its successor. One used before ends the session, but for the grace. Where a session is
+ * named, a token of any other is not valid, and is not spent.
+ */
+export async function refreshSession(ctx: Context, refreshToken: string, named?: SessionId): Promise<TokenPair> {
   const digest = sha256(refreshToken)
   const tenantId = await inTransaction(ctx, (tx) => findRefreshTokenTenant(tx, digest))
   if (!tenantId) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
   const outcome = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), (tx) =>
-    succeed(tx, refreshToken, digest),
+    succeed(tx, refreshToken, digest, named),
   )
   // Thrown here, not inside: a thrown Problem would roll back the end of the session.
   if (outcome === 'reused')
@@ -96,20 +79,34 @@ export async function refreshSession(ctx: Context, refreshToken: string): Promis
   return signTokens(ctx, outcome)
 }
 
-async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): Promise<Grant | 'reused'> {
+async function succeed(
+  tx: Transaction,
+  refreshToken: string,
+  digest: Buffer,
+  named: SessionId | undefined,
+): Promise<Grant | 'reused'> {
   const token = await findRefreshTokenForUpdate(tx, digest)
   const found = token && (await findSessionForUpdate(tx, token.sessionId))
-  if (!token || !found) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
+  if (!token || !found || (named && named !== token.sessionId))
+    throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
   const { session, identity } = found
   requireLive(session, identity, tx.clock.now())
   const confirmation = await requireOrBind(tx, session.confirmation)
   if (confirmation && !session.confirmation) await bindSession(tx, session.id, confirmation)
   if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) {
-    await endSession(tx, session.id, 'refresh token reused')
-    recordEvent(tx, { ...ended(session.id), type: 'session.reuse-detected', data: { identityId: session.identityId } })
+    await endWithDescendants(tx, session, 'refresh token reused')
+    recordEvent(tx, {
+      type: 'session.reuse-detected',
+      resource: `agent-iam/sessions/${session.id}`,
+      data: { identityId: session.identityId },
+      narrows: true,
+    })
     return 'reused'
   }
-  if (!token.usedAt) await markRefreshTokenUsed(tx, digest)
+  if (!token.usedAt) {
+    await markRefreshTokenUsed(tx, digest)
+    await countUse(tx, session.id)
+  }
   recordEvent(tx, {
     type: 'session.refreshed',
     actor: session.identityId,
@@ -127,13 +124,12 @@ async function succeed(tx: Transaction, refreshToken: string, digest: Buffer): P
   }
 }
 
-/** Ends the caller's own session, and with it every token of it. */
+/** Ends the caller's own session, and with it every token of it and what was begun with those. */
 export async function logout(ctx: Context): Promise<{ sessionId: SessionId; endedAt: Date }> {
-  const { sessionId } = requireSession(ctx.caller)
+  const { sessionId, identityId } = requireSession(ctx.caller)
   return inTransaction(ctx, async (tx) => {
-    if (!(await endSession(tx, sessionId, 'logout')))
+    if (!(await endWithDescendants(tx, { id: sessionId, identityId }, 'logout')))
       throw new Problem('token-revoked', 'the session has ended already')
-    recordEvent(tx, ended(sessionId))
     return { sessionId, endedAt: tx.clock.now() }
   })
 }
@@ -142,8 +138,4 @@ export async function logout(ctx: Context): Promise<{ sessionId: SessionId; ende
 export function requireSession(caller: Caller): Caller & { kind: 'identity' } {
   if (caller.kind === 'identity') return caller
   throw new Problem('forbidden', 'an enrolment token only registers agents; log in with the agent’s key')
-}
-
-function ended(sessionId: SessionId) {
-  return { type: 'session.ended' as const, resource: `agent-iam/sessions/${sessionId}`, narrows: true }
 }

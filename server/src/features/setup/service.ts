@@ -2,13 +2,12 @@
  * The first start (DESIGN D15): tenants, keys and an administrator who sets a password through a link that is good once
  * and for an hour. Administration always needs a person's login; the embedded server leaves an enrolment token only.
  */
-import { passwordCharactersMin } from '@agent-iam/contract/setup'
 import { platformTenantId, type TenantId, type UserId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { hashPassword, upsertPassword } from '../credentials/service.ts'
+import { limitSender, preparePassword, setPassword } from '../credentials/service.ts'
 import { updateUser } from '../identities/service.ts'
 import { defaultTenantSlug, platformTenantSlug } from '../tenants/model.ts'
 import { findAdministrator, inTenant } from './first-start.ts'
@@ -30,10 +29,11 @@ export interface Account {
 
 /** Makes the link's bearer the administrator of the default tenant and, for now, of the platform's. */
 export async function completeSetup(ctx: Context, token: string, administrator: Administrator): Promise<Account[]> {
-  requirePassword(administrator)
   const defaultTenantId = ctx.keys.tenantOf(ctx.keys.publicUrl)
   if (!defaultTenantId) throw new Error('there is no default tenant')
-  const hash = await hashPassword(administrator.password)
+  await limitSender(ctx, 'setup')
+  const { password, ...owner } = administrator
+  const hash = await preparePassword(ctx, password, { ...owner, field: 'password' })
   // The link is spent first: should we fail after that, the next start makes another, and nobody can use this one again.
   await spendLink(inTenant(ctx, platformTenantId), token)
   // The platform's office comes last: while it is vacant, a start makes another link for what a crash left undone.
@@ -67,7 +67,7 @@ async function takeOffice(
     if (!(await lockPendingUser(tx, user.id))) return undefined
     const isUpdated = await updateUser(tx, { ...user, name, email: email.toLowerCase(), status: 'active' })
     if (!isUpdated) throw new Problem('already-exists', 'another user has this e-mail address')
-    await upsertPassword(tx, user.id, hash)
+    await setPassword(tx, user.id, hash)
     recordEvent(tx, {
       type: 'setup.completed',
       actor: user.id,
@@ -76,14 +76,4 @@ async function takeOffice(
     })
     return { userId: user.id, tenant: slug, role: 'admin' }
   })
-}
-
-/** A password that is the address, or one character many times, is as good as none. */
-function requirePassword({ email, password }: Administrator): void {
-  const distinct = new Set(password).size
-  const [local = ''] = email.toLowerCase().split('@')
-  const isPersonal = local.length > 3 && password.toLowerCase().includes(local)
-  if (distinct >= passwordCharactersMin / 2 && !isPersonal) return
-  const message = 'is too easy to guess: use a passphrase without your address in it'
-  throw new Problem('invalid-request', `password: ${message}`, { errors: [{ field: 'password', message }] })
 }

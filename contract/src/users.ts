@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { idSchema } from './ids.ts'
+import { operation } from './operation.ts'
+import { Name } from './text.ts'
+
+/** The built-in roles of people. */
+export const RoleName = z.enum(['admin', 'manager', 'member', 'viewer'])
+export type RoleName = z.infer<typeof RoleName>
+
+/** Most users that one request brings: its work is one transaction. */
+const importedMax = 100
+
+const ImportedUser = z.strictObject({
+  email: z.email().max(254),
+  name: Name,
+  /** bcrypt, as `$2b$12$…`; the first good login puts an Argon2id hash in its place. */
+  passwordHash: z.string().max(100),
+  roles: z.array(RoleName).max(4).default([]),
+})
+export type ImportedUser = z.output<typeof ImportedUser>
+
+export const importUsers = operation({
+  id: 'importUsers',
+  method: 'POST',
+  path: '/api/v1/users/import',
+  action: 'users:import',
+  summary:
+    'Brings users from elsewhere with their bcrypt hashes, all or none; each logs in with the password they have.',
+  body: z.strictObject({ users: z.array(ImportedUser).min(1).max(importedMax) }),
+  status: 201,
+  response: z.object({ users: z.array(z.object({ userId: idSchema('user'), email: z.string() })) }),
+  problems: ['forbidden', 'capability-exceeded', 'already-exists'],
+  example: {
+    body: {
+      users: [
+        {
+          email: 'ada@example.com',
+          name: 'Ada',
+          passwordHash: '$2b$10$J8HZZjYGwXSqJ7dTz3zVTO4o3iNpOHPzRO4XFJYPUtUXbLtFUWJfS',
+          roles: ['member'],
+        },
+      ],
+    },
+  },
+})
+
+export const unlockUser = operation({
+  id: 'unlockUser',
+  method: 'POST',
+  path: '/api/v1/users/:userId/unlock',
+  action: 'users:unlock',
+  summary: 'Forgets the failed attempts at a user’s password and second factor, so that they may try again at once.',
+  params: z.strictObject({ userId: idSchema('user') }),
+  status: 200,
+  response: z.object({
+    userId: idSchema('user'),
+    /** Whether there were any. */
+    wasLocked: z.boolean(),
+  }),
+  problems: ['forbidden', 'not-found'],
+  example: { params: { userId: 'usr_0198c5a1f3e07b2c8d4e6f708192a3b4' } },
+})

@@ -1,0 +1,155 @@
+/**
+ * Guessing is bounded: whoever tries a password or a code is counted before the try is looked at, in the database, so that a
+ * restart, another instance or many tries at once give nobody more of them. What does not exist is counted and refused
+ * like what does.
+ *
+ * Five failures close an account for a quarter of an hour to the address they came from. From everywhere together an
+ * account takes fifty in an hour, then one a minute; a device that logged in before is counted by itself, so a stranger
+ * keeps nobody out of their own account for good.
+ */
+import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
+import { addressNetwork } from '../../platform/address-network.ts'
+import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { hmacSha256 } from '../../platform/digest.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordAlone } from '../audit/service.ts'
+import {
+  countAttempt,
+  deleteAttempts,
+  deleteAttemptsAt,
+  sweepAttempts,
+  uncountAttempt,
+  type AttemptKey,
+  type AttemptLimit,
+} from './store/attempts.ts'
+
+/** Attempts from one address, whatever they name: more than a person needs, and far less than guessing does. */
+export const addressLimit: AttemptLimit = { max: 10, windowSeconds: 60 }
+/** Failures that close something for a while. */
+const failureLimit: AttemptLimit = { max: 5, windowSeconds: 900, locks: true }
+/** Failures that an account takes from all addresses together. */
+const accountLimit: AttemptLimit = { max: 50, windowSeconds: 3600 }
+/** What it takes once those are spent. */
+const slowLimit: AttemptLimit = { max: 1, windowSeconds: 60 }
+
+/** What is being proved. A second factor is guessed only by who has the password, so it is closed to every address. */
+export type AttemptPurpose = 'password' | 'second-factor'
+
+export interface Attempt {
+  readonly purpose: AttemptPurpose
+  /** Names whose proof it is, known or not: `loginAccount` for a password, the user's id for what comes after. */
+  readonly account: string
+  /** The known device that it comes from, as `readDeviceToken` tells. */
+  readonly device?: string | undefined
+}
+
+/** An attempt that was counted. Once it is made, say how it ended: `attemptProved` or `attemptFailed`. */
+export interface CountedAttempt extends Attempt {
+  readonly place: AttemptKey
+  /** Where the account's attempts from everywhere are counted; undefined when this one was not. */
+  readonly everywhere: AttemptKey | undefined
+  /** Whether it was the last one allowed. */
+  readonly isLast: boolean
+}
+
+/** How attempts at a password name the account: by its tenant, or what was given for one, and as people do, since it need not exist. */
+export function loginAccount(tenant: string, email: string): string {
+  return `${tenant} ${email.toLowerCase()}`
+}
+
+/**
+ * Counts an attempt that is about to be made, from the caller's address; throws `too-many-attempts` instead of letting
+ * it be made. Not to be called inside a transaction: the count stands, whatever becomes of the attempt.
+ */
+export async function guardAttempt(ctx: Context, attempt: Attempt): Promise<CountedAttempt> {
+  return inTransaction(ctx, async (tx) => {
+    const account = keyedDigest(tx, 'account', attempt.account)
+    const place = { account, place: keyedDigest(tx, attempt.purpose, placeOf(tx, attempt)) }
+    const count = requireCounted(tx, await countAttempt(tx, place, failureLimit))
+    const isThrottled = attempt.purpose === 'password' && attempt.device === undefined
+    const everywhere = isThrottled ? await countEverywhere(tx, account) : undefined
+    await sweepAttempts(tx)
+    return { ...attempt, place, everywhere, isLast: count >= failureLimit.max }
+  })
+}
+
+function placeOf(tx: Transaction, { purpose, device }: Attempt): string {
+  if (purpose === 'second-factor') return 'anywhere'
+  return device === undefined ? `address ${addressNetwork(tx.caller.address)}` : `device ${device}`
+}
+
+async function countEverywhere(tx: Transaction, account: Buffer): Promise<AttemptKey> {
+  const everywhere = { account, place: keyedDigest(tx, 'password', 'everywhere') }
+  const counted = await countAttempt(tx, everywhere, accountLimit)
+  if ('count' in counted) return everywhere
+  const slow = { account, place: keyedDigest(tx, 'password', 'everywhere, slowly') }
+  requireCounted(tx, await countAttempt(tx, slow, slowLimit))
+  return slow
+}
+
+/** The attempt was no guess: what failed before it from there is forgotten, and it does not count itself. */
+export async function attemptProved(ctx: Context, { place, everywhere }: CountedAttempt): Promise<void> {
+  await inTransaction(ctx, async (tx) => {
+    await deleteAttempts(tx, place)
+    if (everywhere) await uncountAttempt(tx, everywhere)
+  })
+}
+
+/** The attempt was not made after all, such as for a full queue. */
+export async function attemptNotMade(ctx: Context, { place, everywhere }: CountedAttempt): Promise<void> {
+  await inTransaction(ctx, async (tx) => {
+    await uncountAttempt(tx, place)
+    if (everywhere) await uncountAttempt(tx, everywhere)
+  })
+}
+
+/** It counts already; the one that closes the account to where it came from is told to the log. */
+export async function attemptFailed(ctx: Context, { isLast, purpose, account }: CountedAttempt): Promise<void> {
+  if (!isLast) return
+  await recordAlone(ctx, {
+    type: 'login.locked',
+    data: { purpose, seconds: failureLimit.windowSeconds },
+    personal: { subject: 'month', fields: { account, address: ctx.caller.address } },
+  })
+}
+
+/** What is counted by sender alone, each with counts of its own. */
+export type SentPurpose = 'login' | 'setup' | 'forgotten-password' | 'reset-token' | 'registration' | 'invitation'
+
+/**
+ * Counts a request by where it comes from, before anything of it is looked at; throws `too-many-attempts` beyond the
+ * limit. It counts in the platform's tenant, since the sender may name any.
+ */
+export async function limitSender(
+  ctx: Context,
+  purpose: SentPurpose,
+  { device, limit = addressLimit }: { device?: string | undefined; limit?: AttemptLimit } = {},
+): Promise<void> {
+  await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId: platformTenantId }), async (tx) => {
+    const sender = device === undefined ? `address ${addressNetwork(tx.caller.address)}` : `device ${device}`
+    const key = { account: keyedDigest(tx, 'sender', sender), place: keyedDigest(tx, 'sent', purpose) }
+    requireCounted(tx, await countAttempt(tx, key, limit))
+    await sweepAttempts(tx)
+  })
+}
+
+/** Forgets every failed attempt at a user's password and second factor; returns whether there were any. */
+export async function releaseUser(tx: Transaction, { id, email }: { id: UserId; email: string | undefined }) {
+  const names = [...(email === undefined ? [] : [loginAccount(tx.caller.tenantId, email)]), id]
+  let released = false
+  for (const name of names) released = (await deleteAttemptsAt(tx, keyedDigest(tx, 'account', name))) || released
+  return released
+}
+
+/** A digest that only we can make: a plain one of an address or a name is found by trying them all. */
+function keyedDigest({ sealer }: Transaction, kind: string, text: string): Buffer {
+  return hmacSha256(sealer.derive('attempts'), `${kind} ${text}`)
+}
+
+function requireCounted(tx: Transaction, counted: Awaited<ReturnType<typeof countAttempt>>): number {
+  if ('count' in counted) return counted.count
+  const retryAfterSeconds = Math.max(1, Math.ceil((counted.until.getTime() - tx.clock.now().getTime()) / 1000))
+  throw new Problem('too-many-attempts', `too many attempts; try again in ${retryAfterSeconds} seconds`, {
+    retryAfterSeconds,
+  })
+}

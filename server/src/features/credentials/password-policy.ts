@@ -1,0 +1,62 @@
+/**
+ * Which passwords are taken: twelve characters or more (the contract sees to it) that neither a list of common ones nor what
+ * is known of the person leads to, and none of the person's last five. One function for setup, registration, invitation,
+ * change and reset.
+ */
+import type { UserId } from '@agent-iam/contract/ids'
+import { inTransaction, type Context } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
+import { hashPassword, verifyPassword } from './password.ts'
+import { judgePassword } from './password-strength.ts'
+import { listPasswordHashes, passwordHistory } from './store/passwords.ts'
+
+/** Whose password it is to be. */
+export interface PasswordOwner {
+  /** Where the password stands in the request, to be named in `errors`. */
+  readonly field: 'password' | 'newPassword'
+  readonly email: string
+  readonly name?: string | undefined
+  /** The slug that the person logs in with. */
+  readonly tenant?: string | undefined
+  /** Of who has a password already. */
+  readonly userId?: UserId
+}
+
+/** Guesses needed: 0 none, 4 very many. 3 bears whoever has stolen a hash; online, the attempts are counted. */
+const scoreMin = 3
+
+/**
+ * Checks a password that a person chose, and hashes it; `invalid-request` says what to do better. Takes long, and belongs
+ * before the transaction that keeps the hash.
+ */
+export async function preparePassword(ctx: Context, password: string, owner: PasswordOwner): Promise<string> {
+  const words = personalWords(owner)
+  const found = words.find((word) => password.toLowerCase().includes(word))
+  if (found !== undefined) throw refusal(owner, `holds "${found}", which is the first thing to be tried`)
+  const { score, advice } = await judgePassword(password, words)
+  if (score < scoreMin) throw refusal(owner, ['is too easy to guess', ...advice].join('; '))
+  if (owner.userId) await requireUnused(ctx, password, { ...owner, userId: owner.userId })
+  return hashPassword(password)
+}
+
+async function requireUnused(ctx: Context, password: string, owner: PasswordOwner & { userId: UserId }): Promise<void> {
+  const hashes = await inTransaction(ctx, (tx) => listPasswordHashes(tx, owner.userId))
+  for (const hash of hashes)
+    if (await verifyPassword(hash, password))
+      throw refusal(owner, `is one of the last ${passwordHistory}; take another`)
+}
+
+const productWords = ['agent iam', 'agent-iam', 'agentiam']
+/** Shorter words are part of many others. */
+const wordCharactersMin = 4
+
+function personalWords({ email, name = '', tenant = '' }: PasswordOwner): string[] {
+  const [local = '', domain = ''] = email.toLowerCase().split('@')
+  const names = name.toLowerCase().split(/\s+/)
+  const all = [email.toLowerCase(), local, domain, ...names, tenant.toLowerCase(), ...productWords]
+  return [...new Set(all)].filter((word) => word.length >= wordCharactersMin)
+}
+
+function refusal({ field }: PasswordOwner, message: string): Problem {
+  return new Problem('invalid-request', `${field}: ${message}`, { errors: [{ field, message }] })
+}

@@ -1,0 +1,177 @@
+/**
+ * A person's login by password. What does not exist takes the same steps as what does and is refused in the same words;
+ * that an identity is suspended, or must change its password, is told only to who has proved to be it.
+ */
+import type { UserLogin } from '@agent-iam/contract/auth'
+import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
+import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import {
+  attemptFailed,
+  attemptNotMade,
+  attemptProved,
+  findImportedHash,
+  findPassword,
+  findPasswordForUpdate,
+  guardAttempt,
+  hashPassword,
+  limitSender,
+  loginAccount,
+  makeDeviceToken,
+  needsRehash,
+  preparePassword,
+  readDeviceToken,
+  setPassword,
+  updatePasswordHash,
+  verifyPassword,
+} from '../credentials/service.ts'
+import { requireSecondFactor, type LoginProof } from '../factors/service.ts'
+import type { User } from '../identities/model.ts'
+import { findUserByEmail, lockIdentity } from '../identities/service.ts'
+import { findTenantId } from '../tenants/service.ts'
+import { signTokens, type TokenPair } from '../tokens/service.ts'
+import { notProved } from './agent-login.ts'
+import { endSessionsOf } from './ending.ts'
+import { requireActive } from './model.ts'
+import { boundKey } from './possession.ts'
+import { startSession } from './start.ts'
+
+/** With how to know the device again, and what the session is narrowed to. */
+export type UserTokens = TokenPair & { readonly deviceToken: string; readonly scope?: readonly string[] }
+
+/** Logs in a person. */
+export async function loginUser(ctx: Context, login: UserLogin): Promise<UserTokens> {
+  const proved = await proveUser(ctx, login)
+  const grant = await inTransaction(proved.there, async (tx) => {
+    const id = await admitUser(tx, proved)
+    return startSession(tx, id, { ...proved.proof, confirmation: await boundKey(tx) })
+  })
+  const { deviceToken, proof } = proved
+  return { ...(await signTokens(ctx, grant)), deviceToken, ...(proof.scope && { scope: proof.scope }) }
+}
+
+/** A person who has shown all that a login asks for. Who lets them in calls `admitUser`, in the transaction that does so. */
+export interface ProvedUser {
+  /** The context in the person's tenant. */
+  readonly there: Context
+  readonly user: User
+  /** How it was proved, and what may be begun with it: NOTE: who has yet to enrol a factor may do nothing else. */
+  readonly proof: LoginProof
+  /** The hash that the password was compared with. */
+  readonly provedHash: string
+  readonly change: PasswordChange | undefined
+  readonly deviceToken: string
+}
+
+interface PasswordChange {
+  readonly hash: string
+  /** Whether it is of another password, and not only made anew. */
+  readonly isNewPassword: boolean
+}
+
+/** Proves a person. Hashing happens outside transactions: it takes long, and needs no connection. */
+export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedUser> {
+  const found = await findTenantId(ctx, login.tenant)
+  // An unknown tenant is looked for in the platform's, and is nobody's there: it costs the same.
+  const there = asCaller(ctx, { ...ctx.caller, tenantId: found ?? platformTenantId })
+  const account = loginAccount(found ?? `no tenant ${login.tenant}`, login.email)
+  const { user, password } = await provePassword(there, login, { account, isTenant: found !== undefined })
+  requireActive({ status: user.status, expiresAt: undefined }, ctx.clock.now())
+  // After the password, and before anything is told or changed that the second factor guards.
+  const proof = await requireSecondFactor(there, user.id, login.secondFactor)
+  return {
+    there,
+    user,
+    proof,
+    provedHash: password.hash,
+    change: await passwordChange(there, login, { user, password }),
+    deviceToken: makeDeviceToken(ctx, account),
+  }
+}
+
+interface Known {
+  readonly user: User
+  readonly password: { readonly hash: string; readonly mustChange: boolean }
+}
+
+/** Throws `invalid-credentials` unless the password is that of the account, and `too-many-attempts` before it is looked at. */
+async function provePassword(
+  there: Context,
+  { email, password: presented, deviceToken }: UserLogin,
+  { account, isTenant }: { account: string; isTenant: boolean },
+): Promise<Known> {
+  const device = readDeviceToken(there, account, deviceToken)
+  await limitSender(there, 'login', { device })
+  const attempt = await guardAttempt(there, { purpose: 'password', account, device })
+  const { user, password, decoy } = await findAccount(there, email)
+  const isProved = await verifyPassword(password?.hash, presented, decoy).catch(async (error: unknown) => {
+    await attemptNotMade(there, attempt)
+    throw error
+  })
+  if (!isTenant || !user || !password || !isProved) {
+    await attemptFailed(there, attempt)
+    throw notProved()
+  }
+  await attemptProved(there, attempt)
+  return { user, password }
+}
+
+/** The id of no user. */
+const nobody: UserId = `usr_${'0'.repeat(32)}`
+
+async function findAccount(there: Context, email: string) {
+  return inTransaction(there, async (tx) => {
+    const user = await findUserByEmail(tx, email.toLowerCase())
+    // Nobody's password is looked for as well: an unknown address must cost what a known one does.
+    const password = await findPassword(tx, user?.id ?? nobody)
+    return { user, password, decoy: await findImportedHash(tx) }
+  })
+}
+
+/** What is to take the place of the hash: that of the password asked for, or a better one of the same. */
+async function passwordChange(
+  there: Context,
+  { password: presented, newPassword, tenant }: UserLogin,
+  { user, password }: Known,
+): Promise<PasswordChange | undefined> {
+  if (password.mustChange) {
+    if (newPassword === undefined)
+      throw new Problem('password-change-required', 'choose a new password, and send it as newPassword beside this one')
+    const owner = { field: 'newPassword' as const, email: user.email ?? '', name: user.name, tenant, userId: user.id }
+    return { hash: await preparePassword(there, newPassword, owner), isNewPassword: true }
+  }
+  if (newPassword !== undefined) throw notAsked()
+  if (!needsRehash(password.hash, presented)) return undefined
+  return { hash: await hashPassword(presented), isNewPassword: false }
+}
+
+function notAsked(): Problem {
+  const message = 'no change is due at this login; log in without it, and change the password after'
+  return new Problem('invalid-request', `newPassword: ${message}`, { errors: [{ field: 'newPassword', message }] })
+}
+
+/**
+ * Lets in who was proved, unless that ended meanwhile: the password is held, then the identity, so that a change of either
+ * comes before or after, and after it ends what is begun here.
+ */
+export async function admitUser(
+  tx: Transaction,
+  { user: { id, email }, provedHash, change }: ProvedUser,
+): Promise<UserId> {
+  const stored = await findPasswordForUpdate(tx, id)
+  if (stored?.hash !== provedHash) throw notProved()
+  await lockIdentity(tx, id)
+  const user = await findUserByEmail(tx, email ?? '')
+  if (user?.id !== id) throw notProved()
+  requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
+  if (change?.isNewPassword) await changePassword(tx, id, change.hash)
+  else if (change) await updatePasswordHash(tx, id, change.hash)
+  return id
+}
+
+async function changePassword(tx: Transaction, id: UserId, hash: string): Promise<void> {
+  await setPassword(tx, id, hash)
+  recordEvent(tx, { type: 'user.password-changed', actor: id, resource: `agent-iam/users/${id}` })
+  await endSessionsOf(tx, id, { reason: 'password changed' })
+}
