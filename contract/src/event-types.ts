@@ -69,6 +69,8 @@ export const eventTypes = {
   'signing-key.retired': 'What a key signed is accepted no more.',
   'signing-key.revoked': 'A key was ended at once, and with it every token that it signed.',
   'signing-algorithm.chosen': 'Another algorithm signs the tenant’s tokens.',
+  'token.exchanged': 'A token was traded for a narrower one, in which its new holder acts for the same subject.',
+  'token.exchange-refused': 'A token was not traded; the reason says why.',
   'policy.created': 'A policy came into force.',
   'policy.deleted': 'A policy was removed.',
   'client.created': 'An OAuth client was registered by an administrator.',

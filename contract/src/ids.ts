@@ -15,12 +15,14 @@ export const idPrefixes = {
   request: 'req',
   signingKey: 'key',
   client: 'cli',
+  resource: 'rsc',
   secret: 'sec',
   apiKey: 'apk',
   passkey: 'psk',
   message: 'msg',
   registration: 'reg',
   invitation: 'inv',
+  sdkToken: 'sdk',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -33,11 +35,17 @@ export type AgentId = Id<'agent'>
 export type IdentityId = UserId | ServiceId | AgentId
 export type EnrolmentTokenId = Id<'enrolmentToken'>
 export type SessionId = Id<'session'>
+export type PasskeyId = Id<'passkey'>
+export type SdkTokenId = Id<'sdkToken'>
+export type ClientId = Id<'client'>
+export type ResourceId = Id<'resource'>
 export type PolicyId = Id<'policy'>
 export type DecisionId = Id<'decision'>
 export type EventId = Id<'event'>
 export type LogId = Id<'log'>
 export type RequestId = Id<'request'>
+export type SecretId = Id<'secret'>
+export type ApiKeyId = Id<'apiKey'>
 
 /** Thirty-two hex digits: what follows the prefix of every id. */
 const hexUuid = z.string().regex(/^[0-9a-f]{32}$/)

@@ -5,13 +5,24 @@ import { auditRoutes } from './features/audit/routes.ts'
 import { AuditSpine } from './features/audit/service.ts'
 import { GroupCommitter } from './features/audit/committer.ts'
 import { RefusalRecorder } from './features/audit/refusals.ts'
+import { apiKeyRoutes } from './features/api-keys/routes.ts'
+import { accountRoutes } from './features/accounts/routes.ts'
+import { answerResetRequests } from './features/accounts/service.ts'
+import { clientRoutes } from './features/clients/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
+import { factorRoutes } from './features/factors/routes.ts'
 import { identityRoutes } from './features/identities/routes.ts'
 import { keyRoutes } from './features/keys/routes.ts'
 import { KeyRing } from './features/keys/service.ts'
+import { mailRoutes } from './features/mail/routes.ts'
+import { Postman } from './features/mail/service.ts'
 import { policyRoutes } from './features/policies/routes.ts'
 import { PolicyEngine, PolicySets, type EngineFault } from './features/policies/service.ts'
+import { serviceRoutes } from './features/services/routes.ts'
 import { sessionRoutes } from './features/sessions/routes.ts'
+import { sessionManagementRoutes } from './features/sessions/routes/management.ts'
+import { sdkTokenRoutes } from './features/sessions/routes/sdk-tokens.ts'
+import { sweepSessions } from './features/sessions/sweep.ts'
 import { setupRoutes } from './features/setup/routes.ts'
 import { checkMasterKey, ensureFoundations } from './features/setup/service.ts'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
@@ -25,9 +36,12 @@ import type { OutboundFetch } from './platform/outbound-fetch.ts'
 import type { Random } from './platform/random.ts'
 import type { Route } from './platform/route.ts'
 import type { Sealer } from './platform/sealing.ts'
+import { defaultSettings, type Settings } from './platform/settings.ts'
+import type { MailTransport } from './platform/smtp.ts'
 import type { SharedState } from './platform/shared-state.ts'
 import { Telemetry } from './platform/telemetry.ts'
 import { createHttpServer } from './transport/http.ts'
+import { mountOauth } from './transport/oauth/mount.ts'
 import { systemRoutes } from './transport/system-routes.ts'
 
 /** The outside world, as it really is or as a test wants it. */
@@ -38,7 +52,11 @@ export interface World {
   readonly db: Database
   readonly sharedState: SharedState
   readonly sealer: Sealer
+  /** What the operator decided; the defaults when absent. */
+  readonly settings?: Settings
   readonly fetch: OutboundFetch
+  /** Where mail leaves us; without it, it waits in the outbox for an administrator. */
+  readonly mail?: MailTransport | undefined
   /** Replaced by tests only, to show what they would see without it. */
   readonly committer?: GroupCommitter
 }
@@ -59,6 +77,8 @@ export interface App {
   readonly routes: readonly Route[]
   /** Records what was only counted so far. Every minute, and at the end. */
   flush(): Promise<void>
+  /** Mails what waits. Every second or so. */
+  deliverMail(): Promise<void>
   close(): Promise<void>
 }
 
@@ -72,6 +92,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const { decider, engine } = createDecider(world, telemetry)
   const base = {
     ...world,
+    settings: world.settings ?? defaultSettings,
     newId: idGenerator(world.clock, world.random),
     authorizer: createAuthorizer(decider),
     spine: new AuditSpine(committer),
@@ -81,28 +102,41 @@ export async function createApp(world: World, door: Door): Promise<App> {
   } as const
   const defaultTenantId = await prepare(base)
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
+  const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
   const routes = [
     ...identityRoutes,
     ...sessionRoutes,
+    ...factorRoutes,
+    ...sessionManagementRoutes,
+    ...serviceRoutes,
+    ...apiKeyRoutes,
+    ...sdkTokenRoutes,
     ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
     ...policyRoutes,
     ...auditRoutes,
+    ...accountRoutes({ isMailDelivered: postman.delivers }),
+    ...mailRoutes(postman),
     ...credentialRoutes,
+    ...clientRoutes,
     ...setupRoutes,
     ...keyRoutes,
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
+  const http = createHttpServer({ ...door, world: system, routes, refusals, telemetry })
+  await mountOauth(http, { system, isNonceRequired: door.dpopNonce === 'required' })
   return {
-    http: createHttpServer({ ...door, world: system, routes, refusals, telemetry }),
+    http,
     defaultTenantId,
     system,
     routes,
     flush: oneByOne(async () => {
-      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system)])
+      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system), sweepSessions(system)])
       for (const result of results) if (result.status === 'rejected') throw result.reason
     }),
+    deliverMail: () => postman.deliver(system),
     async close() {
+      await postman.close()
       await committer.close()
       engine.close()
     },

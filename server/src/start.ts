@@ -18,6 +18,7 @@ import { createOutboundFetch } from './platform/outbound-fetch.ts'
 import { systemRandom } from './platform/random.ts'
 import { redisState } from './platform/redis-state.ts'
 import { createSealer } from './platform/sealing.ts'
+import { smtpTransport } from './platform/smtp.ts'
 import { inProcessState } from './platform/shared-state.ts'
 
 export interface StartOptions {
@@ -39,6 +40,8 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
+/** How often the outbox is looked into: a person waits for the message. */
+const mailIntervalMs = 1_000
 /** How often refusals that were only counted are put on record. */
 const flushIntervalMs = 60_000
 
@@ -97,6 +100,8 @@ async function startOn(
   const link = await underStartLock(pool, () => announce(app, config, announcement))
   const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
   opened.defer(() => clearInterval(timer))
+  const mailTimer = setInterval(() => void deliverMail(app, log), mailIntervalMs).unref()
+  opened.defer(() => clearInterval(mailTimer))
   log.info(
     { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },
     'listening',
@@ -121,6 +126,8 @@ function openWorld(
     db: openDatabase(pool),
     sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log),
     sealer: createSealer(masterKey, systemRandom),
+    settings: config.settings,
+    mail: config.mail && smtpTransport(config.mail.url, config.mail.from),
     fetch: createOutboundFetch({ clock: systemClock, allowedNetworks: config.outboundNetworks }),
   })
   // A database handle that was never used leaves the pool open.
@@ -135,6 +142,11 @@ function openWorld(
 /** A failure to record counts is logged; the server goes on. */
 async function flush(app: App, log: Log): Promise<void> {
   await app.flush().catch((error: unknown) => log.error({ error }, 'counted refusals could not be recorded'))
+}
+
+/** A round that fails is logged; the next comes soon. */
+async function deliverMail(app: App, log: Log): Promise<void> {
+  await app.deliverMail().catch((error: unknown) => log.error({ error }, 'mail could not be delivered'))
 }
 
 interface Announcement {

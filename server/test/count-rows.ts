@@ -10,6 +10,12 @@ const tables = [
   'decision_results',
   'sessions',
   'refresh_tokens',
+  'sdk_tokens',
+  'services',
+  'service_secrets',
+  'service_keys',
+  'api_keys',
+  'api_key_secrets',
   'setup_links',
   'used_nonces',
 ]

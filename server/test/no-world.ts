@@ -4,6 +4,7 @@ import { idGenerator } from '../src/platform/ids.ts'
 import { createLog } from '../src/platform/log.ts'
 import { systemRandom } from '../src/platform/random.ts'
 import { createSealer } from '../src/platform/sealing.ts'
+import { defaultSettings } from '../src/platform/settings.ts'
 import { inProcessState } from '../src/platform/shared-state.ts'
 import { TestClock } from './test-clock.ts'
 
@@ -24,6 +25,7 @@ export const inNoWorld: Context = {
   sharedState: inProcessState(clock),
   sealer: createSealer(Buffer.alloc(32), systemRandom),
   fetch: { untrusted: refuse },
+  settings: defaultSettings,
   authorizer: refuse,
   db: { transaction: refuse, isReachable: refuse, durability: refuse, close: refuse },
   keys: {

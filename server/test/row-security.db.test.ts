@@ -17,6 +17,7 @@ const doors = [
   'find_identity_tenant',
   'find_refresh_token_tenant',
   'find_tenant_by_slug',
+  'find_tenants_to_sweep',
 ]
 
 const tablesWithTenant = `

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { parse } from 'smol-toml'
 import { z } from 'zod'
 import { logLevels, type LogLevel } from './log.ts'
+import { defaultSettings, type Settings as OperatorSettings } from './settings.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'is not a postgres:// URL' })
@@ -48,6 +49,9 @@ const Settings = z
     AGENT_IAM_TRUSTED_PROXIES: proxies.default([]),
     AGENT_IAM_OUTBOUND_NETWORKS: proxies.default([]),
     AGENT_IAM_DPOP_NONCE: z.enum(['required', 'optional']).default('optional'),
+    AGENT_IAM_SESSIONS_PER_AGENT: z.coerce.number().int().min(1).max(1000).default(defaultSettings.sessionsPerAgent),
+    AGENT_IAM_SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'is not an smtp:// or smtps:// URL' }).optional(),
+    AGENT_IAM_MAIL_FROM: z.email({ error: 'is not one plain e-mail address' }).optional(),
     AGENT_IAM_DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
     DATABASE_URL: databaseUrl.optional(),
     REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'is not a redis:// URL' }).optional(),
@@ -63,6 +67,8 @@ const Settings = z
         'AGENT_IAM_MASTER_KEY',
         'or AGENT_IAM_MASTER_KEY_FILE is required with DATABASE_URL (32 bytes, base64url)',
       )
+    if ((settings.AGENT_IAM_SMTP_URL === undefined) !== (settings.AGENT_IAM_MAIL_FROM === undefined))
+      complain('AGENT_IAM_MAIL_FROM', 'and AGENT_IAM_SMTP_URL go together: one says who writes, the other how it leaves')
     if (!isLoopback(settings.AGENT_IAM_HOST) && !String(settings.AGENT_IAM_PUBLIC_URL).startsWith('https:'))
       complain('AGENT_IAM_HOST', 'is not a loopback address: set an https AGENT_IAM_PUBLIC_URL (TLS ends at a proxy)')
   }, alsoWithFaults)
@@ -80,7 +86,10 @@ export interface Config {
   readonly databaseUrl: string | undefined
   readonly databasePoolMax: number
   readonly redisUrl: string | undefined
+  /** Where mail leaves us, and whom it is from; undefined: it stays in the outbox. */
+  readonly mail: { readonly url: string; readonly from: string } | undefined
   readonly logLevel: LogLevel
+  readonly settings: OperatorSettings
   readonly metricsToken: string | undefined
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
@@ -129,12 +138,18 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     databaseUrl: settings.DATABASE_URL,
     databasePoolMax: settings.AGENT_IAM_DATABASE_POOL,
     redisUrl: settings.REDIS_URL,
+    mail: mailOf(settings),
     logLevel: settings.AGENT_IAM_LOG_LEVEL,
+    settings: { sessionsPerAgent: settings.AGENT_IAM_SESSIONS_PER_AGENT },
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,
     dpopNonce: settings.AGENT_IAM_DPOP_NONCE,
     outboundNetworks: settings.AGENT_IAM_OUTBOUND_NETWORKS,
   })
+}
+
+function mailOf({ AGENT_IAM_SMTP_URL: url, AGENT_IAM_MAIL_FROM: from }: z.output<typeof Settings>): Config['mail'] {
+  return url !== undefined && from !== undefined ? { url, from } : undefined
 }
 
 const bareNames = new Set(['database_url', 'redis_url'])

@@ -17,6 +17,7 @@ import type { Log } from './log.ts'
 import type { OutboundFetch } from './outbound-fetch.ts'
 import type { Random } from './random.ts'
 import type { Sealer } from './sealing.ts'
+import type { Settings } from './settings.ts'
 import type { SharedState } from './shared-state.ts'
 
 interface Origin {
@@ -131,6 +132,7 @@ export interface Context {
   readonly keys: Keys
   readonly fetch: OutboundFetch
   readonly sealer: Sealer
+  readonly settings: Settings
   readonly authorizer: Authorizer
   readonly spine: Spine
 }

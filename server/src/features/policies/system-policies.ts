@@ -33,17 +33,52 @@ export const systemPolicies: readonly SystemPolicy[] = [
       action in [
         AgentIam::Action::"agents:read",
         AgentIam::Action::"agents:suspend",
-        AgentIam::Action::"agents:delete"
+        AgentIam::Action::"agents:delete",
+        AgentIam::Action::"sessions:read",
+        AgentIam::Action::"sessions:end"
       ],
       resource
     ) when { resource.type == "agent-iam" && resource has owner && resource.owner == principal.id };`,
   },
   {
     id: 'system:self',
-    title: 'An identity may read about itself',
+    title: 'An identity may read about itself, and look after its sessions',
     effect: 'permit',
-    cedar: `permit(principal, action == AgentIam::Action::"agents:read", resource)
-      when { resource.type == "agent-iam" && resource has identity && resource.identity == principal.id };`,
+    cedar: `permit(
+      principal,
+      action in [
+        AgentIam::Action::"agents:read",
+        AgentIam::Action::"sessions:create",
+        AgentIam::Action::"sessions:read",
+        AgentIam::Action::"sessions:update",
+        AgentIam::Action::"sessions:end"
+      ],
+      resource
+    ) when { resource.type == "agent-iam" && resource has identity && resource.identity == principal.id };`,
+  },
+  {
+    id: 'system:own-credentials',
+    title: 'Who owns an identity or an API key may look after its credentials',
+    effect: 'permit',
+    cedar: `permit(
+      principal,
+      action in [
+        AgentIam::Action::"agents:create-api-key",
+        AgentIam::Action::"services:read",
+        AgentIam::Action::"services:suspend",
+        AgentIam::Action::"services:delete",
+        AgentIam::Action::"services:create-secret",
+        AgentIam::Action::"services:delete-secret",
+        AgentIam::Action::"services:add-key",
+        AgentIam::Action::"services:delete-key",
+        AgentIam::Action::"api-keys:read",
+        AgentIam::Action::"api-keys:disable",
+        AgentIam::Action::"api-keys:enable",
+        AgentIam::Action::"api-keys:rotate",
+        AgentIam::Action::"api-keys:delete"
+      ],
+      resource
+    ) when { resource.type == "agent-iam" && resource has owner && resource.owner == principal.id };`,
   },
   {
     id: 'system:guard-tenant',

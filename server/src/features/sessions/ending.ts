@@ -2,10 +2,7 @@ import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
 import { lockIdentity } from '../identities/service.ts'
-import { endLiveSessions } from './store/ending.ts'
-
-/** Sessions of API keys are none of a login: a key is ended by what manages it. */
-export const apiKeyMethod = 'api-key'
+import { endLineage, endLiveSessions } from './store/ending.ts'
 
 /**
  * Ends every live session of an identity, and with them all its tokens, but for `except` and those of its API keys.
@@ -17,9 +14,22 @@ export async function endSessionsOf(
   { reason, except }: { readonly reason: string; readonly except?: SessionId | undefined },
 ): Promise<SessionId[]> {
   await lockIdentity(tx, identityId)
-  const ended = await endLiveSessions(tx, identityId, { reason, except, exceptMethod: apiKeyMethod })
+  const ended = await endLiveSessions(tx, identityId, { reason, except })
   for (const id of ended) recordEnd(tx, id, { identityId, reason })
   return ended
+}
+
+/** Ends a session and those begun with its tokens. Returns false when it had ended already. */
+export async function endWithDescendants(
+  tx: Transaction,
+  session: { readonly id: SessionId; readonly identityId: IdentityId },
+  reason: string,
+): Promise<boolean> {
+  const { identityId } = session
+  await lockIdentity(tx, identityId)
+  const ended = await endLineage(tx, session.id, reason)
+  for (const id of ended) recordEnd(tx, id, { identityId, reason })
+  return ended.includes(session.id)
 }
 
 /** Tells of a session's end, which every decision under way must see. */

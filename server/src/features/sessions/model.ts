@@ -1,6 +1,9 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
+import type { IdentityId, SdkTokenId, SessionId, UserId } from '@agent-iam/contract/ids'
+import type { OpenObject } from '@agent-iam/contract/json'
+import type { SessionStatus } from '@agent-iam/contract/sessions'
 import type { Confirmation } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 
 /** What a session may do, and how it came to be. */
@@ -24,14 +27,25 @@ export interface Session extends Authority {
   readonly endedAt: Date | undefined
 }
 
+/** A session as it is found at its use, with what it was lent through. */
+export interface LiveSession extends Session {
+  /** As its maker wrote it: JSON that nobody has looked at. */
+  readonly metadata: unknown
+  /** Who acts in it for its identity, who began first (RFC 8693). */
+  readonly actors: readonly IdentityId[]
+  /** Whether the sessions it was begun with live, and its actors may act. */
+  readonly chainLives: boolean
+}
+
 /** Refuses to go on with a session that has ended, or whose identity may not act. */
 export function requireLive(
-  session: Session,
+  session: Pick<LiveSession, 'endedAt' | 'expiresAt' | 'chainLives'>,
   identity: { status: IdentityStatus; expiresAt: Date | undefined },
   now: Date,
 ): void {
   if (session.endedAt || session.expiresAt <= now)
     throw new Problem('token-revoked', 'the session has ended; log in again')
+  if (!session.chainLives) throw new Problem('token-revoked', 'what the session was lent through has ended')
   requireActive(identity, now)
 }
 
@@ -41,4 +55,56 @@ export function requireActive(identity: { status: IdentityStatus; expiresAt: Dat
     throw new Problem('identity-inactive', `the identity is ${identity.status}; ask its owner or an administrator`)
   if (identity.expiresAt && identity.expiresAt <= now)
     throw new Problem('identity-inactive', 'the identity has expired; ask its owner or an administrator')
+}
+
+/** A session with all that is kept of it, for who looks after it. */
+export interface StoredSession extends Omit<Session, 'confirmation'> {
+  /** Who answers for the identity, where it is an agent. */
+  readonly owner: IdentityId | undefined
+  /** The session whose token began this one. */
+  readonly parentId: SessionId | undefined
+  readonly endReason: string | undefined
+  readonly metadata: OpenObject
+  readonly device: string | undefined
+  readonly lastUsedAt: Date | undefined
+}
+
+export function statusOf({ endedAt, expiresAt }: Pick<Session, 'endedAt' | 'expiresAt'>, now: Date): SessionStatus {
+  if (endedAt) return 'ended'
+  return expiresAt <= now ? 'expired' : 'active'
+}
+
+/** Sessions of API keys are none of a login: what manages the key ends them. */
+export const apiKeyMethod = 'api-key'
+export const sdkTokenMethod = 'sdk-token'
+
+/** Of these an agent may have any number: each is a credential, and counted as one. */
+export const methodsWithoutLimit: readonly string[] = [apiKeyMethod, sdkTokenMethod]
+
+/** How long the tokens of a device are renewed before its person logs in again. */
+export const sdkTokenSeconds = 90 * 86_400
+
+/** A person's lasting login on a device; it is as good as its session. */
+export interface SdkToken {
+  readonly id: SdkTokenId
+  readonly userId: UserId
+  readonly sessionId: SessionId
+  readonly device: string
+  readonly scope: readonly string[] | undefined
+  readonly createdAt: Date
+  readonly expiresAt: Date
+  readonly endedAt: Date | undefined
+  readonly recoveredAt: Date | undefined
+  readonly lastUsedAt: Date | undefined
+  readonly uses: number
+}
+
+/** An identity by its id, and by the name that its kind has in the requirements. */
+export function namesOf(identityId: IdentityId) {
+  return {
+    identityId,
+    ...(isId('agent', identityId) && { agentId: identityId }),
+    ...(isId('user', identityId) && { userId: identityId }),
+    ...(isId('service', identityId) && { serviceId: identityId }),
+  }
 }

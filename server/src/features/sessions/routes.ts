@@ -1,9 +1,9 @@
 import * as contract from '@agent-iam/contract/auth'
 import type { Caller } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
 import { route } from '../../platform/route.ts'
 import type { TokenPair } from '../tokens/service.ts'
 import { logoutEverywhere } from './manage.ts'
+import { namesOf } from './model.ts'
 import {
   challengeFor,
   loginAgent,
@@ -43,10 +43,7 @@ export const sessionRoutes = [
 function describe({ identityId, tenantId, sessionId, scope, expiresAt }: Caller & { kind: 'identity' }) {
   return {
     valid: true as const,
-    identityId,
-    ...(isId('agent', identityId) && { agentId: identityId }),
-    ...(isId('user', identityId) && { userId: identityId }),
-    ...(isId('service', identityId) && { serviceId: identityId }),
+    ...namesOf(identityId),
     tenantId,
     sessionId,
     ...(scope && { scope: [...scope] }),

@@ -1,4 +1,4 @@
-import type { IdentityId } from '@agent-iam/contract/ids'
+import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Transaction } from '../../platform/context.ts'
@@ -6,6 +6,7 @@ import { recordEvent } from '../audit/service.ts'
 import { touchIdentity } from '../identities/service.ts'
 import { sessionSeconds } from '../tokens/model.ts'
 import { issueRefreshToken, type AccessGrant, type Grant } from '../tokens/service.ts'
+import { makeRoom } from './limits.ts'
 import type { Authority } from './model.ts'
 import { insertSession } from './store.ts'
 
@@ -15,6 +16,12 @@ export interface SessionStart extends Partial<Authority> {
   /** What its maker notes about it. */
   readonly metadata?: Readonly<Record<string, Json>>
   readonly device?: string | undefined
+  /** The session whose token begins this one, and with which it ends. */
+  readonly parentId?: SessionId
+  /** Who acts in it for the identity, who began first. */
+  readonly actors?: readonly IdentityId[]
+  /** Who begins it, where that is not the identity itself: who made the API key. */
+  readonly startedBy?: IdentityId
   /** How long it lasts; `sessionSeconds` unless said otherwise. */
   readonly seconds?: number
 }
@@ -29,7 +36,7 @@ export async function startSession(tx: Transaction, identityId: IdentityId, star
 export async function openSession(tx: Transaction, identityId: IdentityId, start: SessionStart): Promise<AccessGrant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
-  const { method, clientId, scope, confirmation, metadata = {}, device, seconds = sessionSeconds } = start
+  const { method, clientId, scope, confirmation, metadata = {}, device, parentId, seconds = sessionSeconds } = start
   const authority = { method, clientId, scope, confirmation }
   const session = {
     id,
@@ -41,10 +48,11 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   }
   // First of all: it holds the identity, so that whoever ends its sessions ends this one or comes before it.
   await touchIdentity(tx, identityId)
-  await insertSession(tx, session, { metadata, device })
+  await makeRoom(tx, identityId, method)
+  await insertSession(tx, session, { metadata, device, parentId, actors: start.actors ?? [] })
   recordEvent(tx, {
     type: 'session.started',
-    actor: identityId,
+    actor: start.startedBy ?? identityId,
     resource: `agent-iam/sessions/${id}`,
     data: { method, ...(clientId !== undefined && { clientId }), ...(scope && { scope: [...scope] }) },
     personal: { subject: identityId, fields: { address: tx.caller.address } },

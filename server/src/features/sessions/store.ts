@@ -1,10 +1,11 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import type { SessionId } from '@agent-iam/contract/ids'
-import type { Json } from '@agent-iam/contract/json'
-import { sql } from 'kysely'
+import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
+import type { Json, OpenObject } from '@agent-iam/contract/json'
+import { sql, type Generated } from 'kysely'
 import type { Confirmation, Transaction } from '../../platform/context.ts'
-import { fromUuid, toUuid } from '../../platform/ids.ts'
-import type { Session } from './model.ts'
+import { addSeconds } from '../../platform/clock.ts'
+import { fromUuid, isId, toUuid } from '../../platform/ids.ts'
+import type { LiveSession, Session } from './model.ts'
 
 declare module '../../platform/database.ts' {
   interface Tables {
@@ -23,15 +24,22 @@ declare module '../../platform/database.ts' {
       metadata: unknown
       device: string | null
       last_used_at: Date | null
+      parent_id: string | null
+      uses: Generated<number>
+      actors: Generated<string[]>
     }
   }
 }
 
-export async function insertSession(
-  tx: Transaction,
-  session: Session,
-  about: { metadata: Readonly<Record<string, Json>>; device: string | undefined },
-): Promise<void> {
+/** What is noted of a session beside what its tokens carry. */
+interface About {
+  readonly metadata: Readonly<Record<string, Json>>
+  readonly device: string | undefined
+  readonly parentId: SessionId | undefined
+  readonly actors: readonly IdentityId[]
+}
+
+export async function insertSession(tx: Transaction, session: Session, about: About): Promise<void> {
   await tx.db
     .insertInto('sessions')
     .values({
@@ -49,13 +57,15 @@ export async function insertSession(
       metadata: JSON.stringify(about.metadata),
       device: about.device ?? null,
       last_used_at: null,
+      parent_id: about.parentId ? toUuid(about.parentId) : null,
+      actors: [...about.actors],
     })
     .execute()
 }
 
 /** A session with whose it is, read from the primary: revocation is exact. */
 export interface SessionWithIdentity {
-  readonly session: Session
+  readonly session: LiveSession
   /** Of the tenant's signing keys, at the same moment. */
   readonly keysVersion: number
   readonly identity: { readonly status: IdentityStatus; readonly expiresAt: Date | undefined }
@@ -63,26 +73,67 @@ export interface SessionWithIdentity {
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
   const { rows } =
-    await sql<Row>`select *, signing_keys_version() as keys_version from read_session(${toUuid(id)}::uuid)`.execute(
+    await sql<Row>`select *, signing_keys_version() as keys_version from read_session(${toUuid(id)}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
       tx.db,
     )
   const [row] = rows
   return row && toSessionWithIdentity(row)
 }
 
-/** Holds the session, and keeps its identity from changing, until the transaction ends. */
+/**
+ * Holds the session, and keeps its identity from changing, until the transaction ends. The identity is held first, as
+ * whoever ends all its sessions does: in the other order, each would wait for the other.
+ */
 export async function findSessionForUpdate(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
   const tenant = toUuid(tx.caller.tenantId)
   await tx.db
     .selectFrom('sessions')
     .innerJoin('identities', 'identities.id', 'sessions.identity_id')
-    .select('sessions.id')
+    .select('identities.id')
     .where('sessions.tenant_id', '=', tenant)
     .where('sessions.id', '=', toUuid(id))
-    .forUpdate('sessions')
-    .forShare('identities')
+    .forNoKeyUpdate('identities')
+    .execute()
+  await tx.db
+    .selectFrom('sessions')
+    .select('id')
+    .where('tenant_id', '=', tenant)
+    .where('id', '=', toUuid(id))
+    .forUpdate()
     .execute()
   return findSession(tx, id)
+}
+
+/** Notes that a session's refresh token was traded. */
+export async function countUse(tx: Transaction, id: SessionId): Promise<void> {
+  await tx.db
+    .updateTable('sessions')
+    .set((of) => ({ uses: of('uses', '+', 1), last_used_at: tx.clock.now() }))
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .execute()
+}
+
+/** Notes that a session was used, unless that was noted a moment ago: not every request is to write. */
+export async function touchSession(tx: Transaction, id: SessionId, staleSeconds: number): Promise<void> {
+  const now = tx.clock.now()
+  await tx.db
+    .updateTable('sessions')
+    .set({ last_used_at: now })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .where((where) =>
+      where.or([where('last_used_at', 'is', null), where('last_used_at', '<', addSeconds(now, -staleSeconds))]),
+    )
+    .execute()
+}
+
+/** Replaces the metadata, but for the credential that the session was begun with, whose end it must not escape. */
+export async function updateMetadata(tx: Transaction, id: SessionId, metadata: OpenObject): Promise<void> {
+  await sql`
+    update sessions set metadata = ${JSON.stringify(metadata)}::jsonb
+      || jsonb_strip_nulls(jsonb_build_object('credential', metadata->'credential'))
+    where tenant_id = ${toUuid(tx.caller.tenantId)} and id = ${toUuid(id)}`.execute(tx.db)
 }
 
 interface Row {
@@ -95,6 +146,9 @@ interface Row {
   client_id: string | null
   scope: string[] | null
   confirmation: Confirmation | null
+  metadata: unknown
+  actors: string[]
+  chain_lives: boolean
   kind: 'user' | 'service' | 'agent'
   status: IdentityStatus
   identity_expires_at: Date | null
@@ -113,6 +167,9 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       clientId: row.client_id ?? undefined,
       scope: row.scope ?? undefined,
       confirmation: row.confirmation ?? undefined,
+      metadata: row.metadata,
+      actors: row.actors.filter(isIdentityId),
+      chainLives: row.chain_lives,
     },
     keysVersion: row.keys_version,
     identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
@@ -140,4 +197,8 @@ export async function endSession(tx: Transaction, id: SessionId, reason: string)
     .returning('identity_id')
     .executeTakeFirst()
   return ended !== undefined
+}
+
+function isIdentityId(text: string): text is IdentityId {
+  return isId('user', text) || isId('service', text) || isId('agent', text)
 }

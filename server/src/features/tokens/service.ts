@@ -9,7 +9,12 @@ import { newSecret } from '../../platform/random.ts'
 import { accessTokenSeconds, refreshTokenPrefix } from './model.ts'
 import { insertRefreshToken } from './store.ts'
 
-export { findRefreshTokenForUpdate, findRefreshTokenTenant, markRefreshTokenUsed } from './store.ts'
+export {
+  deleteRefreshTokensOf,
+  findRefreshTokenForUpdate,
+  findRefreshTokenTenant,
+  markRefreshTokenUsed,
+} from './store.ts'
 
 export interface TokenPair {
   readonly accessToken: string

@@ -51,3 +51,12 @@ export async function markRefreshTokenUsed(tx: Transaction, digest: Buffer): Pro
     .where('digest', '=', digest)
     .execute()
 }
+
+/** Deletes the tokens of sessions that ended long ago, but for those that somebody holds. */
+export async function deleteRefreshTokensOf(tx: Transaction, sessionIds: readonly SessionId[]): Promise<void> {
+  const tenant = toUuid(tx.caller.tenantId)
+  await sql`
+    delete from refresh_tokens where tenant_id = ${tenant} and digest in (
+      select digest from refresh_tokens where tenant_id = ${tenant} and session_id = any(${sessionIds.map(toUuid)}::uuid[])
+      for update skip locked)`.execute(tx.db)
+}

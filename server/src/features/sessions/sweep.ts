@@ -1,0 +1,24 @@
+import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { addSeconds } from '../../platform/clock.ts'
+import { deleteRefreshTokensOf } from '../tokens/service.ts'
+import { deleteSdkTokensOf, deleteSessions, findTenantsToSweep, listOldSessions } from './store/sweeping.ts'
+
+/** How long a session is shown after its end; the log tells of it for longer. */
+const keptSeconds = 30 * 86_400
+/** Few enough for one short transaction each minute, and more than honest use adds. */
+const sessionsAtOnce = 500
+const tenantsAtOnce = 100
+
+/** Forgets sessions that ended long ago, with their tokens. Any number of instances may do it at once. */
+export async function sweepSessions(ctx: Context): Promise<void> {
+  const before = addSeconds(ctx.clock.now(), -keptSeconds)
+  const tenants = await inTransaction(ctx, (tx) => findTenantsToSweep(tx, before, tenantsAtOnce))
+  for (const tenantId of tenants) {
+    await inTransaction(asCaller(ctx, { kind: 'system', tenantId, address: '' }), async (tx) => {
+      const ids = await listOldSessions(tx, before, sessionsAtOnce)
+      await deleteRefreshTokensOf(tx, ids)
+      await deleteSdkTokensOf(tx, ids)
+      await deleteSessions(tx, ids)
+    })
+  }
+}

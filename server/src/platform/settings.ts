@@ -1,0 +1,7 @@
+/** What the operator decided that use cases go by; everything else of the configuration is the assembly's. */
+export interface Settings {
+  /** Most live sessions of one agent; when one more begins, the oldest ends. */
+  readonly sessionsPerAgent: number
+}
+
+export const defaultSettings: Settings = { sessionsPerAgent: 10 }
