@@ -17,6 +17,10 @@ const tables = [
   'api_keys',
   'api_key_secrets',
   'setup_links',
+  'account_tokens',
+  'messages',
+  'registrations',
+  'invitations',
   'used_nonces',
 ]
 

@@ -6,6 +6,8 @@ import { check } from '@agent-iam/contract/authorization'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import { createApiKey } from '@agent-iam/contract/api-keys'
+import { inviteUser } from '@agent-iam/contract/invitations'
+import { registerUser } from '@agent-iam/contract/registrations'
 import { createPolicy } from '@agent-iam/contract/policies'
 import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { addServiceKey, createService, createServiceSecret } from '@agent-iam/contract/services'
@@ -21,9 +23,15 @@ import { TestClock } from './test-clock.ts'
 
 /** Whoever adds to this list opens a door to strangers. */
 const publicOperations = [
+  'acceptInvitation',
+  'acceptInvitationPage',
   'completeSetup',
+  'confirmRegistration',
+  'confirmRegistrationPage',
   'docsPage',
+  'forgotPassword',
   'getChallenge',
+  'getRegistrationStatus',
   'healthLive',
   'healthReady',
   'healthStartup',
@@ -35,6 +43,9 @@ const publicOperations = [
   'openapi',
   'refresh',
   'refreshSession',
+  'registerUser',
+  'resetPassword',
+  'resetPasswordPage',
   'setupPage',
   'tenantJwks',
 ]
@@ -69,6 +80,8 @@ interface Holdings {
   readonly enrolmentTokenId: string
   readonly decisionId: string
   readonly userId: string
+  readonly registrationId: string
+  readonly invitationId: string
   readonly sessionId: string
   readonly sdkTokenId: string
   readonly serviceId: string
@@ -211,7 +224,10 @@ async function fill({ api }: TestServer, token: string): Promise<Holdings> {
   const { users } = await api.call(importUsers, { ...importUsers.example, token })
   const userId = users[0]?.userId ?? 'usr_'
   const services = await fillServices(api, token)
-  return { ...services, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
+  const { registrationId } = await api.call(registerUser, registerUser.example)
+  const { invitationId } = await api.call(inviteUser, { ...inviteUser.example, token })
+  const accounts = { registrationId, invitationId }
+  return { ...services, ...accounts, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
 }
 
 async function fillServices(api: TestServer['api'], token: string) {
@@ -229,6 +245,8 @@ const absentHoldings: Holdings = {
   enrolmentTokenId: `ent_${'0'.repeat(32)}`,
   decisionId: `dec_${'0'.repeat(32)}`,
   userId: `usr_${'0'.repeat(32)}`,
+  registrationId: `reg_${'0'.repeat(32)}`,
+  invitationId: `inv_${'0'.repeat(32)}`,
   sessionId: `ses_${'0'.repeat(32)}`,
   sdkTokenId: `sdk_${'0'.repeat(32)}`,
   serviceId: `svc_${'0'.repeat(32)}`,

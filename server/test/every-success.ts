@@ -11,6 +11,7 @@ import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
 import { callEveryServiceOperation } from './every-service.ts'
 import { callEverySessionOperation } from './every-session.ts'
+import { callEveryAccountOperation } from './every-account.ts'
 import { callEveryUserOperation } from './every-user.ts'
 import { email, password, type TestServer } from './test-server.ts'
 
@@ -36,6 +37,7 @@ export async function callEveryOperation({
   await turnKeys(server, token)
   await api.call(auth.validate, { token })
   await api.call(auth.logout, { token })
+  await callEveryAccountOperation(server)
   await callEveryServiceOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
 }

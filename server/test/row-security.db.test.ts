@@ -12,12 +12,15 @@ import { TestClock } from './test-clock.ts'
 /** Functions that run with the owner's rights: each is a door, so each is named here. */
 const doors = [
   'audit_append',
+  'find_account_token_tenant',
   'find_due_signing_keys',
   'find_enrolment_token_tenant',
   'find_identity_tenant',
   'find_refresh_token_tenant',
   'find_tenant_by_slug',
   'find_tenants_to_sweep',
+  'find_tenants_with_mail',
+  'find_tenants_with_reset_requests',
 ]
 
 const tablesWithTenant = `
@@ -65,6 +68,7 @@ describe.each(databases)('row security on %s', (_name, open) => {
   test('references and unique keys between tenants’ rows include the tenant', async () => {
     // Digests and ids are unique over all tenants on purpose: a bearer's tenant is found by them.
     const global = [
+      'account_tokens.digest',
       'audit_heads.log_id',
       'enrolment_tokens.digest',
       'identities.id',

@@ -1,4 +1,7 @@
 import * as contract from '@agent-iam/contract/system'
+import { resetPasswordPage } from '@agent-iam/contract/accounts'
+import { acceptInvitationPage } from '@agent-iam/contract/invitations'
+import { confirmRegistrationPage } from '@agent-iam/contract/registrations'
 import { setupPage } from '@agent-iam/contract/setup'
 import { z } from 'zod'
 import { readiness } from '../platform/health.ts'
@@ -20,6 +23,9 @@ export function systemRoutes({ telemetry, auditLag }: SystemState): Route[] {
     page(contract.homePage),
     page(contract.docsPage),
     page(setupPage),
+    page(resetPasswordPage),
+    page(confirmRegistrationPage),
+    page(acceptInvitationPage),
     route(contract.openapi, (ctx) => Promise.resolve(OpenApi.parse(openApiDocument(ctx.keys.publicUrl)))),
     route(contract.metrics, () => telemetry.exposition()),
     route(contract.healthLive, () => Promise.resolve({ status: 'ok', checks: {} })),

@@ -3,9 +3,9 @@
  * here a tenant is made, and found by the name that people type.
  */
 import type { TenantId } from '@agent-iam/contract/ids'
-import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { openLog, recordEvent } from '../audit/service.ts'
-import { findTenantIdBySlug, insertTenant } from './store.ts'
+import { findTenant, findTenantIdBySlug, insertTenant } from './store.ts'
 import type { Tenant } from './model.ts'
 
 /** Makes a tenant and opens its log. Returns undefined when another has the slug, or won the race for it. */
@@ -21,4 +21,11 @@ export async function createTenant(ctx: Context, slug: string, name: string): Pr
 
 export async function findTenantId(ctx: Context, slug: string): Promise<TenantId | undefined> {
   return inTransaction(ctx, (tx) => findTenantIdBySlug(tx, slug))
+}
+
+/** The tenant that the transaction is in. */
+export async function getTenant(tx: Transaction): Promise<Tenant> {
+  const tenant = await findTenant(tx)
+  if (!tenant) throw new Error(`there is no tenant ${tx.caller.tenantId}`)
+  return tenant
 }

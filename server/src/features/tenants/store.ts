@@ -27,6 +27,16 @@ export async function insertTenant(tx: Transaction, tenant: Tenant): Promise<boo
   return inserted !== undefined
 }
 
+/** The tenant that the transaction is in. */
+export async function findTenant(tx: Transaction): Promise<Tenant | undefined> {
+  const row = await tx.db
+    .selectFrom('tenants')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .executeTakeFirst()
+  return row && { id: tx.caller.tenantId, slug: row.slug, name: row.name, status: row.status, createdAt: row.created_at }
+}
+
 /** Looks through all tenants: this is how a login learns which it is for. */
 export async function findTenantIdBySlug(tx: Transaction, slug: string): Promise<TenantId | undefined> {
   const { rows } = await sql<{ id: string | null }>`select find_tenant_by_slug(${slug}) as id`.execute(tx.db)

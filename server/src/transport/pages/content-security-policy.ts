@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { docsSearch } from './docs-search.ts'
+import { acceptInvitationScript, confirmRegistrationScript, resetPasswordScript } from './mailed-link-script.ts'
 import { setupScript } from './setup-script.ts'
 import { style } from './style.ts'
 
@@ -7,6 +8,9 @@ const scripts = new Map([
   ['homePage', undefined],
   ['docsPage', docsSearch],
   ['setupPage', setupScript],
+  ['resetPasswordPage', resetPasswordScript],
+  ['confirmRegistrationPage', confirmRegistrationScript],
+  ['acceptInvitationPage', acceptInvitationScript],
 ])
 
 /** The `Content-Security-Policy` of an operation that answers a page: nothing runs but what we put into it. */

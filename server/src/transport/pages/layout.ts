@@ -12,7 +12,7 @@ export interface Page {
 interface Content {
   readonly title: string
   /** The page's place in the navigation. */
-  readonly path: '/' | '/docs' | '/setup'
+  readonly path: '/' | '/docs' | '/setup' | '/reset-password' | '/confirm-registration' | '/accept-invitation'
   readonly main: Html
   /** Our own script; it may talk to this server only. */
   readonly script?: string

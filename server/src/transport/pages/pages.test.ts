@@ -6,6 +6,7 @@ import { contentSecurityPolicyOf } from './content-security-policy.ts'
 import { docsPage } from './docs.ts'
 import { homePage } from './home.ts'
 import { escapeHtml, html } from './html.ts'
+import { acceptInvitationPage, confirmRegistrationPage, resetPasswordPage } from './mailed-links.ts'
 import { setupPage } from './setup.ts'
 
 const hostileUrl = 'http://localhost:9000/"><script>alert(1)</script>'
@@ -13,6 +14,9 @@ const pages = [
   ['home', homePage(hostileUrl)],
   ['docs', docsPage(hostileUrl)],
   ['setup', setupPage()],
+  ['resetPassword', resetPasswordPage()],
+  ['confirmRegistration', confirmRegistrationPage()],
+  ['acceptInvitation', acceptInvitationPage()],
 ] as const
 
 describe.each(pages)('the %s page', (name, page) => {

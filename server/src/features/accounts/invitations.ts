@@ -1,0 +1,156 @@
+import type { Role } from '@agent-iam/contract/accounts'
+import type { UserId } from '@agent-iam/contract/ids'
+import { addSeconds } from '../../platform/clock.ts'
+import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { fromUuid, isId } from '../../platform/ids.ts'
+import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { builtInRoles } from '../capabilities/model.ts'
+import { requireMayGrant } from '../capabilities/service.ts'
+import { limitSender, preparePassword } from '../credentials/service.ts'
+import { findUserByEmail } from '../identities/service.ts'
+import { getTenant } from '../tenants/service.ts'
+import { invitationLetter } from './letters.ts'
+import { invitationSeconds, invitationStatus, type Invitation, type InvitationId } from './model.ts'
+import { makeUser } from './newcomer.ts'
+import { post } from './post.ts'
+import {
+  findInvitation,
+  findInvitationForUpdate,
+  insertInvitation,
+  listInvitations,
+  revokePending,
+  updateInvitation,
+} from './store/invitations.ts'
+import { endTokens } from './store/tokens.ts'
+import { issueToken, notGood, readToken, spendToken } from './tokens.ts'
+
+export interface NewInvitation {
+  readonly email: string
+  readonly name: string
+  readonly role: Role
+}
+
+/** Invites somebody to a role whose permissions the caller holds; an earlier invitation to the same address ends. */
+export async function inviteUser(ctx: Context, input: NewInvitation): Promise<Invitation> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('users:invite', { type: 'users' })
+    await requireMayGrant(tx, builtInRoles[input.role])
+    const invitation = newInvitation(tx, input)
+    const { id, email: to, expiresAt } = invitation
+    if (await findUserByEmail(tx, to)) throw new Problem('already-exists', `a user has the address ${to}`)
+    for (const earlier of await revokePending(tx, { email: to }))
+      recordEvent(tx, { type: 'invitation.revoked', resource: resourceName(earlier) })
+    if (!(await insertInvitation(tx, invitation)))
+      throw new Problem('already-exists', `${to} was invited at this very moment`)
+    const token = await issueToken(tx, 'invitation', { subject: id, expiresAt })
+    await post(tx, (sender) => invitationLetter(sender, { to, token, expiresAt }))
+    recordEvent(tx, {
+      type: 'invitation.sent',
+      resource: resourceName(id),
+      data: { role: input.role },
+      personal: { subject: 'month', fields: { email: to, name: input.name } },
+    })
+    return invitation
+  })
+}
+
+function newInvitation(tx: Transaction, { email, name, role }: NewInvitation): Invitation {
+  const now = tx.clock.now()
+  return {
+    id: tx.newId('invitation'),
+    email: email.toLowerCase(),
+    name,
+    role,
+    state: 'pending',
+    invitedBy: actorOf(tx.caller),
+    createdAt: now,
+    expiresAt: addSeconds(now, invitationSeconds),
+    finishedAt: undefined,
+    userId: undefined,
+  }
+}
+
+export async function pageInvitations(
+  ctx: Context,
+  query: { limit: number; cursor?: string | undefined },
+): Promise<{ rows: Invitation[]; nextCursor: string | null }> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('invitations:read', { type: 'invitations' })
+    const found = await listInvitations(tx, readCursor(query.cursor), query.limit + 1)
+    return toPage(found, query.limit, ({ id }) => [id])
+  })
+}
+
+export async function revokeInvitation(ctx: Context, id: InvitationId): Promise<Invitation> {
+  return inTransaction(ctx, async (tx) => {
+    const invitation = await findInvitationForUpdate(tx, id)
+    if (!invitation) throw notFound('invitations', id)
+    await tx.authorize('invitations:revoke', { type: 'invitations', id })
+    const status = invitationStatus(invitation, tx.clock.now())
+    if (status !== 'pending') throw new Problem('wrong-state', `invitation ${id} is ${status}`)
+    const revoked: Invitation = { ...invitation, state: 'revoked', finishedAt: tx.clock.now() }
+    await updateInvitation(tx, revoked)
+    await endTokens(tx, 'invitation', id)
+    recordEvent(tx, { type: 'invitation.revoked', resource: resourceName(id) })
+    return revoked
+  })
+}
+
+export interface Acceptance {
+  readonly token: string
+  readonly password: string
+  /** Instead of the name that the invitation gives. */
+  readonly name?: string | undefined
+}
+
+export interface Accepted {
+  readonly userId: UserId
+  readonly email: string
+  /** The slug to log in with. */
+  readonly tenant: string
+}
+
+/** Makes the invited user: that the link came to them proves the address. */
+export async function acceptInvitation(ctx: Context, { token, password, name }: Acceptance): Promise<Accepted> {
+  await limitSender(ctx, 'invitation')
+  const { there, digest, subject } = await readToken(ctx, 'invitation', token)
+  const id = fromUuid('invitation', subject)
+  const { tenant, invitation } = await inTransaction(there, async (tx) => ({
+    tenant: await getTenant(tx),
+    invitation: requirePending(await findInvitation(tx, id), tx.clock.now()),
+  }))
+  const person = { email: invitation.email, name: name ?? invitation.name }
+  const passwordHash = await preparePassword(there, password, { field: 'password', tenant: tenant.slug, ...person })
+  return inTransaction(there, async (tx) => {
+    const present = requirePending(await findInvitationForUpdate(tx, id), tx.clock.now())
+    await spendToken(tx, 'invitation', digest)
+    const userId = await makeUser(tx, { ...person, passwordHash, role: present.role })
+    await updateInvitation(tx, { ...present, state: 'accepted', finishedAt: tx.clock.now(), userId })
+    recordEvent(tx, {
+      type: 'invitation.accepted',
+      actor: userId,
+      resource: resourceName(id),
+      data: { userId, role: present.role, invitedBy: present.invitedBy },
+      personal: { subject: userId, fields: { ...person, address: tx.caller.address } },
+    })
+    return { userId, email: person.email, tenant: tenant.slug }
+  })
+}
+
+/** Whoever suspends the inviter ends the invitation too, so it still stands for somebody's right. */
+function requirePending(invitation: Invitation | undefined, now: Date): Invitation {
+  if (invitation && invitationStatus(invitation, now) === 'pending') return invitation
+  throw notGood()
+}
+
+function resourceName(id: InvitationId): string {
+  return `agent-iam/invitations/${id}`
+}
+
+function readCursor(cursor: string | undefined): InvitationId | undefined {
+  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
+  if (before === undefined || isId('invitation', before)) return before
+  throw new Problem('invalid-request', 'cursor: is of another list')
+}

@@ -1,0 +1,88 @@
+import type { IdentityStatus } from '@agent-iam/contract/agents'
+import type { UserId } from '@agent-iam/contract/ids'
+import { sql } from 'kysely'
+import type { Transaction } from '../../../platform/context.ts'
+import { fromUuid, toUuid } from '../../../platform/ids.ts'
+import { isRole } from '../../capabilities/model.ts'
+import type { UserView } from '../model.ts'
+
+export async function findUser(tx: Transaction, id: UserId): Promise<UserView | undefined> {
+  const row = await users(tx).where('id', '=', toUuid(id)).executeTakeFirst()
+  return row && toUser(row)
+}
+
+/** In the order of their ids. Deleted ones are shown only when asked for by status. */
+export async function listUsers(
+  tx: Transaction,
+  { status, after }: { status: IdentityStatus | undefined; after: UserId | undefined },
+  limit: number,
+): Promise<UserView[]> {
+  const rows = await users(tx)
+    .$if(status === undefined, (query) => query.where('status', '<>', 'deleted'))
+    .$if(status !== undefined, (query) => query.where('status', '=', status ?? 'active'))
+    .$if(after !== undefined, (query) => query.where('id', '>', toUuid(after ?? 'usr_')))
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(toUser)
+}
+
+/**
+ * Holds a user and every active administrator, in the order of their ids: so two administrators who suspend each other
+ * at once do it one after the other. Returns the active administrators.
+ */
+export async function lockWithAdministrators(tx: Transaction, id: UserId): Promise<UserId[]> {
+  const tenant = toUuid(tx.caller.tenantId)
+  const { rows } = await sql<{ id: string; is_administrator: boolean }>`
+    select i.id, i.status = 'active' and exists (select from role_assignments r
+        where r.tenant_id = i.tenant_id and r.identity_id = i.id and r.role = 'admin') as is_administrator
+    from identities i
+    where i.tenant_id = ${tenant} and i.kind = 'user' and (i.id = ${toUuid(id)} or i.id in (
+      select identity_id from role_assignments where tenant_id = ${tenant} and role = 'admin'))
+    order by i.id for no key update`.execute(tx.db)
+  return rows.filter((row) => row.is_administrator).map((row) => fromUuid('user', row.id))
+}
+
+export async function updateUserStatus(tx: Transaction, id: UserId, status: IdentityStatus): Promise<void> {
+  await tx.db
+    .updateTable('identities')
+    .set({ status, updated_at: tx.clock.now() })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .where('kind', '=', 'user')
+    .execute()
+}
+
+function users(tx: Transaction) {
+  return tx.db
+    .selectFrom('identities')
+    .select(['id', 'name', 'email', 'status', 'created_at', 'last_activity'])
+    .select(
+      sql<string[]>`array(select role from role_assignments r
+        where r.tenant_id = identities.tenant_id and r.identity_id = identities.id order by role)`.as('roles'),
+    )
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('kind', '=', 'user')
+}
+
+interface Row {
+  id: string
+  name: string
+  email: string | null
+  status: IdentityStatus
+  created_at: Date
+  last_activity: Date | null
+  roles: string[]
+}
+
+function toUser(row: Row): UserView {
+  return {
+    id: fromUuid('user', row.id),
+    name: row.name,
+    email: row.email ?? undefined,
+    status: row.status,
+    roles: row.roles.filter(isRole),
+    createdAt: row.created_at,
+    lastActivity: row.last_activity ?? undefined,
+  }
+}

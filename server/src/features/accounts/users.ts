@@ -1,0 +1,85 @@
+import type { IdentityStatus } from '@agent-iam/contract/agents'
+import type { UserId } from '@agent-iam/contract/ids'
+import { inTransaction, type Context } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
+import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { endSessionsOf } from '../sessions/service.ts'
+import type { UserView } from './model.ts'
+import { revokePending } from './store/invitations.ts'
+import { endTokens } from './store/tokens.ts'
+import { findUser, listUsers, lockWithAdministrators, updateUserStatus } from './store/users.ts'
+
+export interface UsersQuery {
+  readonly limit: number
+  readonly cursor?: string | undefined
+  readonly status?: IdentityStatus | undefined
+}
+
+export async function pageUsers(
+  ctx: Context,
+  query: UsersQuery,
+): Promise<{ rows: UserView[]; nextCursor: string | null }> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('users:read', { type: 'users' })
+    const found = await listUsers(tx, { status: query.status, after: readCursor(query.cursor) }, query.limit + 1)
+    return toPage(found, query.limit, ({ id }) => [id])
+  })
+}
+
+/** Stops a user: no session goes on, no link of theirs works, and nobody comes in by an invitation that they sent. */
+export async function suspendUser(ctx: Context, id: UserId, reason: string | undefined): Promise<UserView> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('users:suspend', protectedUser(requireFound(await findUser(tx, id), id)))
+    // NOTE: before anybody is held: a reset holds its token first and the user after it.
+    await endTokens(tx, 'password-reset', id)
+    const administrators = await lockWithAdministrators(tx, id)
+    const user = requireStatus(requireFound(await findUser(tx, id), id), 'active')
+    if (administrators.every((each) => each === id) && administrators.length > 0)
+      throw new Problem('wrong-state', `user ${id} is the last active administrator; make another first`)
+    await updateUserStatus(tx, id, 'suspended')
+    const invitations = await revokePending(tx, { invitedBy: id })
+    for (const invitation of invitations)
+      recordEvent(tx, { type: 'invitation.revoked', resource: `agent-iam/invitations/${invitation}` })
+    await endSessionsOf(tx, id, { reason: 'user suspended' })
+    recordEvent(tx, { type: 'user.suspended', ...about(id, reason), narrows: true })
+    return { ...user, status: 'suspended' }
+  })
+}
+
+export async function reactivateUser(ctx: Context, id: UserId, reason: string | undefined): Promise<UserView> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('users:reactivate', protectedUser(requireFound(await findUser(tx, id), id)))
+    await lockWithAdministrators(tx, id)
+    const user = requireStatus(requireFound(await findUser(tx, id), id), 'suspended')
+    await updateUserStatus(tx, id, 'active')
+    recordEvent(tx, { type: 'user.reactivated', ...about(id, reason) })
+    return { ...user, status: 'active' }
+  })
+}
+
+function about(id: UserId, reason: string | undefined) {
+  const resource = `agent-iam/users/${id}`
+  return reason === undefined ? { resource } : { resource, personal: { subject: id, fields: { reason } } }
+}
+
+function protectedUser({ id }: UserView) {
+  return { type: 'users', id }
+}
+
+function requireFound(user: UserView | undefined, id: UserId): UserView {
+  if (user) return user
+  throw notFound('users', id)
+}
+
+function requireStatus(user: UserView, status: IdentityStatus): UserView {
+  if (user.status === status) return user
+  throw new Problem('wrong-state', `user ${user.id} is ${user.status}, not ${status}`)
+}
+
+function readCursor(cursor: string | undefined): UserId | undefined {
+  const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
+  if (after === undefined || isId('user', after)) return after
+  throw new Problem('invalid-request', 'cursor: is of another list')
+}

@@ -1,0 +1,76 @@
+/**
+ * Mail: messages to people, as a transactional outbox. A message is written in the transaction that causes it, so
+ * nothing is mailed that did not happen and nothing that happened stays untold; it is delivered after that, by whichever
+ * instance takes it up. Recipient and content are sealed, are in no log, and are wiped when there is nothing left to do.
+ */
+import type { MessageStatus } from '@agent-iam/contract/mail'
+import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
+import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { requireHeadersSafe, type Content, type Letter, type Message } from './model.ts'
+import { openContent, sealContent } from './envelope.ts'
+import { insertMessage, listMessages } from './store.ts'
+
+export { Postman } from './postman.ts'
+
+/** Puts a letter into the outbox; it goes out once the transaction is committed. */
+export async function enqueueLetter(tx: Transaction, { purpose, expiresAt, ...content }: Letter): Promise<void> {
+  requireHeadersSafe(content)
+  const id = tx.newId('message')
+  await insertMessage(tx, {
+    id,
+    purpose,
+    status: 'queued',
+    attempts: 0,
+    createdAt: tx.clock.now(),
+    expiresAt,
+    finishedAt: undefined,
+    sealed: sealContent(tx, id, content),
+  })
+}
+
+export interface MessagesQuery {
+  readonly limit: number
+  readonly cursor?: string | undefined
+  readonly status?: MessageStatus | undefined
+}
+
+/** A message with what of it may be shown. */
+export interface MessageView {
+  readonly message: Message
+  readonly content: Partial<Content> | undefined
+}
+
+/**
+ * The outbox, newest first. `withText` where no mail server delivers: then an administrator hands messages on, and
+ * that their secrets were looked at is on record.
+ */
+export async function pageMessages(
+  ctx: Context,
+  query: MessagesQuery,
+  { withText }: { withText: boolean },
+): Promise<{ rows: MessageView[]; nextCursor: string | null }> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('outbox:open', { type: 'outbox' })
+    const filter = { status: query.status, before: readCursor(query.cursor) }
+    const found = await listMessages(tx, filter, query.limit + 1)
+    const page = toPage(found, query.limit, ({ id }) => [id])
+    const rows = page.rows.map((message) => ({ message, content: contentOf(tx, message, withText) }))
+    const opened = rows.filter(({ content }) => content?.text !== undefined).map(({ message }) => message.id)
+    if (opened.length > 0) recordEvent(tx, { type: 'outbox.opened', data: { messages: opened } })
+    return { rows, nextCursor: page.nextCursor }
+  })
+}
+
+function contentOf(tx: Transaction, message: Message, withText: boolean): Partial<Content> | undefined {
+  const content = openContent(tx, message)
+  return withText || content === undefined ? content : { to: content.to }
+}
+
+function readCursor(cursor: string | undefined): Message['id'] | undefined {
+  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
+  if (before === undefined || isId('message', before)) return before
+  throw new Problem('invalid-request', 'cursor: is of another list')
+}

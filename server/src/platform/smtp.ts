@@ -1,0 +1,97 @@
+import { createTransport } from 'nodemailer'
+import { isLoopback } from './config.ts'
+
+/** A message as it goes over the wire. */
+export interface OutgoingMail {
+  /** The same at every attempt, so that a mailbox which got it twice can tell. */
+  readonly messageId: string
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+}
+
+/** How a delivery ended. `refused` is for good; after `failed` it may be tried again, and after `unreachable` so may others. */
+export type Delivery =
+  | { readonly outcome: 'delivered' }
+  | { readonly outcome: 'refused' | 'failed' | 'unreachable'; readonly reason: string }
+
+/** Where mail leaves us. */
+export interface MailTransport {
+  send(mail: OutgoingMail): Promise<Delivery>
+  close(): void
+}
+
+/** A server that takes longer to answer is tried again later. */
+const connectTimeoutMs = 5_000
+const silenceTimeoutMs = 10_000
+/** However slowly a server drips, a delivery ends: others wait, and so may the process's end. */
+export const deliverySecondsMax = 20
+/** Connections at once: mail is rare, and a mail server turns away who opens many. */
+const connectionsMax = 2
+
+/** Mail by SMTP. `smtps:` is TLS from the start; `smtp:` must come to it by STARTTLS, unless it is this machine. */
+export function smtpTransport(url: string, from: string): MailTransport {
+  const { protocol, hostname } = new URL(url)
+  const transport = createTransport(
+    {
+      url,
+      pool: true,
+      maxConnections: connectionsMax,
+      requireTLS: protocol === 'smtp:' && !isLoopback(hostname),
+      connectionTimeout: connectTimeoutMs,
+      greetingTimeout: connectTimeoutMs,
+      socketTimeout: silenceTimeoutMs,
+      // What a message says is text, never the name of a file or a URL to read.
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      logger: false,
+    },
+    { from },
+  )
+  return {
+    send: ({ messageId, to, subject, text }) =>
+      withinTime(
+        transport
+          .sendMail({
+            messageId,
+            to: { name: '', address: to },
+            subject,
+            text,
+            // RFC 3834: an automatic answer to an automatic message goes nowhere.
+            headers: { 'Auto-Submitted': 'auto-generated' },
+          })
+          .then(() => ({ outcome: 'delivered' as const }), toFailure),
+      ),
+    close: () => transport.close(),
+  }
+}
+
+async function withinTime(sending: Promise<Delivery>): Promise<Delivery> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Delivery>((resolve) => {
+    timer = setTimeout(() => resolve({ outcome: 'unreachable', reason: 'ETIMEDOUT' }), deliverySecondsMax * 1000)
+  })
+  try {
+    return await Promise.race([sending, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Of the library's error only codes go on: its words repeat addresses, and what the server said of them. */
+function toFailure(error: unknown): Delivery {
+  const { code, responseCode } = readCodes(error)
+  const reason = [code, responseCode].filter((part) => part !== undefined).join(' ')
+  // RFC 5321 §4.2.1: 5yz is for good. One about the envelope is of this message; others are of all, and can be mended.
+  if (code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500) return { outcome: 'refused', reason }
+  if (code === 'EENVELOPE' || code === 'EMESSAGE') return { outcome: 'failed', reason }
+  return { outcome: 'unreachable', reason }
+}
+
+function readCodes(error: unknown): { code: string | undefined; responseCode: number | undefined } {
+  const [code, responseCode] = ['code', 'responseCode'].map((name): unknown => Reflect.get(Object(error), name))
+  return {
+    code: typeof code === 'string' ? code : 'unknown',
+    responseCode: typeof responseCode === 'number' ? responseCode : undefined,
+  }
+}
