@@ -8,6 +8,11 @@ export function registrationText(issuer: string, name: string, keyThumbprint: st
   return `agent-iam/registration/v1 ${issuer} ${keyThumbprint} ${issuedAt} ${JSON.stringify(name)}`
 }
 
+/** The text whose signature proves, when an agent's key is replaced, that the new private key is held. */
+export function rotationText(issuer: string, agentId: string, keyThumbprint: string, issuedAt: string): string {
+  return `agent-iam/key-rotation/v1 ${issuer} ${agentId} ${keyThumbprint} ${issuedAt}`
+}
+
 /** How far a proof's `issuedAt` may lie from the server's clock. */
 export const registrationProofSeconds = 300
 

@@ -32,11 +32,13 @@ const SignatureCredentials = z.strictObject({
   challenge: z.string().max(2000),
   signature: z.base64url().max(100),
 })
+/** The certificate that the TLS connection shows (RFC 8705). */
+const CertificateCredentials = z.strictObject({ type: z.literal('certificate') })
 const AssertionCredentials = z.strictObject({ type: z.literal('jwt'), token: z.string().max(8000) })
 
 export const AgentLogin = z.strictObject({
   agentId: idSchema('agent'),
-  credentials: z.discriminatedUnion('type', [SignatureCredentials, AssertionCredentials]),
+  credentials: z.discriminatedUnion('type', [SignatureCredentials, AssertionCredentials, CertificateCredentials]),
 })
 export type AgentLogin = z.output<typeof AgentLogin>
 

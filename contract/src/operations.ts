@@ -1,9 +1,11 @@
 import * as accounts from './accounts.ts'
+import * as agentKeys from './agent-keys.ts'
 import * as agents from './agents.ts'
 import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as auth from './auth.ts'
 import * as authorization from './authorization.ts'
+import * as certificates from './certificates.ts'
 import * as clients from './clients.ts'
 import * as enrolmentTokens from './enrolment-tokens.ts'
 import * as factors from './factors.ts'
@@ -24,6 +26,8 @@ import * as users from './users.ts'
 /** The whole API by group, in the order of the documentation. */
 export const operationGroups: ReadonlyArray<{ readonly title: string; readonly operations: readonly Operation[] }> = [
   { title: 'Agents', operations: collect(agents) },
+  { title: 'Agents’ keys', operations: collect(agentKeys) },
+  { title: 'Certificates', operations: collect(certificates) },
   { title: 'Authentication', operations: collect(auth) },
   { title: 'Client credentials', operations: collect(token) },
   { title: 'Services', operations: collect(services) },

@@ -9,6 +9,8 @@ import { apiKeyRoutes } from './features/api-keys/routes.ts'
 import { accountRoutes } from './features/accounts/routes.ts'
 import { answerResetRequests } from './features/accounts/service.ts'
 import { clientRoutes } from './features/clients/routes.ts'
+import { agentKeyRoutes } from './features/agent-keys/routes.ts'
+import { certificateRoutes } from './features/certificates/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
 import { factorRoutes } from './features/factors/routes.ts'
 import { identityRoutes } from './features/identities/routes.ts'
@@ -112,6 +114,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...serviceRoutes,
     ...apiKeyRoutes,
     ...sdkTokenRoutes,
+    ...agentKeyRoutes,
+    ...certificateRoutes,
     ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
     ...policyRoutes,
     ...auditRoutes,

@@ -37,6 +37,8 @@ export const features = [
   'accounts',
   'services',
   'api-keys',
+  'agent-keys',
+  'certificates',
   'clients',
   'delegation',
   'policies',

@@ -50,6 +50,17 @@ export {
   type CountedAttempt,
   type SentPurpose,
 } from './attempts.ts'
+export { listLoginKeys, liveAgentKeysMax, makeAgentKey, replaceAgentKey } from './agent-keys.ts'
+export { countKeys, findKey, listAllKeys, revokeKeys, type StoredAgentKey } from './store/agent-keys.ts'
+export { isInForce, readCertificate } from './certificates.ts'
+export {
+  deleteCertificate,
+  findCertificate,
+  insertCertificate,
+  listCertificates,
+  type CertifiedId,
+  type StoredCertificate,
+} from './store/certificates.ts'
 
 /** Reads a public key in any of the accepted spellings; `invalid-request` says what is wrong with it. */
 export function readAgentKey(publicKey: string | Record<string, unknown>): AgentKey {

@@ -13,8 +13,10 @@ declare module '../../platform/database.ts' {
       thumbprint: string
       identity_id: string
       public_key: Buffer
-      status: 'active' | 'revoked'
+      status: 'active' | 'retiring' | 'revoked'
       created_at: Date
+      /** The end of a retiring key. */
+      expires_at: Date | null
     }
     enrolment_tokens: {
       tenant_id: string
@@ -53,6 +55,7 @@ export async function insertAgentKey(tx: Transaction, agentId: AgentId, key: Age
   return inserted !== undefined
 }
 
+/** The agents' own keys, one each: those that a rotation left behind are not among them. */
 export async function findAgentKeys(tx: Transaction, agentIds: readonly AgentId[]): Promise<Map<AgentId, AgentKey>> {
   if (agentIds.length === 0) return new Map()
   const rows = await tx.db

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto'
 import type { RegisterAgent } from '@agent-iam/contract/agents'
 import { registrationProofSeconds, registrationText } from '@agent-iam/contract/agent-proofs'
 import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
@@ -8,7 +7,7 @@ import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
 import { grant, requireMayGrant, requireWithin } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
-import { insertAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
+import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
 import { initialTrustScore, type Agent } from './model.ts'
 import { insertAgent } from './store.ts'
 
@@ -26,7 +25,7 @@ export interface Registered {
  */
 export async function registerAgent(ctx: Context, input: RegisterAgent): Promise<Registered> {
   const { key, privateKey } =
-    input.publicKey === undefined ? makeKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
+    input.publicKey === undefined ? makeAgentKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
   const isProved = privateKey !== undefined || checkProof(ctx, input, key)
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:register', { type: 'agents' })
@@ -117,12 +116,4 @@ function checkProof(ctx: Context, { name, proof }: RegisterAgent, key: AgentKey)
       errors: [{ field: 'proof', message: 'does not verify' }],
     },
   )
-}
-
-function makeKey(): { key: AgentKey; privateKey: string } {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
-  return {
-    key: readAgentKey({ ...publicKey.export({ format: 'jwk' }) }),
-    privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-  }
 }

@@ -42,12 +42,13 @@ export const systemPolicies: readonly SystemPolicy[] = [
   },
   {
     id: 'system:self',
-    title: 'An identity may read about itself, and look after its sessions',
+    title: 'An identity may read about itself, and look after its sessions and its key',
     effect: 'permit',
     cedar: `permit(
       principal,
       action in [
         AgentIam::Action::"agents:read",
+        AgentIam::Action::"agents:rotate-key",
         AgentIam::Action::"sessions:create",
         AgentIam::Action::"sessions:read",
         AgentIam::Action::"sessions:update",
@@ -64,6 +65,12 @@ export const systemPolicies: readonly SystemPolicy[] = [
       principal,
       action in [
         AgentIam::Action::"agents:create-api-key",
+        AgentIam::Action::"agents:rotate-key",
+        AgentIam::Action::"agents:revoke-key",
+        AgentIam::Action::"agents:pin-certificate",
+        AgentIam::Action::"agents:remove-certificate",
+        AgentIam::Action::"services:pin-certificate",
+        AgentIam::Action::"services:remove-certificate",
         AgentIam::Action::"services:read",
         AgentIam::Action::"services:suspend",
         AgentIam::Action::"services:delete",

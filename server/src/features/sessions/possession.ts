@@ -1,7 +1,12 @@
+import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Confirmation, Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { insertNonce } from '../credentials/service.ts'
+import { lockIdentity } from '../identities/service.ts'
+import { recordEnd } from './ending.ts'
+import { endSession } from './store.ts'
+import { listBoundSessions } from './store/binding.ts'
 
 /** The key that a new session is bound to: that of the DPoP proof which came with the login, if one did. */
 export async function boundKey(tx: Transaction): Promise<Confirmation | undefined> {
@@ -37,6 +42,18 @@ export async function requireOrBind(
 ): Promise<Confirmation | undefined> {
   if (confirmation) requireKey(tx, confirmation)
   return (await boundKey(tx)) ?? confirmation
+}
+
+/** Ends the sessions of an identity whose tokens are bound to a key that is no longer to be trusted. */
+export async function endBoundSessions(
+  tx: Transaction,
+  identityId: IdentityId,
+  confirmation: Confirmation,
+  reason: string,
+): Promise<void> {
+  await lockIdentity(tx, identityId)
+  for (const id of await listBoundSessions(tx, identityId, confirmation))
+    if (await endSession(tx, id, reason)) recordEnd(tx, id, { identityId, reason })
 }
 
 function requireKey({ caller }: Transaction, confirmation: Confirmation | undefined): void {

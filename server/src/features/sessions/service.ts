@@ -29,7 +29,7 @@ import { bindSession, countUse, findSession, findSessionForUpdate, touchSession 
 export { challengeFor, loginAgent } from './agent-login.ts'
 export { admitUser, loginUser, proveUser, type ProvedUser } from './user-login.ts'
 export { endSessionsOf, endWithDescendants, recordEnd } from './ending.ts'
-export { boundKey } from './possession.ts'
+export { boundKey, endBoundSessions } from './possession.ts'
 export { loginByPasskey } from './passkey-login.ts'
 export { openSession, startSession, type SessionStart } from './start.ts'
 export { endSession, findSession } from './store.ts'
