@@ -74,7 +74,7 @@ export const guests = [
   {
     package: /^jose(\/|$)/,
     where:
-      /^server\/(src\/(platform|transport|features\/(keys|credentials|tokens|sessions|services|clients))\/|test\/)/,
+      /^server\/(src\/(platform|transport|features\/(keys|credentials|tokens|sessions|services|clients|delegation))\/|test\/)/,
   },
   { package: /^oidc-provider(\/|$)/, where: /^server\/src\/transport\/oauth\// },
   { package: /^(nodemailer|undici|ipaddr\.js)(\/|$)/, where: /^server\/(src\/platform\/|test\/)/ },

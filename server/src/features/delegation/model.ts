@@ -1,0 +1,67 @@
+import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
+
+/** Longest chain of actors (DESIGN D6). */
+export const actorsMax = 10
+
+/** Why a token is not exchanged: fixed words, for the client and for the log. */
+export const exchangeRefusals = {
+  'client-is-no-identity': 'only a service or an agent acts for others; this client is neither',
+  'subject-token-invalid': 'the subject token is not a live access token of this issuer',
+  'not-for-this-client':
+    'the subject token was neither issued to this client, nor for a resource server that it speaks for, nor by its owner',
+  'chain-too-long': `a chain has at most ${actorsMax} actors`,
+  'resource-unknown': 'the resource is no registered resource server',
+  'resource-not-granted': 'the subject token reaches no such resource; it can only be narrowed',
+  'scope-not-granted': 'the subject token does not have that scope; it can only be narrowed',
+} as const
+
+export type ExchangeRefusal = keyof typeof exchangeRefusals
+
+/** The session that a subject token belongs to, with what the exchange rests on. */
+export interface SubjectSession {
+  readonly id: SessionId
+  readonly identityId: IdentityId
+  /** To whom it was issued. */
+  readonly clientId: string
+  /** Who acted before, who began first. */
+  readonly actors: readonly IdentityId[]
+  /** The resource server that it is for, and the scopes there. */
+  readonly audience: string
+  readonly scopes: readonly string[]
+  /** It is a login of its own, so it reaches every resource server: nothing was lent yet. */
+  readonly isWhole: boolean
+}
+
+/** What the exchange asks for; what is not said is what the subject token has. */
+export interface Wanted {
+  readonly resource: string | undefined
+  readonly scopes: readonly string[] | undefined
+}
+
+/** A resource server as a neighbour knows it. */
+export interface Target {
+  readonly resource: string
+  readonly scopes: readonly string[]
+}
+
+/** What the subject's session lends at the target: all that it has there, and of a whole login all there is. */
+export function lentScopes(subject: SubjectSession, target: Target): readonly string[] | undefined {
+  if (subject.isWhole) return target.scopes
+  return subject.audience === target.resource ? subject.scopes : undefined
+}
+
+/** The scopes of the new token; undefined when more is wanted than is lent. */
+export function narrowScopes(wanted: readonly string[] | undefined, lent: readonly string[]): string[] | undefined {
+  const scopes = wanted ?? lent
+  return scopes.every((scope) => lent.includes(scope)) ? [...new Set(scopes)] : undefined
+}
+
+export interface Actor {
+  readonly sub: string
+  readonly act?: Actor
+}
+
+/** RFC 8693 §4.1: who acts now stands outermost, who began innermost. */
+export function actClaim(actors: readonly IdentityId[]): Actor | undefined {
+  return actors.reduce<Actor | undefined>((act, sub) => (act ? { sub, act } : { sub }), undefined)
+}
