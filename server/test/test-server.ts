@@ -121,6 +121,8 @@ export interface ServerOptions {
   readonly onLog?: OnLog
   readonly trustedProxies?: readonly string[]
   readonly dpopNonce?: 'required' | 'optional'
+  /** Where it will listen, for clients that come through a socket. */
+  readonly address?: string
 }
 
 /** A server after its first start, its setup link used. */
@@ -140,7 +142,7 @@ interface Started extends ServerOptions {
 /** A server on a database as it is: the first start makes what is missing. */
 export async function startServer(
   database: TestDatabase,
-  { replace = (world) => world, onLog, trustedProxies = [], dpopNonce = 'optional', masterKey, clock }: Started,
+  { replace = (world) => world, onLog, trustedProxies = [], dpopNonce = 'optional', address = publicUrl, masterKey, clock }: Started,
 ): Promise<TestServer> {
   const world = replace({
     clock,
@@ -151,7 +153,7 @@ export async function startServer(
     sealer: createSealer(masterKey, systemRandom),
     fetch: createOutboundFetch({ clock, allowedNetworks: [] }),
   })
-  const door = { publicUrl, isLoopback: true, metricsToken: undefined, trustedProxies, dpopNonce }
+  const door = { publicUrl: address, isLoopback: true, metricsToken: undefined, trustedProxies, dpopNonce }
   const app = await createApp(world, door)
   return new TestServer(app, { world, clock, database, masterKey })
 }

@@ -1,0 +1,58 @@
+import { interactionPolicy, type Account, type FindAccount, type KoaContextWithOIDC } from 'oidc-provider'
+import { isSessionLive } from '../../features/clients/service.ts'
+import { findUser } from '../../features/identities/service.ts'
+import { inTransaction, type Context } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
+import { contextOf } from './requests.ts'
+import { isDescentLive } from './token-sessions.ts'
+
+/**
+ * Under this name the provider's browser session keeps the session of ours that its login began. No client is called so.
+ */
+const loginName = '@login'
+
+/** The person behind an account, as long as they may act and what is presented still stands. */
+export const findAccount: FindAccount = async (koa, sub, token) => {
+  const ctx = contextOf(koa)
+  if (!isId('user', sub) || !(await isDescentLive(ctx, token?.grantId))) return undefined
+  const user = await inTransaction(ctx, (tx) => findUser(tx, sub))
+  if (user?.status !== 'active') return undefined
+  const account: Account = {
+    accountId: sub,
+    claims: () => ({ sub, name: user.name, email: user.email }),
+  }
+  return account
+}
+
+/** Notes, when a login has just come back, by which session of ours it was proved. */
+export function noteLogin({ oidc }: KoaContextWithOIDC): void {
+  const sessionId: unknown = Reflect.get(Object(oidc.result?.login), 'sessionId')
+  if (typeof sessionId === 'string') oidc.session?.sidFor(loginName, sessionId)
+}
+
+/** The session of ours by which the browser is logged in; undefined where it is not. */
+export function loginSessionOf(session: {
+  sidFor(clientId: string): string | undefined
+  accountId?: string | undefined
+}) {
+  const id = session.accountId === undefined ? undefined : session.sidFor(loginName)
+  return id !== undefined && isId('session', id) ? id : undefined
+}
+
+/** Whether the browser's login still stands: a session that was ended elsewhere ends it too. */
+export async function isLoginLive(ctx: Context, session: Parameters<typeof loginSessionOf>[0]): Promise<boolean> {
+  const id = loginSessionOf(session)
+  return id !== undefined && isSessionLive(ctx, id)
+}
+
+/** The provider's own questions before it answers, and one of ours: whether the login still stands. */
+export function loginPolicy(): interactionPolicy.DefaultPolicy {
+  const policy = interactionPolicy.base()
+  const ended = new interactionPolicy.Check('login_ended', 'the login has ended', 'login_required', async (koa) => {
+    const { session } = koa.oidc
+    if (!session?.accountId || koa.oidc.result?.login) return false
+    return !(await isLoginLive(contextOf(koa), session))
+  })
+  policy.get('login')?.checks.push(ended)
+  return policy
+}

@@ -1,0 +1,68 @@
+import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { z } from 'zod'
+import {
+  consumePayload,
+  dropPayload,
+  dropPayloadsOfGrant,
+  keepPayload,
+  readPayload,
+} from '../../features/clients/service.ts'
+import type { Context } from '../../platform/context.ts'
+
+/** What the provider stores is its own; that it is an object is all that is believed of it. */
+const Content = z.record(z.string(), z.unknown())
+
+/** How long a row without an end of its own is kept: none should be. */
+const endlessSeconds = 86_400
+
+/** The provider's storage: one model of it, in the tenant of the request. */
+export class PayloadAdapter implements Adapter {
+  readonly #model: string
+  readonly #ctx: () => Context
+
+  constructor(model: string, ctx: () => Context) {
+    this.#model = model
+    this.#ctx = ctx
+  }
+
+  async upsert(id: string, content: AdapterPayload, expiresIn = endlessSeconds): Promise<void> {
+    const { grantId, userCode, uid } = content
+    const names = { grantId, userCode, uid: this.#model === 'Session' ? uid : undefined }
+    const kept = await keepPayload(this.#ctx(), { model: this.#model, id, content, seconds: expiresIn, ...names })
+    // Two proofs with one name came at once, and each was not found; the second is a replay all the same.
+    if (!kept && this.#model === 'ReplayDetection') throw new errors.InvalidRequest('the proof was used before')
+  }
+
+  find(id: string): Promise<AdapterPayload | undefined> {
+    return this.#find('id', id)
+  }
+
+  findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+    return this.#find('user_code', userCode)
+  }
+
+  findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    return this.#find('uid', uid)
+  }
+
+  /** The provider looks first whether it was consumed; here it shows who was first. */
+  async consume(id: string): Promise<void> {
+    if (!(await consumePayload(this.#ctx(), this.#model, id)))
+      throw new errors.InvalidGrant('it was used already, so all that came of it is revoked')
+  }
+
+  async destroy(id: string): Promise<void> {
+    await dropPayload(this.#ctx(), this.#model, id)
+  }
+
+  async revokeByGrantId(grantId: string): Promise<void> {
+    await dropPayloadsOfGrant(this.#ctx(), this.#model, grantId)
+  }
+
+  async #find(key: 'id' | 'user_code' | 'uid', value: string): Promise<AdapterPayload | undefined> {
+    const found = await readPayload(this.#ctx(), this.#model, key, value)
+    if (!found) return undefined
+    const consumed = found.consumedAt && Math.floor(found.consumedAt.getTime() / 1000)
+    return { ...Content.parse(found.content), ...(consumed !== undefined && { consumed }) }
+  }
+}
