@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Operation } from '@agent-iam/contract/operation'
+import { callerOfApiKey } from '../features/api-keys/service.ts'
 import { enrolmentTokenPrefix } from '../features/credentials/model.ts'
 import { callerOfEnrolmentToken } from '../features/credentials/service.ts'
 import { callerOfAccessToken } from '../features/sessions/service.ts'
@@ -18,6 +19,8 @@ export async function authenticate(
   headers: IncomingHttpHeaders,
 ): Promise<Caller> {
   if (operation.action === 'public') return anonymous.caller
+  const apiKey = presentedApiKey(headers)
+  if (apiKey !== undefined) return callerOfApiKey(anonymous, apiKey)
   const { scheme, token } = presentedToken(headers.authorization)
   if (scheme === 'dpop' && !anonymous.caller.dpop)
     throw new Problem('invalid-proof', 'a token sent as DPoP needs a proof in the header DPoP (RFC 9449)')
@@ -25,6 +28,15 @@ export async function authenticate(
   const caller = scheme === 'bearer' ? await callerOfEnrolmentToken(anonymous, token) : undefined
   if (!caller) throw new Problem('invalid-token', 'the enrolment token is unknown, expired or revoked; ask for another')
   return caller
+}
+
+/** A key in either header; in both, or beside a token, nobody could tell which is meant. */
+function presentedApiKey(headers: IncomingHttpHeaders): string | undefined {
+  const alone = headers['x-api-key']
+  const bearer = /^Bearer +(aik_[\w-]+) *$/i.exec(headers.authorization ?? '')?.[1]
+  if (alone !== undefined && headers.authorization !== undefined)
+    throw new Problem('invalid-request', 'send an API key in X-API-Key or in Authorization, not in both')
+  return typeof alone === 'string' ? alone : bearer
 }
 
 function presentedToken(authorization: string | undefined): { scheme: string; token: string } {

@@ -10,6 +10,7 @@ import { Problem } from '../platform/problem.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
 import { authenticate } from './authenticate.ts'
+import { withBasicCredentials } from './basic-credentials.ts'
 import type { NonceUse } from './dpop.ts'
 import { dpopNonce } from './dpop-nonce.ts'
 import { challengesOf, withProof } from './dpop-request.ts'
@@ -144,7 +145,8 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
 }
 
 async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Promise<unknown> {
-  const raw = { params: request.params, query: request.query, body: request.body ?? undefined }
+  const body = withBasicCredentials(route.operation, request.body ?? undefined, request.headers.authorization)
+  const raw = { params: request.params, query: request.query, body }
   if (isNestedDeeper(raw.body, bodyDepthMax))
     throw new Problem('invalid-request', `the body is nested deeper than ${bodyDepthMax}; send it flatter`)
   const work = await route.prepare(ctx, raw)

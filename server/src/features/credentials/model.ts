@@ -1,5 +1,6 @@
 import type * as contract from '@agent-iam/contract/enrolment-tokens'
 import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
+import { toPublicJwk } from '@agent-iam/standards/ed25519-key'
 
 /** A secret that registers agents, within its ceiling, quota and time. Only the digest of the secret is kept. */
 export interface EnrolmentToken {
@@ -29,6 +30,21 @@ export interface AgentKey {
   readonly thumbprint: string
   /** 32 raw bytes of Ed25519. */
   readonly publicKey: Buffer
+}
+
+/** A public key that signs assertions, with the one family of algorithms that it is used with. */
+export interface AssertionKey {
+  /** RFC 7638. */
+  readonly thumbprint: string
+  /** What its owner calls it; a header may choose it by this or by its thumbprint. */
+  readonly kid: string | undefined
+  readonly algorithm: string
+  readonly jwk: Readonly<Record<string, unknown>>
+}
+
+/** An agent's key as the one that signs its assertions. */
+export function assertionKeyOf({ thumbprint, publicKey }: AgentKey): AssertionKey {
+  return { thumbprint, kid: undefined, algorithm: 'EdDSA', jwk: { ...toPublicJwk(publicKey) } }
 }
 
 /** The token as the API shows it: never its secret. */

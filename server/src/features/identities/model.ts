@@ -54,14 +54,18 @@ const transitions: Readonly<Record<IdentityStatus, readonly IdentityStatus[]>> =
   deleted: [],
 }
 
-/** Moves an agent to another status, or refuses by naming those that it may move to. */
-export function changeStatus(agent: Agent, to: IdentityStatus, at: Date): Agent {
-  const legal = transitions[agent.status]
+/** Moves an identity to another status, or refuses by naming those that it may move to. */
+export function changeStatus<Identity extends { readonly id: IdentityId; readonly status: IdentityStatus }>(
+  identity: Identity,
+  to: IdentityStatus,
+  at: Date,
+): Identity & { readonly updatedAt: Date } {
+  const legal = transitions[identity.status]
   if (!legal.includes(to)) {
     const choice = legal.length === 0 ? 'it stays so' : `it may become ${legal.join(', ')}`
-    throw new Problem('wrong-state', `agent ${agent.id} is ${agent.status}; ${choice}`)
+    throw new Problem('wrong-state', `${identity.id} is ${identity.status}; ${choice}`)
   }
-  return { ...agent, status: to, updatedAt: at }
+  return { ...identity, status: to, updatedAt: at }
 }
 
 /** Refuses to change what has ended for good. */

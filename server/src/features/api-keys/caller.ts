@@ -1,0 +1,37 @@
+import { asCaller, inTransaction, type Caller, type Context } from '../../platform/context.ts'
+import { addSeconds } from '../../platform/clock.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { Problem } from '../../platform/problem.ts'
+import { requireActive } from '../sessions/model.ts'
+import { findSession } from '../sessions/service.ts'
+import { findKeySecret, touchApiKey, type FoundSecret } from './store.ts'
+
+/** A use is written down this often: each time would make every request a write. */
+const touchSeconds = 60
+
+/**
+ * Who presents an API key. It is looked for by its digest, so how long that takes tells nothing about any key. Throws
+ * when it is unknown, its session has ended, or its identity may not act.
+ */
+export async function callerOfApiKey(ctx: Context, key: string): Promise<Caller> {
+  const secret = await inTransaction(ctx, (tx) => findKeySecret(tx, sha256(key)))
+  if (!secret) throw new Problem('invalid-token', 'the API key is not known here; make another')
+  return callerOf(ctx, secret)
+}
+
+async function callerOf(ctx: Context, { tenantId, apiKeyId, sessionId, lastUsedAt }: FoundSecret): Promise<Caller> {
+  const inTenant = { ...ctx.caller, tenantId }
+  return inTransaction(asCaller(ctx, inTenant), async (tx) => {
+    const found = await findSession(tx, sessionId)
+    const now = tx.clock.now()
+    if (!found || found.session.endedAt || found.session.expiresAt <= now)
+      throw new Problem('token-revoked', 'the API key was disabled or replaced, or has expired; use another')
+    requireActive(found.identity, now)
+    const before = addSeconds(now, -touchSeconds)
+    if (!lastUsedAt || lastUsedAt <= before) await touchApiKey(tx, apiKeyId, before)
+    const { identityId, expiresAt, method, scope, confirmation } = found.session
+    const { address, certificateThumbprint } = ctx.caller
+    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
+    return { kind: 'identity', tenantId, ...proved, address, certificateThumbprint }
+  })
+}

@@ -1,0 +1,34 @@
+import type { ServiceId } from '@agent-iam/contract/ids'
+import type { PlatformAction, ProtectedResource, Transaction } from '../../platform/context.ts'
+import { notFound } from '../../platform/problem.ts'
+import { listHeld, requireMayGrant } from '../capabilities/service.ts'
+import { requireActive } from '../sessions/model.ts'
+import { requireManager, type Service } from './model.ts'
+import { findService, findServiceForUpdate } from './store/services.ts'
+
+/** A service that the caller may do this to; absent, or not to be seen: `not-found`. */
+export async function requireService(tx: Transaction, action: PlatformAction, id: ServiceId): Promise<Service> {
+  const service = await findService(tx, id)
+  if (!service) throw notFound('services', id)
+  await tx.authorize(action, protectedService(service))
+  return service
+}
+
+/** The same, held until the transaction ends. */
+export async function holdService(tx: Transaction, action: PlatformAction, id: ServiceId): Promise<Service> {
+  const service = await findServiceForUpdate(tx, id)
+  if (!service) throw notFound('services', id)
+  await tx.authorize(action, protectedService(service))
+  return service
+}
+
+/** Who makes a credential of a service could use it, so it must hold all that the service holds. */
+export async function requireMayLend(tx: Transaction, service: Service): Promise<void> {
+  requireManager(tx.caller)
+  requireActive(service, tx.clock.now())
+  await requireMayGrant(tx, await listHeld(tx, service.id))
+}
+
+function protectedService({ id, owner }: Service): ProtectedResource {
+  return { type: 'services', id, owner, identity: id }
+}

@@ -1,0 +1,88 @@
+import type { TenantId } from '@agent-iam/contract/ids'
+import type { Context, Transaction } from '../../platform/context.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { isId } from '../../platform/ids.ts'
+import { Problem } from '../../platform/problem.ts'
+import { assertionKeyOf, type AssertionKey } from '../credentials/model.ts'
+import { assertionPurpose, findAgentKeys, insertNonce, readAssertion } from '../credentials/service.ts'
+import { findAgent, tenantOfIdentity } from '../identities/service.ts'
+import type { ClientId } from './model.ts'
+import { listKeys } from './store/keys.ts'
+import { findSecretByDigest } from './store/secrets.ts'
+import { findService } from './store/services.ts'
+
+/** What a client shows of itself. Certificates (RFC 8705) have their case here. */
+export type ClientProof =
+  | { readonly method: 'client-secret'; readonly secret: string }
+  | { readonly method: 'private-key-jwt'; readonly assertion: string }
+
+/** A client that has proved itself; whether it may act is not asked yet. */
+export interface ProvedClient {
+  readonly id: ClientId
+  readonly method: ClientProof['method']
+  /** Which of its credentials proved it: a secret's id or a key's thumbprint. Sessions end with it. */
+  readonly credential: string
+}
+
+/** A client as an authorization server knows it. */
+export interface Client {
+  readonly id: ClientId
+  readonly name: string
+  readonly isActive: boolean
+  /** The public keys of its assertions. */
+  readonly keys: readonly AssertionKey[]
+  /** The scope of a token that is asked for without one; empty: all that it holds. */
+  readonly defaultScopes: readonly string[]
+}
+
+/** Where a client belongs. Unknown ones belong, as far as anyone can tell, to the default tenant. */
+export async function tenantOfClient(ctx: Context, id: ClientId): Promise<TenantId> {
+  const tenantId = (await tenantOfIdentity(ctx, id)) ?? ctx.keys.tenantOf(ctx.keys.publicUrl)
+  if (!tenantId) throw new Error('there is no default tenant')
+  return tenantId
+}
+
+/** The client of this id in the transaction's tenant. */
+export async function findClient(tx: Transaction, id: ClientId): Promise<Client | undefined> {
+  const identity = isId('service', id) ? await findService(tx, id) : await findAgent(tx, id)
+  if (!identity) return undefined
+  const { name, status, expiresAt } = identity
+  const isActive = status === 'active' && (expiresAt === undefined || expiresAt > tx.clock.now())
+  const defaultScopes = 'defaultScopes' in identity ? identity.defaultScopes : []
+  return { id, name, isActive, keys: await findKeys(tx, id), defaultScopes }
+}
+
+/**
+ * Authenticates a client (RFC 6749 §2.3), inside a transaction of its tenant. An unknown client and a wrong proof are
+ * told in the same words. An assertion is spent: it is good once, wherever it is presented.
+ */
+export async function authenticateClient(tx: Transaction, id: ClientId, proof: ClientProof): Promise<ProvedClient> {
+  const credential = await prove(tx, id, proof)
+  if (credential === undefined)
+    throw new Problem('invalid-credentials', 'the client is unknown or its proof is not valid')
+  return { id, method: proof.method, credential }
+}
+
+async function prove(tx: Transaction, id: ClientId, proof: ClientProof): Promise<string | undefined> {
+  switch (proof.method) {
+    case 'client-secret':
+      return isId('service', id) ? findSecretByDigest(tx, id, sha256(proof.secret)) : undefined
+    case 'private-key-jwt':
+      return proveByAssertion(tx, id, proof.assertion)
+  }
+}
+
+async function proveByAssertion(tx: Transaction, id: ClientId, token: string): Promise<string | undefined> {
+  const issuer = tx.keys.issuerOf(tx.caller.tenantId)
+  const assertion = await readAssertion(tx, token, { id, issuer, keys: await findKeys(tx, id) })
+  if (!assertion) return undefined
+  if (!(await insertNonce(tx, assertionPurpose, `${id} ${assertion.jti}`, assertion.expiresAt)))
+    throw new Problem('replayed', 'this assertion was used before; sign another with a new jti')
+  return assertion.thumbprint
+}
+
+async function findKeys(tx: Transaction, id: ClientId): Promise<readonly AssertionKey[]> {
+  if (isId('service', id)) return listKeys(tx, id)
+  const key = isId('agent', id) ? (await findAgentKeys(tx, [id])).get(id) : undefined
+  return key ? [assertionKeyOf(key)] : []
+}

@@ -1,0 +1,110 @@
+import type { TokenRequest } from '@agent-iam/contract/token'
+import type { ServiceId } from '@agent-iam/contract/ids'
+import { decodeJwt } from 'jose'
+import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
+import { Problem } from '../../platform/problem.ts'
+import { listHeld, requireWithin } from '../capabilities/service.ts'
+import { activateAgent, findAgentForUpdate } from '../identities/service.ts'
+import { requireActive } from '../sessions/model.ts'
+import { boundKey, openSession } from '../sessions/service.ts'
+import { accessTokenSeconds } from '../tokens/model.ts'
+import { signAccessToken, type AccessGrant } from '../tokens/service.ts'
+import { authenticateClient, tenantOfClient, type ClientProof, type ProvedClient } from './client.ts'
+import type { ClientId } from './model.ts'
+import { formatScope, parseScope } from './scope.ts'
+import { findServiceForUpdate } from './store/services.ts'
+
+export interface IssuedToken {
+  readonly accessToken: string
+  readonly isBound: boolean
+  readonly expiresIn: number
+  readonly scope: string
+}
+
+/**
+ * The client credentials grant (RFC 6749 §4.4): a client proves itself and gets an access token for our own API. The
+ * session behind it lasts as long as the token: who wants another proves itself again.
+ */
+export async function issueToken(ctx: Context, request: TokenRequest): Promise<IssuedToken> {
+  const { clientId, proof } = readProof(request)
+  const asked = request.scope === undefined ? undefined : parseScope(request.scope)
+  const tenantId = await tenantOfClient(ctx, clientId)
+  requireOurs(ctx.keys.issuerOf(tenantId), request.resource)
+  const { grant, scope } = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
+    const client = await authenticateClient(tx, clientId, proof)
+    return admit(tx, client, asked)
+  })
+  const accessToken = await signAccessToken(ctx, grant)
+  return { accessToken, isBound: grant.confirmation !== undefined, expiresIn: accessTokenSeconds, scope }
+}
+
+/** What the client sent to prove itself: one way, and one only (RFC 6749 §2.3). */
+function readProof(request: TokenRequest): { clientId: ClientId; proof: ClientProof } {
+  const { client_id, client_secret: secret, client_assertion: assertion, client_assertion_type: type } = request
+  if (secret !== undefined && assertion === undefined && type === undefined && client_id !== undefined)
+    return { clientId: client_id, proof: { method: 'client-secret', secret } }
+  if (assertion !== undefined && type !== undefined && secret === undefined) {
+    const clientId = client_id ?? subjectOf(assertion)
+    if (clientId !== undefined) return { clientId, proof: { method: 'private-key-jwt', assertion } }
+  }
+  throw new Problem(
+    'invalid-request',
+    'prove the client in one way: client_id with client_secret, or HTTP Basic, or client_assertion with its type',
+  )
+}
+
+/** Whom an assertion is about, by its own word: it must verify with that client's key. */
+function subjectOf(assertion: string): ClientId | undefined {
+  try {
+    const { sub = '' } = decodeJwt(assertion)
+    return isId('service', sub) || isId('agent', sub) ? sub : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** RFC 8707 §2: a token for another resource is not ours to give. */
+function requireOurs(issuer: string, resource: string | undefined): void {
+  const ours = `${issuer}/api`
+  if (resource === undefined || resource === ours) return
+  const message = `tokens are given here for ${ours} alone`
+  throw new Problem('invalid-request', `resource: ${message}`, { errors: [{ field: 'resource', message }] })
+}
+
+/** Opens the session. Whether the client may act is told only to who proved to be it. */
+async function admit(
+  tx: Transaction,
+  { id, method, credential }: ProvedClient,
+  asked: readonly string[] | undefined,
+): Promise<{ grant: AccessGrant; scope: string }> {
+  const defaults = isId('service', id) ? await admitService(tx, id) : await admitAgent(tx, id)
+  const held = await listHeld(tx, id)
+  requireWithin(asked ?? [], held, 'what the client holds')
+  const scope = asked ?? (defaults.length > 0 ? defaults : undefined)
+  const grant = await openSession(tx, id, {
+    method,
+    clientId: id,
+    scope,
+    confirmation: await boundKey(tx),
+    metadata: { credential },
+    seconds: accessTokenSeconds,
+  })
+  return { grant, scope: formatScope(scope ?? held) }
+}
+
+async function admitService(tx: Transaction, id: ServiceId): Promise<readonly string[]> {
+  const service = await findServiceForUpdate(tx, id)
+  if (!service) throw new Error(`a client without a service: ${id}`)
+  requireActive(service, tx.clock.now())
+  return service.defaultScopes
+}
+
+/** A pending agent becomes active by the first proof of its key. */
+async function admitAgent(tx: Transaction, id: ClientId): Promise<readonly string[]> {
+  const agent = isId('agent', id) ? await findAgentForUpdate(tx, id) : undefined
+  if (!agent) throw new Error(`a client without an agent: ${id}`)
+  if (agent.status === 'pending') await activateAgent(tx, agent)
+  else requireActive(agent, tx.clock.now())
+  return []
+}
