@@ -21,8 +21,12 @@ export function describeSecret(secret: Buffer, { issuer, label }: { issuer: stri
   return { secret: totp.secret.base32, otpauthUri: totp.toString() }
 }
 
+/** The library compares bytes, and trips over digits of other scripts. */
+const sixDigits = /^[0-9]{6}$/
+
 /** The time step whose code this is, if it is one of those around now. */
 export function stepOfCode(secret: Buffer, code: string, now: Date): number | undefined {
+  if (!sixDigits.test(code)) return undefined
   const timestamp = now.getTime()
   const delta = TOTP.validate({ ...parameters, secret: toSecret(secret), token: code, timestamp, window: stepsAround })
   return delta === null ? undefined : TOTP.counter({ period: periodSeconds, timestamp }) + delta

@@ -89,11 +89,12 @@ export async function verifyAssertion(
  */
 async function isAnonymous(attestationObject: string): Promise<boolean> {
   const { decodeAttestationObject } = await import('@simplewebauthn/server/helpers')
-  const decoded = await orUndefined(() =>
-    Promise.resolve(decodeAttestationObject(new Uint8Array(Buffer.from(attestationObject, 'base64url')))),
-  )
-  if (decoded?.get('fmt') === 'none') return true
-  return decoded?.get('fmt') === 'packed' && decoded.get('attStmt').get('x5c') === undefined
+  const isKnown = await orUndefined(() => {
+    const decoded = decodeAttestationObject(new Uint8Array(Buffer.from(attestationObject, 'base64url')))
+    const isSelfSigned = decoded.get('fmt') === 'packed' && decoded.get('attStmt').get('x5c') === undefined
+    return Promise.resolve(isSelfSigned || decoded.get('fmt') === 'none')
+  })
+  return isKnown === true
 }
 
 async function orUndefined<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
