@@ -4,8 +4,6 @@ import { operation } from './operation.ts'
 import { NewPassword } from './passwords.ts'
 import { Name } from './text.ts'
 
-export { passwordCharactersMax, passwordCharactersMin } from './passwords.ts'
-
 export const completeSetup = operation({
   id: 'completeSetup',
   method: 'POST',

@@ -31,10 +31,9 @@ export {
   findPasswordForUpdate,
   setPassword,
   updatePasswordHash,
-  type StoredPassword,
 } from './store/passwords.ts'
 export { hashPassword, isImportable, needsRehash, verifyPassword } from './password.ts'
-export { preparePassword, type PasswordOwner } from './password-policy.ts'
+export { preparePassword } from './password-policy.ts'
 export { assertionPurpose, readAssertion } from './assertion.ts'
 export { makeDeviceToken, readDeviceToken } from './known-device.ts'
 export {
@@ -45,10 +44,6 @@ export {
   limitSender,
   loginAccount,
   releaseUser,
-  type Attempt,
-  type AttemptPurpose,
-  type CountedAttempt,
-  type SentPurpose,
 } from './attempts.ts'
 export { listLoginKeys, liveAgentKeysMax, makeAgentKey, replaceAgentKey } from './agent-keys.ts'
 export { countKeys, findKey, listAllKeys, revokeKeys, type StoredAgentKey } from './store/agent-keys.ts'

@@ -1,4 +1,4 @@
-import { passwordCharactersMin } from '@agent-iam/contract/setup'
+import { passwordCharactersMin } from '@agent-iam/contract/passwords'
 
 /** Reads the token from the link, takes it out of the address bar and the history, and sends the form as JSON. */
 export const setupScript = `
@@ -44,7 +44,7 @@ function isComplete() {
   const [email, name, password, again] = inputs
   if (!email.validity.valid) fault(email, 'Give an e-mail address.')
   if (!name.value.trim()) fault(name, 'Give a name.')
-  if (password.value.length < ${passwordCharactersMin}) fault(password, 'At least ${passwordCharactersMin} characters are needed.')
+  if ([...password.value].length < ${passwordCharactersMin}) fault(password, 'At least ${passwordCharactersMin} characters are needed.')
   if (again.value !== password.value) fault(again, 'This is not the same password.')
   return focusFirstFault() === undefined
 }

@@ -1,4 +1,4 @@
-import { passwordCharactersMax, passwordCharactersMin } from '@agent-iam/contract/setup'
+import { passwordCharactersMax, passwordCharactersMin } from '@agent-iam/contract/passwords'
 import { html } from './html.ts'
 import { layout, type Page } from './layout.ts'
 import { setupScript } from './setup-script.ts'
