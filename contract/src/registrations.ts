@@ -50,7 +50,7 @@ export const registerUser = operation({
   secrets: ['statusToken'],
   problems: ['forbidden', 'too-many-attempts'],
   example: {
-    body: { email: 'ada@example.com', name: 'Ada', password: 'seven grey herons by the weir', tenant: 'default' },
+    body: { email: 'edith@example.com', name: 'Edith', password: 'seven grey herons by the weir', tenant: 'default' },
   },
 })
 
