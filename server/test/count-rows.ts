@@ -22,6 +22,10 @@ const tables = [
   'registrations',
   'invitations',
   'used_nonces',
+  'totp_factors',
+  'recovery_codes',
+  'passkeys',
+  'tenant_settings',
 ]
 
 /** How many rows the tables hold, and events of anything but refusals: a refusal may change none of it. */
