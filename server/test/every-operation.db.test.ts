@@ -3,6 +3,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { registerAgent } from '@agent-iam/contract/agents'
 import { validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
+import { createClient, createResource } from '@agent-iam/contract/clients'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import { createApiKey } from '@agent-iam/contract/api-keys'
@@ -228,7 +229,7 @@ async function fill(server: TestServer, token: string): Promise<Holdings> {
   const { sdkTokenId } = await api.call(createSdkToken, { body: { device: 'a secret laptop' }, token })
   const { users } = await api.call(importUsers, { ...importUsers.example, token })
   const userId = users[0]?.userId ?? 'usr_'
-  const services = await fillServices(api, token)
+  const services = { ...(await fillServices(api, token)), ...(await fillClients(api, token)) }
   const { registrationId } = await api.call(registerUser, registerUser.example)
   const { invitationId } = await api.call(inviteUser, { ...inviteUser.example, token })
   const { passkeyId } = await enrolPasskey(server, (await server.user()).token)
@@ -245,6 +246,12 @@ async function fillServices(api: TestServer['api'], token: string) {
   return { serviceId, secretId, thumbprint, apiKeyId }
 }
 
+async function fillClients(api: TestServer['api'], token: string) {
+  const { clientId } = await api.call(createClient, { ...createClient.example, token })
+  const { resourceId } = await api.call(createResource, { ...createResource.example, token })
+  return { clientId, resourceId }
+}
+
 const absentHoldings: Holdings = {
   agentId: `agt_${'0'.repeat(32)}`,
   policyId: `pol_${'0'.repeat(32)}`,
@@ -259,6 +266,8 @@ const absentHoldings: Holdings = {
   secretId: `sec_${'0'.repeat(32)}`,
   thumbprint: '0'.repeat(43),
   apiKeyId: `apk_${'0'.repeat(32)}`,
+  clientId: `cli_${'0'.repeat(32)}`,
+  resourceId: `rsc_${'0'.repeat(32)}`,
   passkeyId: `psk_${'0'.repeat(32)}`,
 }
 

@@ -10,6 +10,7 @@ import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
+import { callEveryClientOperation } from './every-client.ts'
 import { callEveryServiceOperation } from './every-service.ts'
 import { callEverySessionOperation } from './every-session.ts'
 import { callEveryAccountOperation } from './every-account.ts'
@@ -40,6 +41,7 @@ export async function callEveryOperation({
   await api.call(auth.logout, { token })
   await callEveryAccountOperation(server)
   await callEveryServiceOperation(server, await server.admin())
+  await callEveryClientOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
   await callEveryFactorOperation(server)
 }

@@ -1,21 +1,23 @@
-import type { AgentId, IdentityId } from '@agent-iam/contract/ids'
-import { toPublicJwk } from '@agent-iam/standards/ed25519-key'
-import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { errors, Provider, type Adapter, type AdapterPayload, type JWK } from 'oidc-provider'
+import type { AgentId, ServiceId } from '@agent-iam/contract/ids'
 import type { Client } from '../../features/clients/model.ts'
 import { knownClient } from '../../features/clients/service.ts'
-import { findAgentKeys } from '../../features/credentials/service.ts'
+import type { AssertionKey } from '../../features/credentials/model.ts'
 import { findAgent } from '../../features/identities/service.ts'
-import { inTransaction, type Context } from '../../platform/context.ts'
+import { findClient as findMachine } from '../../features/services/service.ts'
+import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 
 /** RFC 8693 §2.1. */
 export const tokenExchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-/** What a machine may ask for. It acts for no person who consents in a browser. */
-const machineGrants = ['client_credentials']
+/** What a machine may ask for: itself, or what was lent to it. It acts for no person who consents in a browser. */
+const machineGrants = ['client_credentials', tokenExchangeGrant]
+
+export type MachineId = AgentId | ServiceId
 
 /** Whether a client is one of our identities, which prove themselves as such. */
-export function identityOf(clientId: string): IdentityId | undefined {
+export function identityOf(clientId: string): MachineId | undefined {
   return isId('agent', clientId) || isId('service', clientId) ? clientId : undefined
 }
 
@@ -29,7 +31,8 @@ export class ClientAdapter implements Adapter {
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     const ctx = this.#ctx()
-    if (isId('agent', id)) return agentMetadata(ctx, id)
+    const identityId = identityOf(id)
+    if (identityId) return machineMetadata(ctx, identityId)
     if (!isId('client', id)) return undefined
     const client = await knownClient(ctx, id)
     return client && toMetadata(ctx, client)
@@ -57,23 +60,41 @@ export class ClientAdapter implements Adapter {
   async revokeByGrantId(): Promise<void> {}
 }
 
-async function agentMetadata(ctx: Context, id: AgentId): Promise<AdapterPayload | undefined> {
-  const found = await inTransaction(ctx, async (tx) => ({
-    agent: await findAgent(tx, id),
-    key: (await findAgentKeys(tx, [id])).get(id),
-  }))
-  const { agent, key } = found
-  const isActive = agent?.status === 'active' && !(agent.expiresAt && agent.expiresAt <= ctx.clock.now())
-  if (!isActive || !key) return undefined
+/** A machine that may act, or an agent whose first proof makes it active. */
+async function machineMetadata(ctx: Context, id: MachineId): Promise<AdapterPayload | undefined> {
+  const machine = await inTransaction(ctx, async (tx) => {
+    const found = await findMachine(tx, id)
+    return found && (found.isActive || (await isPending(tx, id))) ? found : undefined
+  })
+  if (!machine) return undefined
+  const presentsKey = Provider.ctx?.oidc.params?.['client_assertion'] !== undefined || isId('agent', id)
   return {
-    ...machine(id, agent.name),
-    token_endpoint_auth_method: 'private_key_jwt',
-    jwks: { keys: [{ ...toPublicJwk(key.publicKey), kid: key.thumbprint, use: 'sig' }] },
+    client_id: id,
+    client_name: machine.name,
+    grant_types: machineGrants,
+    response_types: [],
+    redirect_uris: [],
+    ...(presentsKey ? { ...byKey, jwks: { keys: machine.keys.flatMap(toJwks) } } : { ...bySecret(ctx) }),
   }
 }
 
-function machine(id: IdentityId, name: string): AdapterPayload {
-  return { client_id: id, client_name: name, grant_types: machineGrants, response_types: [], redirect_uris: [] }
+const byKey = { token_endpoint_auth_method: 'private_key_jwt' } as const
+
+/** The provider wants to see a secret. Nobody knows this one: `compareClientSecret` looks at our digests instead. */
+function bySecret(ctx: Context) {
+  return { token_endpoint_auth_method: 'client_secret_basic', client_secret: unknowable(ctx) } as const
+}
+
+async function isPending(tx: Transaction, id: MachineId): Promise<boolean> {
+  return isId('agent', id) && (await findAgent(tx, id))?.status === 'pending'
+}
+
+/** A header may choose a key by its thumbprint, or by what its owner calls it. */
+function toJwks({ jwk, kid, thumbprint }: AssertionKey): JWK[] {
+  const { kty } = jwk
+  if (typeof kty !== 'string') return []
+  const names = kid === undefined || kid === thumbprint ? [thumbprint] : [thumbprint, kid]
+  return names.map((name) => ({ ...jwk, kty, kid: name, use: 'sig' }))
 }
 
 function toMetadata(ctx: Context, client: Client): AdapterPayload {
@@ -89,7 +110,6 @@ function toMetadata(ctx: Context, client: Client): AdapterPayload {
     token_endpoint_auth_method: client.authMethod,
     dpop_bound_access_tokens: client.requireDpop,
     ...(client.jwks && { jwks: { keys: client.jwks.keys.map((key) => ({ kty: '', ...key })) } }),
-    // The provider wants to see one. Nobody knows this one; `compareClientSecret` looks at our digest instead.
     ...(client.secretDigest && { client_secret: unknowable(ctx) }),
   }
 }

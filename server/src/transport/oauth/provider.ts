@@ -1,19 +1,20 @@
 import { EventEmitter } from 'node:events'
 import { Provider, type Configuration, type JWK, type KoaContextWithOIDC } from 'oidc-provider'
-import { isClientSecret, isGrantLive } from '../../features/clients/service.ts'
+import { isGrantLive } from '../../features/clients/service.ts'
 import { accessTokenSeconds, sessionSeconds } from '../../features/tokens/model.ts'
 import type { Context } from '../../platform/context.ts'
 import { hmacSha256 } from '../../platform/digest.ts'
 import { findAccount, loginPolicy, noteLogin } from './accounts.ts'
 import { PayloadAdapter } from './adapter.ts'
-import { assertAssertion } from './client-assertion.ts'
 import { ClientAdapter } from './client-metadata.ts'
+import { assertAssertion, isSecretOf } from './client-proofs.ts'
 import { answerForJwts } from './jwt-tokens.ts'
 import { renderError } from './pages/error.ts'
 import { deviceFlowPages } from './pages/device.ts'
 import { logoutPages } from './pages/logout.ts'
 import { defaultResource, openIdScopes, resourceServerInfo } from './resource-servers.ts'
 import { contextOf, currentContext } from './requests.ts'
+import { registerTokenExchange } from './token-exchange.ts'
 import { claimsOf, offlineSeconds } from './token-sessions.ts'
 
 /** What a provider is made of: one tenant's issuer and keys. */
@@ -37,9 +38,10 @@ export function createProvider(tenant: Tenant): Provider {
   // Headers are set by us from what we know, so what the client sent is not what is believed: see `mount`.
   provider.proxy = true
   provider.Client.prototype.compareClientSecret = function compareClientSecret(actual) {
-    return isClientSecret(currentContext(tenant.ctx), this.clientId, actual)
+    return isSecretOf(this.clientId, actual, tenant.ctx)
   }
   deriveSuccessors(provider, tenant.ctx)
+  registerTokenExchange(provider, tenant.isNonceRequired ? 'required' : 'optional')
   answerForJwts(provider)
   // Grants that the library does not have are registered here.
   provider.on('interaction.ended', noteLogin)

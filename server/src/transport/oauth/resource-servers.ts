@@ -3,8 +3,9 @@ import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } fro
 import { firstExcess } from '../../features/capabilities/model.ts'
 import { listHeld } from '../../features/capabilities/service.ts'
 import { knownClient, knownResource, ownResource, resourceNames } from '../../features/clients/service.ts'
+import { findClient as findMachine } from '../../features/services/service.ts'
 import { accessTokenSeconds } from '../../features/tokens/model.ts'
-import { inTransaction } from '../../platform/context.ts'
+import { inTransaction, type Context } from '../../platform/context.ts'
 import { identityOf } from './client-metadata.ts'
 import { contextOf } from './requests.ts'
 
@@ -77,9 +78,22 @@ async function requestedScopes(koa: KoaContextWithOIDC, client: Client): Promise
   // Where a code or a refresh token is presented, what it was given for counts.
   if ('code' in params && params['code'] !== undefined) return []
   if (params['refresh_token'] !== undefined || params['device_code'] !== undefined) return []
-  const defaults = (await knownClient(contextOf(koa), client.clientId))?.defaultScopes ?? []
+  const defaults = await defaultScopesOf(contextOf(koa), client.clientId)
   if (defaults.length > 0) params['scope'] = defaults.join(' ')
   return [...defaults]
+}
+
+async function defaultScopesOf(ctx: Context, clientId: string): Promise<readonly string[]> {
+  const machineId = identityOf(clientId)
+  const client = machineId
+    ? await inTransaction(ctx, (tx) => findMachine(tx, machineId))
+    : await knownClient(ctx, clientId)
+  return client?.defaultScopes.filter(isScope) ?? []
+}
+
+/** What can be told in a scope (RFC 6749 §3.3). */
+function isScope(text: string): boolean {
+  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 }
 
 export function isCapability(scope: string): boolean {

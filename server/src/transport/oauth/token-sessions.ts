@@ -6,12 +6,15 @@ import {
   type UnknownObject,
 } from 'oidc-provider'
 import { isGrantLive, ownResource, sessionOfGrant } from '../../features/clients/service.ts'
+import { activateAgent, findAgentForUpdate, lockIdentity } from '../../features/identities/service.ts'
+import { findClient as findMachine } from '../../features/services/service.ts'
 import { openSession } from '../../features/sessions/service.ts'
 import { sessionSeconds } from '../../features/tokens/model.ts'
-import { inTransaction, type Confirmation, type Context } from '../../platform/context.ts'
+import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
-import { identityOf } from './client-metadata.ts'
+import type { MachineId } from './client-metadata.ts'
+import { proofOf } from './client-proofs.ts'
 import { isCapability } from './resource-servers.ts'
 import { contextOf } from './requests.ts'
 
@@ -37,7 +40,7 @@ export async function claimsOf(koa: KoaContextWithOIDC, token: Token): Promise<U
   const ready = prepared.get(token)
   if (ready) return { tenant, ...ready }
   try {
-    const sid = isOfPerson(token) ? await sessionOfPerson(koa, token) : await sessionOfMachine(ctx, token)
+    const sid = isOfPerson(token) ? await sessionOfPerson(koa, token) : await sessionOfMachine(koa, token)
     return { sid, tenant }
   } catch (error) {
     throw error instanceof Problem ? new errors.InvalidGrant(error.detail) : error
@@ -61,20 +64,33 @@ async function sessionOfPerson(koa: KoaContextWithOIDC, token: AccessToken): Pro
   })
 }
 
-/** A machine proves itself for each token, so each has a session of its own. */
-async function sessionOfMachine(ctx: Context, token: ClientCredentials): Promise<string> {
-  const identityId = identityOf(token.clientId ?? '')
-  if (!identityId) throw new errors.UnauthorizedClient('only services and agents get tokens for themselves')
-  const { sessionId } = await inTransaction(ctx, (tx) =>
-    openSession(tx, identityId, {
-      method: 'client-credentials',
+/** A machine proves itself for each token, so each has a session of its own, which ends with what proved it. */
+async function sessionOfMachine(koa: KoaContextWithOIDC, token: ClientCredentials): Promise<string> {
+  const ctx = contextOf(koa)
+  const proved = proofOf(koa)
+  if (!proved) throw new errors.UnauthorizedClient('only services and agents get tokens for themselves')
+  const { id, method, credential } = proved
+  return inTransaction(ctx, async (tx) => {
+    await admit(tx, id)
+    const { sessionId } = await openSession(tx, id, {
+      method,
+      clientId: id,
       scope: scopeAtOwnApi(ctx, token),
       confirmation: confirmationOf(token),
-      metadata: metadataOf(token),
+      metadata: { ...metadataOf(token), credential },
       seconds: token.expiration,
-    }),
-  )
-  return sessionId
+    })
+    return sessionId
+  })
+}
+
+/** A pending agent becomes active by the first proof of its key; the others must be so still. */
+async function admit(tx: Transaction, id: MachineId): Promise<void> {
+  await lockIdentity(tx, id)
+  const agent = isId('agent', id) ? await findAgentForUpdate(tx, id) : undefined
+  if (agent?.status === 'pending') await activateAgent(tx, agent)
+  else if (!(await findMachine(tx, id))?.isActive)
+    throw new Problem('identity-inactive', 'the client may not act; ask its owner or an administrator')
 }
 
 /**
