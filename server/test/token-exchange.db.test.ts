@@ -1,0 +1,202 @@
+import { deleteAgent, registerAgent, suspendAgent } from '@agent-iam/contract/agents'
+import { listAuditEvents } from '@agent-iam/contract/audit'
+import { logout, validate } from '@agent-iam/contract/auth'
+import { createClient, createResource } from '@agent-iam/contract/clients'
+import { createPrivateKey } from 'node:crypto'
+import { decodeJwt } from 'jose'
+import * as client from 'openid-client'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { makeAgent, type TestAgent } from './agents.ts'
+import { databases } from './databases.ts'
+import { listen, listenBeside, type OauthServer } from './oauth-server.ts'
+import type { TestUser } from './test-server.ts'
+
+// oxlint-disable-next-line typescript/no-deprecated -- marked so that nobody uses it in production
+const insecure = { execute: [client.allowInsecureRequests] }
+const grant = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
+const files = 'https://files.example'
+const mail = 'https://mail.example'
+
+describe.each(databases)('token exchange on %s', (_name, open) => {
+  let oauth: OauthServer
+  let admin: string
+  let owner: TestUser
+  let agent: TestAgent
+  /** May be told of every token for the files. */
+  let speaker: client.Configuration
+
+  beforeAll(async () => {
+    oauth = await listen(await open())
+    admin = await oauth.server.admin()
+    owner = await oauth.server.user('manager')
+    agent = await ownedAgent(owner)
+    const gateway = { name: 'The gateway of the files', redirectUris: ['https://files.example/callback'] }
+    const { clientId, clientSecret } = await oauth.server.api.call(createClient, { body: gateway, token: admin })
+    speaker = await client.discovery(new URL(oauth.issuer), clientId, clientSecret, undefined, insecure)
+    const scopes = ['files:read', 'files:write']
+    const introspectedBy = [clientId]
+    const resource = { resource: files, name: 'Files', scopes, introspectedBy }
+    await oauth.server.api.call(createResource, { body: resource, token: admin })
+    await oauth.server.api.call(createResource, {
+      body: { resource: mail, name: 'Mail', scopes: ['send'] },
+      token: admin,
+    })
+  })
+  afterAll(() => oauth.server.close())
+
+  let made = 0
+  async function ownedAgent({ token }: TestUser): Promise<TestAgent> {
+    const name = `an agent of a person ${++made}`
+    const { agentId, privateKey = '' } = await oauth.server.api.call(registerAgent, { body: { name }, token })
+    return { id: agentId, name, privateKey: createPrivateKey(privateKey) }
+  }
+
+  async function as({ id, privateKey }: TestAgent, issuer = oauth.issuer): Promise<client.Configuration> {
+    const der = privateKey.export({ format: 'der', type: 'pkcs8' })
+    const key = await crypto.subtle.importKey('pkcs8', der, 'Ed25519', false, ['sign'])
+    return client.discovery(new URL(issuer), id, undefined, client.PrivateKeyJwt(key), insecure)
+  }
+
+  async function exchange(who: TestAgent, subjectToken: string, wanted: Record<string, string> = {}) {
+    const parameters = { subject_token: subjectToken, subject_token_type: accessToken, ...wanted }
+    return client.genericGrantRequest(await as(who), grant, parameters)
+  }
+
+  const introspect = (token: string) => client.tokenIntrospection(speaker, token)
+
+  /** What the last refusal left in the log. */
+  async function lastRefusal() {
+    const query = { type: 'token.exchange-refused' as const, limit: 1 }
+    const { events } = await oauth.server.api.call(listAuditEvents, { query, token: admin })
+    return events[0]
+  }
+
+  test('an agent acts for its owner, who stays the subject', async () => {
+    const tokens = await exchange(agent, owner.token, { resource: files, scope: 'files:read' })
+    expect(tokens).toMatchObject({ issued_token_type: accessToken, token_type: 'bearer', scope: 'files:read' })
+    expect(decodeJwt(tokens.access_token)).toMatchObject({
+      sub: owner.id,
+      act: { sub: agent.id },
+      aud: files,
+      scope: 'files:read',
+      client_id: agent.id,
+    })
+    expect(decodeJwt(tokens.access_token)).not.toHaveProperty('act.act')
+    expect(await introspect(tokens.access_token)).toMatchObject({ active: true, act: { sub: agent.id } })
+  })
+
+  test('the chain grows by who proves itself, from our records, whatever a token says', async () => {
+    const second = await makeAgent(oauth.server, admin)
+    const body = { resource: 'https://chained.example', name: 'Chained', scopes: ['x', 'y'] }
+    await oauth.server.api.call(createResource, { body: { ...body, introspectedBy: [] }, token: admin })
+    const first = await exchange(agent, owner.token, { resource: body.resource })
+    // Whom nobody named may not go on with it.
+    await expect(exchange(second, first.access_token)).rejects.toMatchObject({ error: 'invalid_request' })
+    // Who holds it narrows it further, and does not stand in the chain twice.
+    const narrower = await exchange(agent, first.access_token, { scope: 'x' })
+    expect(decodeJwt(narrower.access_token)).toMatchObject({ sub: owner.id, act: { sub: agent.id }, scope: 'x' })
+    expect(decodeJwt(narrower.access_token)).not.toHaveProperty('act.act')
+  })
+
+  test('scope, resource and life only shrink, and each refusal is an event with its reason', async () => {
+    const { access_token: token } = await exchange(agent, owner.token, { resource: files, scope: 'files:read' })
+    const cases = [
+      [{ scope: 'files:write' }, 'invalid_scope', 'scope-not-granted'],
+      [{ resource: mail }, 'invalid_target', 'resource-not-granted'],
+      [{ resource: 'https://unknown.example' }, 'invalid_target', 'resource-unknown'],
+      [{ resource: `${oauth.issuer}/api` }, 'invalid_target', 'resource-unknown'],
+    ] as const
+    for (const [wanted, error, reason] of cases) {
+      await expect(exchange(agent, token, wanted)).rejects.toMatchObject({ error })
+      expect(await lastRefusal()).toMatchObject({ actor: agent.id, decision: 'deny', reasons: [reason] })
+    }
+    // By the process's clock: the library and the client look at no other.
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 600_000 })
+    const later = await exchange(agent, token)
+    vi.useRealTimers()
+    expect(later.expires_in).toBeLessThanOrEqual(300)
+    expect(decodeJwt(later.access_token).exp).toBeLessThanOrEqual(decodeJwt(token).exp ?? 0)
+  })
+
+  test('the token of a stranger is not for an agent', async () => {
+    const stranger = await oauth.server.user('viewer')
+    await expect(exchange(agent, stranger.token, { resource: files })).rejects.toMatchObject({
+      error: 'invalid_request',
+    })
+    expect(await lastRefusal()).toMatchObject({ reasons: ['not-for-this-client'] })
+  })
+
+  test('what is no live token of this issuer is not exchanged', async () => {
+    const ended = await oauth.server.user('manager')
+    const theirs = await ownedAgent(ended)
+    await oauth.server.api.call(logout, { token: ended.token })
+    const [header, , signature] = owner.token.split('.')
+    const forged = `${header}.${Buffer.from(JSON.stringify({ ...decodeJwt(owner.token), sub: agent.id })).toString('base64url')}.${signature}`
+    const foreign = await oauth.server.tenant(`foreign-${made}`)
+    for (const [who, token] of [
+      [theirs, ended.token],
+      [agent, forged],
+      [agent, 'nonsense'],
+      [agent, foreign.admin.token],
+    ] as const) {
+      await expect(exchange(who, token, { resource: files })).rejects.toMatchObject({ error: 'invalid_request' })
+      expect(await lastRefusal()).toMatchObject({ reasons: ['subject-token-invalid'] })
+    }
+  })
+
+  test('an exchanged token ends with what it was made of, and with whoever acts in it', async () => {
+    const person = await oauth.server.user('manager')
+    const [first, second] = [await ownedAgent(person), await ownedAgent(person)]
+    const suspended = await exchange(first, person.token, { resource: files })
+    const kept = await exchange(second, person.token, { resource: files })
+    await oauth.server.api.call(suspendAgent, { params: { agentId: first.id }, body: {}, token: admin })
+    expect(await introspect(suspended.access_token)).toEqual({ active: false })
+    expect(await introspect(kept.access_token)).toMatchObject({ active: true })
+    await oauth.server.api.call(logout, { token: person.token })
+    expect(await introspect(kept.access_token)).toEqual({ active: false })
+  })
+
+  test('our own API takes no exchanged token', async () => {
+    const { access_token: token } = await exchange(agent, owner.token, { resource: files })
+    expect(await oauth.server.api.refuse(validate, { token })).toMatchObject({ code: 'invalid-token' })
+  })
+
+  test('an exchanged token is bound to the key that the request proves', async () => {
+    const config = await as(agent)
+    const handle = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
+    const parameters = { subject_token: owner.token, subject_token_type: accessToken, resource: files }
+    const tokens = await client.genericGrantRequest(config, grant, parameters, { DPoP: handle })
+    expect(tokens.token_type).toBe('dpop')
+    const { cnf } = decodeJwt(tokens.access_token)
+    expect(cnf).toEqual({ jkt: await handle.calculateThumbprint() })
+    // Without the key, it is exchanged by nobody.
+    await expect(exchange(agent, tokens.access_token)).rejects.toMatchObject({ error: 'invalid_request' })
+    const again = { ...parameters, subject_token: tokens.access_token }
+    await client.genericGrantRequest(config, grant, again, { DPoP: handle })
+  })
+
+  test('parameters that mean something else are refused', async () => {
+    const cases = [
+      { subject_token_type: 'urn:ietf:params:oauth:token-type:saml2' },
+      { requested_token_type: 'urn:ietf:params:oauth:token-type:refresh_token' },
+      { actor_token: owner.token, actor_token_type: accessToken },
+      { resource: files, audience: mail },
+    ]
+    for (const wanted of cases)
+      await expect(exchange(agent, owner.token, wanted)).rejects.toMatchObject({
+        error: expect.stringMatching(/^invalid_(request|target)$/),
+      })
+  })
+
+  test('another instance takes the token over, and ends it too', async () => {
+    const beside = await listenBeside(oauth)
+    const person = await oauth.server.user('manager')
+    const theirs = await ownedAgent(person)
+    const tokens = await exchange(theirs, person.token, { resource: files })
+    expect(await introspect(tokens.access_token)).toMatchObject({ active: true })
+    await beside.server.api.call(deleteAgent, { params: { agentId: theirs.id }, token: admin })
+    expect(await introspect(tokens.access_token)).toEqual({ active: false })
+    await beside.server.app.http.close()
+  })
+})
