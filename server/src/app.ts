@@ -15,7 +15,7 @@ import { credentialRoutes } from './features/credentials/routes.ts'
 import { factorRoutes } from './features/factors/routes.ts'
 import { identityRoutes } from './features/identities/routes.ts'
 import { keyRoutes } from './features/keys/routes.ts'
-import { KeyRing } from './features/keys/service.ts'
+import { attendToKeys, KeyRing } from './features/keys/service.ts'
 import { mailRoutes } from './features/mail/routes.ts'
 import { Postman } from './features/mail/service.ts'
 import { policyRoutes } from './features/policies/routes.ts'
@@ -81,6 +81,8 @@ export interface App {
   flush(): Promise<void>
   /** Mails what waits. Every second or so. */
   deliverMail(): Promise<void>
+  /** Does what the clock asks for. Every minute; a while late is early enough for all of it. */
+  tend(): Promise<void>
   close(): Promise<void>
 }
 
@@ -139,6 +141,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
       for (const result of results) if (result.status === 'rejected') throw result.reason
     }),
     deliverMail: () => postman.deliver(system),
+    tend: oneByOne(() => attendToKeys(system)),
     async close() {
       await postman.close()
       await committer.close()

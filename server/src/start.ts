@@ -44,6 +44,8 @@ export interface RunningServer {
 const mailIntervalMs = 1_000
 /** How often refusals that were only counted are put on record. */
 const flushIntervalMs = 60_000
+/** How often the clock is asked what is due. */
+const tendIntervalMs = 60_000
 
 /** Starts the server as configured by the environment and `agent-iam.toml`. Throws `ConfigError` naming every fault. */
 export async function start(options: StartOptions = {}): Promise<RunningServer> {
@@ -102,6 +104,8 @@ async function startOn(
   opened.defer(() => clearInterval(timer))
   const mailTimer = setInterval(() => void deliverMail(app, log), mailIntervalMs).unref()
   opened.defer(() => clearInterval(mailTimer))
+  const tending = setInterval(() => void tend(app, log), tendIntervalMs).unref()
+  opened.defer(() => clearInterval(tending))
   log.info(
     { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },
     'listening',
@@ -147,6 +151,11 @@ async function flush(app: App, log: Log): Promise<void> {
 /** A round that fails is logged; the next comes soon. */
 async function deliverMail(app: App, log: Log): Promise<void> {
   await app.deliverMail().catch((error: unknown) => log.error({ error }, 'mail could not be delivered'))
+}
+
+/** What was not done is still due at the next run. */
+async function tend(app: App, log: Log): Promise<void> {
+  await app.tend().catch((error: unknown) => log.error({ error }, 'what is due could not be done'))
 }
 
 interface Announcement {

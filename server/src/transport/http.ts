@@ -15,6 +15,7 @@ import type { NonceUse } from './dpop.ts'
 import { dpopNonce } from './dpop-nonce.ts'
 import { challengesOf, withProof } from './dpop-request.ts'
 import { hostGuard } from './host-guard.ts'
+import { sendKeySet } from './key-set-response.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
 import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
@@ -181,12 +182,9 @@ function isNonceDue({ dpopNonce: use }: Door, { headers }: FastifyRequest): bool
   return use === 'required' && headers['dpop'] !== undefined
 }
 
-/** Verifiers may keep the keys for a while: a new key is served long before it signs. */
-const jwksCacheControl = 'public, max-age=300'
-
 function send(operation: Operation, reply: FastifyReply, result: unknown): FastifyReply {
   reply.status(operation.status)
-  if (operation.id === 'jwks' || operation.id === 'tenantJwks') reply.header('cache-control', jwksCacheControl)
+  if (operation.id === 'jwks' || operation.id === 'tenantJwks') return sendKeySet(reply, result)
   if (operation.produces === 'text/html') {
     reply.header('content-security-policy', contentSecurityPolicyOf(operation.id))
   }

@@ -29,9 +29,10 @@ export interface OpenedKeys extends Pick<KeySet, 'version' | 'algorithm'> {
 }
 
 /** Opens a set with the master key; only keys that sign are unsealed. */
-export async function openKeySet(ctx: Context, { version, algorithm, keys }: KeySet): Promise<OpenedKeys> {
+export async function openKeySet(ctx: Context, set: KeySet | undefined): Promise<OpenedKeys> {
   const { tenantId } = ctx.caller
-  if (keys.length === 0) throw new Problem('not-found', `tenant ${tenantId} has no signing keys`)
+  if (!set || set.keys.length === 0) throw new Problem('not-found', `tenant ${tenantId} has no signing keys`)
+  const { version, algorithm, keys } = set
   const verifiers = new Map<string, Verifier>()
   for (const key of keys) {
     const publicKey = await importJWK({ ...key.publicJwk }, key.algorithm)

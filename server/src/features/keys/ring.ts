@@ -15,31 +15,27 @@ import { Problem } from '../../platform/problem.ts'
 import { accessTokenType } from './model.ts'
 import { openKeySet, toPrivateJwk, verifierOf, type OpenedKeys, type Verifier } from './opened-keys.ts'
 import { overlapSeconds } from './schedule.ts'
+import { SharedLooks } from './shared-looks.ts'
 import { readKeySet, readKeysVersion } from './store.ts'
 import { VerifiedTokens } from './verified-tokens.ts'
 
 /** Tenants whose keys are held opened; the one used longest ago goes first. */
 const tenantsMax = 1000
-/** Who signs or publishes does so with keys that were the present ones at most so long ago. */
-const freshSeconds = 1
 /** No token outlives the overlap in which the key that signed it still verifies. */
 const tokenSecondsMax = overlapSeconds - 86_400
 
-interface Held {
-  readonly keys: OpenedKeys
-  checkedAt: number
-}
-
 /**
  * Holds the tenants' keys opened, and signs and verifies with them. What it holds may be older than what another
- * instance made of it: whoever accepts a token asks for the version of the keys with the same look at the database that
- * tells whether the session lives, and has it verified again should that be another.
+ * instance made of it. So it asks for the version before it signs or publishes; and whoever accepts a token asks for it
+ * with the same look at the database that tells whether the session lives, and has the token verified again should that
+ * be another.
  */
 export class KeyRing implements Keys {
   readonly publicUrl: string
   readonly #ctx: () => Context
   readonly #defaultTenantId: TenantId
-  readonly #held = new Map<TenantId, Held>()
+  readonly #held = new Map<TenantId, OpenedKeys>()
+  readonly #looks = new SharedLooks<TenantId, OpenedKeys>((tenantId) => this.#look(tenantId))
   readonly #verified = new VerifiedTokens()
 
   constructor(publicUrl: string, defaultTenantId: TenantId, ctx: () => Context) {
@@ -64,7 +60,7 @@ export class KeyRing implements Keys {
   }
 
   async signJwt(tenantId: TenantId, { typ, alg }: JwtHeader, claims: JWTPayload & { exp: number }): Promise<string> {
-    const { algorithm, signers } = await this.#fresh(tenantId)
+    const { algorithm, signers } = await this.#looks.take(tenantId)
     const signer = signers.get(alg ?? algorithm)
     if (!signer) throw new Error(`tenant ${tenantId} has no ${alg ?? algorithm} key to sign with`)
     if (claims.exp > this.#now().getTime() / 1000 + tokenSecondsMax)
@@ -96,13 +92,13 @@ export class KeyRing implements Keys {
 
   async publicJwks(tenantId: TenantId): Promise<Array<Record<string, unknown>>> {
     const now = this.#now()
-    return [...(await this.#fresh(tenantId)).verifiers.values()]
+    return [...(await this.#looks.take(tenantId)).verifiers.values()]
       .filter((verifier) => !verifier.until || verifier.until > now)
       .map(({ key }) => ({ ...key.publicJwk }))
   }
 
   async signingJwks(tenantId: TenantId): Promise<SigningJwks> {
-    const { version, algorithm, signers } = await this.#fresh(tenantId)
+    const { version, algorithm, signers } = await this.#looks.take(tenantId)
     const own = [...signers.values()].toSorted((a, b) => rank(a.key.algorithm) - rank(b.key.algorithm))
     return { version, keys: own.map(toPrivateJwk) }
 
@@ -132,49 +128,35 @@ export class KeyRing implements Keys {
   async #verifier(tenantId: TenantId, { kid = '' }: JWTHeaderParameters, now: Date): Promise<Verifier> {
     const found =
       verifierOf(await this.#atLeast(tenantId), kid, now) ??
-      (isId('signingKey', kid) ? verifierOf(await this.#refresh(tenantId), kid, now) : undefined)
+      (isId('signingKey', kid) ? verifierOf(await this.#looks.take(tenantId), kid, now) : undefined)
     if (!found) throw notValid()
     return found
   }
 
-  async #fresh(tenantId: TenantId): Promise<OpenedKeys> {
-    const held = this.#held.get(tenantId)
-    if (held && this.#now().getTime() - held.checkedAt < freshSeconds * 1000) return held.keys
-    return this.#refresh(tenantId)
-  }
-
   async #atLeast(tenantId: TenantId, version = 0): Promise<OpenedKeys> {
     const held = this.#held.get(tenantId)
-    return held && held.keys.version >= version ? this.#keep(tenantId, held) : this.#load(tenantId)
+    if (held && held.version >= version) return this.#keep(tenantId, held)
+    return this.#looks.take(tenantId)
   }
 
-  /** Loads them again if they have changed. */
-  async #refresh(tenantId: TenantId): Promise<OpenedKeys> {
-    const held = this.#held.get(tenantId)
-    const checkedAt = this.#now().getTime()
-    if (!held || (await inTransaction(this.#in(tenantId), readKeysVersion)) !== held.keys.version)
-      return this.#load(tenantId)
-    held.checkedAt = checkedAt
-    return this.#keep(tenantId, held)
-  }
-
-  async #load(tenantId: TenantId): Promise<OpenedKeys> {
+  /** The present keys: those that are held, unless they have changed. */
+  async #look(tenantId: TenantId): Promise<OpenedKeys> {
     const ctx = this.#in(tenantId)
-    const checkedAt = this.#now().getTime()
-    const keys = await openKeySet(ctx, await inTransaction(ctx, readKeySet))
-    // Of two who load at once, the one that asked first may have seen the older keys.
-    const other = this.#held.get(tenantId)
-    if (other && other.keys.version > keys.version) return other.keys
-    return this.#keep(tenantId, { keys, checkedAt })
+    const held = this.#held.get(tenantId)
+    const changed = await inTransaction(ctx, async (tx) =>
+      held?.version === (await readKeysVersion(tx)) ? undefined : readKeySet(tx),
+    )
+    if (held && !changed) return this.#keep(tenantId, held)
+    return this.#keep(tenantId, await openKeySet(ctx, changed))
   }
 
   /** As the last one used: a map keeps the order in which its keys came. */
-  #keep(tenantId: TenantId, held: Held): OpenedKeys {
+  #keep(tenantId: TenantId, keys: OpenedKeys): OpenedKeys {
     this.#held.delete(tenantId)
     const [oldest] = this.#held.keys()
     if (oldest !== undefined && this.#held.size >= tenantsMax) this.#held.delete(oldest)
-    this.#held.set(tenantId, held)
-    return held.keys
+    this.#held.set(tenantId, keys)
+    return keys
   }
 
   #in(tenantId: TenantId): Context {
