@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { startPostgres } from '../server/test/postgres.ts'
 import { startRedis } from '../server/test/redis.ts'
+import { requireChromium } from '../test/e2e/browser.ts'
 
 const started: { stop(): Promise<void> }[] = []
 
@@ -18,7 +19,11 @@ try {
 async function runTests(): Promise<number> {
   const redis = await startRedis()
   started.push(redis)
-  const environment = { TEST_DATABASE_URL: await databaseUrl(), TEST_REDIS_URL: redis.url }
+  const environment = {
+    TEST_DATABASE_URL: await databaseUrl(),
+    TEST_REDIS_URL: redis.url,
+    AGENT_IAM_TEST_CHROMIUM: requireChromium(),
+  }
 
   const vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)], {
     stdio: 'inherit',
