@@ -92,6 +92,8 @@ interface Holdings {
   readonly thumbprint: string
   readonly apiKeyId: string
   readonly passkeyId: string
+  readonly clientId: string
+  readonly resourceId: string
 }
 
 describe.each(databases)('every operation on %s', (_name, open) => {

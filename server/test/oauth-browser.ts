@@ -2,6 +2,8 @@
 export class TestBrowser {
   readonly #cookies = new Map<string, { value: string; path: string }>()
   readonly #origin: string
+  /** Each comes from a network of its own, so that one’s failures are not another’s. */
+  readonly #address = `10.${Math.floor(Math.random() * 256)}.${Math.floor(Math.random() * 256)}.7`
 
   constructor(origin: string) {
     this.#origin = origin
@@ -24,7 +26,8 @@ export class TestBrowser {
   }
 
   async #go(url: URL, init: { method: 'GET' | 'POST'; body?: URLSearchParams }): Promise<TestPage> {
-    const response = await fetch(url, { ...init, redirect: 'manual', headers: { cookie: this.#cookiesFor(url) } })
+    const headers = { cookie: this.#cookiesFor(url), 'x-forwarded-for': this.#address }
+    const response = await fetch(url, { ...init, redirect: 'manual', headers })
     this.#keep(response)
     const location = response.headers.get('location')
     if (location === null)

@@ -12,7 +12,7 @@ export interface OauthServer {
 export async function listen(database: TestDatabase, options: ServerOptions = {}): Promise<OauthServer> {
   const port = await freePort()
   const issuer = `http://localhost:${port}`
-  const server = await openServer(database, { ...options, address: issuer })
+  const server = await openServer(database, { trustedProxies: ['127.0.0.0/8', '::1'], ...options, address: issuer })
   await server.app.http.listen({ port, host: 'localhost' })
   return { server, issuer }
 }
