@@ -34,6 +34,8 @@ export async function startAgentIam(folder: string, databaseUrl?: string): Promi
       AGENT_IAM_DATA: join(folder, 'data'),
       AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
       AGENT_IAM_LOG_LEVEL: 'error',
+      // People log in from addresses of their own, since logins are limited by address.
+      AGENT_IAM_TRUSTED_PROXIES: '127.0.0.1',
       ...(databaseUrl !== undefined && {
         DATABASE_URL: databaseUrl,
         AGENT_IAM_PUBLIC_URL: url,
@@ -60,12 +62,17 @@ export interface FilledServer {
   readonly agents: readonly RegisteredAgent[]
 }
 
-/** Finishes the setup and makes agents and policies, all through the API. */
-export async function fill(server: AgentIam, workload: Workload): Promise<FilledServer> {
+/** Makes the administrator through the setup link; its access token. */
+export async function setUp(server: AgentIam): Promise<string> {
   const link = await setupLink(join(server.folder, 'data', 'setup-link'))
   const token = new URLSearchParams(new URL(link.trim()).hash.slice(1)).get('token') ?? ''
   await connect({ server: server.url }).setup.complete({ body: { token, email, password } })
-  const admin = await administrator(server)
+  return administratorToken(server)
+}
+
+/** Finishes the setup and makes agents and policies, all through the API. */
+export async function fill(server: AgentIam, workload: Workload): Promise<FilledServer> {
+  const admin = connect({ server: server.url, token: await setUp(server) })
   for (const area of workload.guarded)
     await admin.policies.create({ body: { name: `tickets for ${area}`, policy: forbidWithoutTicket(area) } })
   const agents: RegisteredAgent[] = []
@@ -128,9 +135,12 @@ async function askAlone(port: number, request: Buffer): Promise<Answer> {
   }
 }
 
-async function administrator({ url }: AgentIam): Promise<Client> {
-  const { accessToken } = await connect({ server: url }).auth.login({ body: { email, password } })
-  return connect({ server: url, token: accessToken })
+async function administrator(server: AgentIam): Promise<Client> {
+  return connect({ server: server.url, token: await administratorToken(server) })
+}
+
+export async function administratorToken({ url }: AgentIam): Promise<string> {
+  return (await connect({ server: url }).auth.login({ body: { email, password } })).accessToken
 }
 
 async function register(admin: Client, name: string, grants: readonly Grant[]): Promise<RegisteredAgent> {

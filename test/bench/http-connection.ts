@@ -69,17 +69,24 @@ export class HttpConnection {
   }
 }
 
-/** The bytes of a POST request. */
+/** The bytes of a POST request with a JSON body. */
 export function postRequest(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Buffer {
-  const json = JSON.stringify(body)
+  return post(path, JSON.stringify(body), { 'content-type': 'application/json', ...headers })
+}
+
+/** The bytes of a POST request with a form, as OAuth clients send it. */
+export function postForm(path: string, fields: Readonly<Record<string, string>>): Buffer {
+  return post(path, new URLSearchParams(fields).toString(), { 'content-type': 'application/x-www-form-urlencoded' })
+}
+
+function post(path: string, body: string, headers: Readonly<Record<string, string>>): Buffer {
   const lines = [
     `POST ${path} HTTP/1.1`,
     'host: localhost',
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(json)}`,
+    `content-length: ${Buffer.byteLength(body)}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
-  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${json}`)
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 
 function readHead(head: string): { status: number; bodyBytes: number } {

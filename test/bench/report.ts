@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os'
 import { cerbosVersion } from './cerbos.ts'
 import type { CheckFigures } from './checks.ts'
 import { offeredPerSecondMax, offeredShare, type Figures } from './contender.ts'
+import { checkShare, concurrentLogins, type Latency, type LoginFigures } from './logins.ts'
 import type { RestFigures } from './memory.ts'
 import type { Id, Settings } from './settings.ts'
 import { agentCount, questionCount } from './workload.ts'
@@ -68,6 +69,29 @@ export function restEntry({ embeddedStartMs, embeddedIdleMb, postgresIdleMb }: R
   }
 }
 
+export function loginEntry({ beside, alone, ...more }: LoginFigures): Entry {
+  return {
+    value: beside.p99Ms,
+    unit: 'ms',
+    ratio: beside.p99Ms / alone.p99Ms,
+    ...beside,
+    against: 'the same checks with nobody logging in',
+    alone,
+    ...more,
+  }
+}
+
+export function printLogins({ alone, beside, ...figures }: LoginFigures, { seconds, rounds }: Settings): void {
+  console.log(`
+Logins: checks at ${figures.offeredPerSecond.toFixed(0)}/s (${percent(checkShare)} of saturation, open loop), alone and beside ${concurrentLogins} people who log in again as
+soon as they are answered; ${rounds} rounds of ${seconds} s each in turn, on PostgreSQL, all on ${availableParallelism()} cores.
+${figures.loginsPerSecond.toFixed(0)} logins/s were answered, ${figures.turnedAway} turned away.
+`)
+  const row = (name: string, { p50Ms, p99Ms }: Latency) => [name, p50Ms.toFixed(2), p99Ms.toFixed(2)]
+  printTable(['checks', 'p50 ms', 'p99 ms'], [row('alone', alone), row('beside logins', beside)])
+  console.log(`p50 × ${(beside.p50Ms / alone.p50Ms).toFixed(2)}, p99 × ${(beside.p99Ms / alone.p99Ms).toFixed(2)}`)
+}
+
 export function printChecks(figures: CheckFigures, { connections, seconds, rounds }: Settings): void {
   const { ours, embedded, cerbos, echo, allowedShare } = figures
   console.log(`
@@ -112,7 +136,7 @@ function cellsOf(row: Figures, ours: Figures): string[] {
   ]
 }
 
-function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)))
   for (const row of [head, widths.map((width) => '-'.repeat(width)), ...rows])
     console.log(`| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`)
@@ -120,7 +144,7 @@ function printTable(head: readonly string[], rows: readonly (readonly string[])[
 }
 
 /** Says whether a budget is kept and by how much; nothing fails for it. */
-function printBudget(name: string, value: number, budget: { atLeast: number } | { below: number }): void {
+export function printBudget(name: string, value: number, budget: { atLeast: number } | { below: number }): void {
   const [limit, isMet, sign] =
     'atLeast' in budget ? [budget.atLeast, value >= budget.atLeast, '≥'] : [budget.below, value < budget.below, '<']
   const off = Math.max(value / limit, limit / value)

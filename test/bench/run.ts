@@ -1,9 +1,11 @@
 // `npm run bench -- [ids] [--json FILE]`: measures the budgets against peers, in one run on one machine.
 import { startPostgres } from '../../server/test/postgres.ts'
 import { measureChecks } from './checks.ts'
+import { measureLogins } from './logins.ts'
 import { measureRest } from './memory.ts'
-import { checkEntries, printChecks, printRest, restEntry, writeEntries } from './report.ts'
+import { checkEntries, loginEntry, printChecks, printLogins, printRest, restEntry, writeEntries } from './report.ts'
 import { readSettings } from './settings.ts'
+import { measureTokens, printTokens, tokensEntry } from './tokens.ts'
 
 const settings = readSettings(process.argv.slice(2))
 // Whoever interrupts us must not be left with our servers: they end with this process.
@@ -15,7 +17,19 @@ if (rest) printRest(rest)
 const asksChecks = settings.ids.has('P1') || settings.ids.has('P3')
 const checks = asksChecks ? await onPostgres((databaseUrl) => measureChecks(settings, databaseUrl)) : undefined
 if (checks) printChecks(checks, settings)
-const entries = { ...(checks && checkEntries(checks)), ...(rest && { P9: restEntry(rest) }) }
+const asksLogins = settings.ids.has('LOGINS')
+const logins = asksLogins ? await onPostgres((databaseUrl) => measureLogins(settings, databaseUrl)) : undefined
+if (logins) printLogins(logins, settings)
+const tokens = settings.ids.has('P4')
+  ? await onPostgres((databaseUrl) => measureTokens(settings, databaseUrl))
+  : undefined
+if (tokens) printTokens(tokens, settings)
+const entries = {
+  ...(checks && checkEntries(checks)),
+  ...(tokens && { P4: tokensEntry(tokens) }),
+  ...(rest && { P9: restEntry(rest) }),
+  ...(logins && { LOGINS: loginEntry(logins) }),
+}
 if (settings.jsonFile !== undefined) await writeEntries(settings.jsonFile, entries)
 
 async function onPostgres<Figures>(measure: (databaseUrl: string) => Promise<Figures>): Promise<Figures> {
