@@ -280,7 +280,7 @@ export const resetFactors = operation({
   example: { params: { userId: 'usr_0198c5a1f3e07b2c8d4e6f708192a3b4' } },
 })
 
-export const LoginSettings = z.strictObject({
+export const LoginSettings = z.object({
   /** An administrator without a second factor may then log in only to enrol one. */
   secondFactorForAdministrators: z.boolean(),
 })
@@ -304,7 +304,7 @@ export const setLoginSettings = operation({
   path: '/api/v1/admin/login-settings',
   action: 'settings:update',
   summary: 'Sets how people of this tenant must log in; who asks for a second factor must have one.',
-  body: LoginSettings,
+  body: z.strictObject(LoginSettings.shape),
   status: 200,
   response: LoginSettings,
   problems: ['forbidden', 'wrong-state'],
