@@ -1,0 +1,317 @@
+import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
+import { login } from '@agent-iam/contract/auth'
+import { forgotPassword } from '@agent-iam/contract/accounts'
+import { setRegistrationSettings } from '@agent-iam/contract/registrations'
+import { createServiceSecret, createService } from '@agent-iam/contract/services'
+import { createSession } from '@agent-iam/contract/sessions'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { assertion, loginAgent, makeAgent, type TestAgent } from './agents.ts'
+import { databases } from './databases.ts'
+import { mailedToken } from './mailbox.ts'
+import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
+
+/** What a row of the table may use: who is there already, and an agent that is logged in. */
+interface Ground {
+  readonly server: TestServer
+  readonly admin: string
+  readonly user: TestUser
+  readonly agent: TestAgent
+  readonly agentToken: string
+}
+
+interface Asked {
+  readonly token?: string
+  readonly query?: string
+  readonly id?: string
+  readonly body?: unknown
+}
+
+interface NamedPath {
+  /** Which document names it, and by what path. */
+  readonly source: 'prd' | 'report' | 'aim' | 'issue'
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'PATCH'
+  readonly path: string
+  /** The request, with the body as it is shown there. */
+  readonly ask: (ground: Ground) => Asked | Promise<Asked>
+  readonly status: 200 | 201
+  /** The fields that the answer is shown with; of a field with a value, that one. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+const text = expect.any(String)
+const seconds = expect.any(Number)
+const tokens = { accessToken: text, refreshToken: text, expiresIn: seconds, tokenType: 'Bearer' }
+const newPassword = 'nine brown otters on the bank'
+
+const personsLogin = ({ user: { email, tenant } }: Ground): Asked => ({ body: { email, password, tenant } })
+const agentsLogin = async ({ server, agent }: Ground): Promise<Asked> => ({ body: await assertion(agent, server) })
+const refreshing = async ({ server, agent }: Ground): Promise<Asked> => {
+  const { refreshToken } = await loginAgent(server, agent)
+  return { body: { refreshToken } }
+}
+const freshPerson = async ({ server }: Ground): Promise<Asked> => ({ token: (await server.user('viewer')).token })
+const forgetful = ({ user: { email, tenant } }: Ground): Asked => ({ body: { email, tenant } })
+const resetting = async ({ server, admin }: Ground): Promise<Asked> => {
+  const { email } = await server.user('viewer')
+  await server.api.call(forgotPassword, { body: { email } })
+  return { body: { token: await mailedToken(server, email, admin), newPassword } }
+}
+const changing = async (ground: Ground): Promise<Asked> => ({
+  ...(await freshPerson(ground)),
+  body: { currentPassword: password, newPassword },
+})
+let registrants = 0
+const registering = (): Asked => ({
+  body: { email: `new-${++registrants}@example.com`, name: 'New', password: newPassword, tenant: 'default' },
+})
+const serviceAsking = async ({ server, admin }: Ground): Promise<Asked> => {
+  const body = { name: `service ${++registrants}` }
+  const { serviceId } = await server.api.call(createService, { body, token: admin })
+  const { secret } = await server.api.call(createServiceSecret, { params: { serviceId }, body: {}, token: admin })
+  return { body: { grant_type: 'client_credentials', client_id: serviceId, client_secret: secret } }
+}
+const ofAgent = ({ agentToken: token }: Ground): Asked => ({ token })
+const sessionOfAgent = async ({ server, agent, agentToken: token }: Ground) =>
+  server.api.call(createSession, { body: { agentId: agent.id }, token })
+const sdkTokenOfPerson = async ({ server, user: { token } }: Ground): Promise<Asked> => {
+  const { sdkTokenId } = await server.api.call(createSdkToken, { body: { device: 'laptop' }, token })
+  return { token, id: sdkTokenId }
+}
+
+const validOfAgent = { valid: true, agentId: text, expiresAt: text }
+const session = { sessionId: text, agentId: text, startTime: text, expiresAt: text, status: 'active' }
+const clientsToken = { access_token: text, token_type: 'Bearer', expires_in: seconds }
+
+/** Every path that the requirements name for authentication, tokens and sessions. `/v1` is an alias of all of them. */
+const named: readonly NamedPath[] = [
+  { source: 'prd', method: 'POST', path: '/v1/auth/login', ask: personsLogin, status: 200, fields: tokens },
+  { source: 'prd', method: 'POST', path: '/v1/auth/refresh', ask: refreshing, status: 200, fields: tokens },
+  {
+    source: 'prd',
+    method: 'POST',
+    path: '/v1/auth/logout',
+    ask: freshPerson,
+    status: 200,
+    fields: { sessionId: text },
+  },
+  { source: 'prd', method: 'POST', path: '/v1/auth/token', ask: serviceAsking, status: 200, fields: clientsToken },
+  { source: 'report', method: 'POST', path: '/api/v1/auth/login', ask: agentsLogin, status: 200, fields: tokens },
+  { source: 'report', method: 'GET', path: '/api/v1/auth/validate', ask: ofAgent, status: 200, fields: validOfAgent },
+  {
+    source: 'report',
+    method: 'POST',
+    path: '/api/v1/sessions',
+    ask: ({ agent, agentToken: token }) => ({
+      token,
+      body: {
+        agentId: agent.id,
+        duration: 3600,
+        metadata: { purpose: 'data-query', location: 'cloud-region-1' },
+      },
+    }),
+    status: 201,
+    fields: session,
+  },
+  {
+    source: 'report',
+    method: 'GET',
+    path: '/api/v1/sessions',
+    ask: ({ agent, admin: token }) => ({ token, query: `?agentId=${agent.id}&status=active` }),
+    status: 200,
+    fields: { sessions: expect.arrayContaining([expect.objectContaining(session)]), total: seconds },
+  },
+  { source: 'aim', method: 'POST', path: '/api/v1/public/login', ask: personsLogin, status: 200, fields: tokens },
+  {
+    source: 'aim',
+    method: 'POST',
+    path: '/api/v1/public/register',
+    ask: registering,
+    status: 201,
+    fields: { registrationId: text, status: 'pending' },
+  },
+  { source: 'aim', method: 'POST', path: '/api/v1/auth/validate', ask: ofAgent, status: 200, fields: validOfAgent },
+  { source: 'aim', method: 'POST', path: '/api/v1/auth/refresh', ask: refreshing, status: 200, fields: tokens },
+  { source: 'aim', method: 'POST', path: '/api/v1/auth/change-password', ask: changing, status: 200, fields: {} },
+  { source: 'aim', method: 'POST', path: '/api/v1/public/forgot-password', ask: forgetful, status: 200, fields: {} },
+  { source: 'aim', method: 'POST', path: '/api/v1/public/reset-password', ask: resetting, status: 200, fields: {} },
+  {
+    source: 'aim',
+    method: 'GET',
+    path: '/api/v1/sdk/tokens/:id',
+    ask: sdkTokenOfPerson,
+    status: 200,
+    fields: { sdkTokenId: text, device: 'laptop', status: 'active', lastUsedAt: null },
+  },
+  // Named without a path by the requirements; the paths are of the issue.
+  {
+    source: 'issue',
+    method: 'POST',
+    path: '/api/v1/auth/token',
+    ask: serviceAsking,
+    status: 200,
+    fields: clientsToken,
+  },
+  {
+    source: 'issue',
+    method: 'POST',
+    path: '/api/v1/auth/logout-all',
+    ask: freshPerson,
+    status: 200,
+    fields: { ended: 1 },
+  },
+  {
+    source: 'issue',
+    method: 'POST',
+    path: '/api/v1/auth/validate',
+    ask: ({ agentToken, admin: token }) => ({ token, body: { token: agentToken } }),
+    status: 200,
+    fields: validOfAgent,
+  },
+  {
+    source: 'issue',
+    method: 'GET',
+    path: '/api/v1/sessions/:id',
+    ask: async (ground) => ({ token: ground.agentToken, id: (await sessionOfAgent(ground)).sessionId }),
+    status: 200,
+    fields: session,
+  },
+  {
+    source: 'issue',
+    method: 'POST',
+    path: '/api/v1/sessions/:id/refresh',
+    ask: async (ground) => {
+      const { sessionId, refreshToken } = await sessionOfAgent(ground)
+      return { id: sessionId, body: { refreshToken } }
+    },
+    status: 200,
+    fields: tokens,
+  },
+  {
+    source: 'issue',
+    method: 'PATCH',
+    path: '/api/v1/sessions/:id/metadata',
+    ask: async (ground) => ({
+      token: ground.agentToken,
+      id: (await sessionOfAgent(ground)).sessionId,
+      body: { metadata: { purpose: 'other' } },
+    }),
+    status: 200,
+    fields: { metadata: { purpose: 'other' } },
+  },
+  {
+    source: 'issue',
+    method: 'DELETE',
+    path: '/api/v1/sessions/:id',
+    ask: async (ground) => ({ token: ground.agentToken, id: (await sessionOfAgent(ground)).sessionId }),
+    status: 200,
+    fields: { status: 'ended' },
+  },
+  {
+    source: 'issue',
+    method: 'GET',
+    path: '/api/v1/sessions/statistics',
+    ask: ({ admin: token }) => ({ token }),
+    status: 200,
+    fields: { byStatus: expect.objectContaining({ active: seconds }) },
+  },
+  {
+    source: 'issue',
+    method: 'DELETE',
+    path: '/api/v1/agents/:id/sessions',
+    ask: async ({ server, admin: token }) => ({ token, id: (await makeAgent(server, token)).id }),
+    status: 200,
+    fields: { ended: 0 },
+  },
+  {
+    source: 'issue',
+    method: 'POST',
+    path: '/api/v1/sdk/tokens',
+    ask: async (ground) => ({ ...(await freshPerson(ground)), body: { device: 'laptop' } }),
+    status: 201,
+    fields: { sdkTokenId: text, ...tokens },
+  },
+  {
+    source: 'issue',
+    method: 'GET',
+    path: '/api/v1/sdk/tokens',
+    ask: freshPerson,
+    status: 200,
+    fields: { sdkTokens: [] },
+  },
+  {
+    source: 'issue',
+    method: 'GET',
+    path: '/api/v1/sdk/tokens/count',
+    ask: freshPerson,
+    status: 200,
+    fields: { active: 0, total: 0 },
+  },
+  {
+    source: 'issue',
+    method: 'DELETE',
+    path: '/api/v1/sdk/tokens/:id',
+    ask: sdkTokenOfPerson,
+    status: 200,
+    fields: { status: 'revoked' },
+  },
+  {
+    source: 'issue',
+    method: 'DELETE',
+    path: '/api/v1/sdk/tokens',
+    ask: freshPerson,
+    status: 200,
+    fields: { revoked: 0 },
+  },
+  {
+    source: 'issue',
+    method: 'POST',
+    path: '/api/v1/sdk/tokens/:id/recover',
+    ask: sdkTokenOfPerson,
+    status: 200,
+    fields: { status: 'active', ...tokens },
+  },
+]
+
+/** The path as it is named, and under the other of the two roots. */
+function bothRoots(path: string): string[] {
+  return path.startsWith('/api/') ? [path, path.slice('/api'.length)] : [path, `/api${path}`]
+}
+
+const cases = named.flatMap((row) => bothRoots(row.path).map((path) => [row.source, row.method, path, row] as const))
+
+describe.each(databases)('the paths of the requirements on %s', (_name, open) => {
+  let ground: Ground
+
+  beforeAll(async () => {
+    const server = await openServer(await open())
+    const admin = await server.admin()
+    await server.api.call(setRegistrationSettings, { body: { selfRegistration: 'approval' }, token: admin })
+    const user = await server.user('viewer')
+    const agent = await makeAgent(server, admin)
+    ground = { server, admin, user, agent, agentToken: '' }
+  })
+  afterAll(() => ground.server.close())
+
+  test.each(cases)('%s: %s %s', async (_source, method, path, { ask, status, fields }) => {
+    // An agent has so many sessions: the table must not run into its limit.
+    const { accessToken: agentToken } = await loginAgent(ground.server, ground.agent)
+    const { token, query = '', id = '', body } = await ask({ ...ground, agentToken })
+    const options = { method, url: path.replace(':id', id) + query }
+    const answer = await ground.server.api.raw(
+      { ...options, ...(body !== undefined && { payload: JSON.stringify(body) }) },
+      { ...(token !== undefined && { token }) },
+    )
+    expect(answer.status, answer.text).toBe(status)
+    expect(JSON.parse(answer.text)).toMatchObject(fields)
+  })
+
+  test('a wrong password is 401 on each way in, and a token that is none is 401 on each way to validate', async () => {
+    const { server, user } = ground
+    const payload = JSON.stringify({ email: user.email, password: 'not this one at all', tenant: user.tenant })
+    for (const path of ['/v1/auth/login', '/api/v1/auth/login', '/api/v1/public/login', '/v1/public/login'])
+      expect((await server.api.raw({ method: 'POST', url: path, payload }, { from: '198.51.100.7' })).status).toBe(401)
+    for (const method of ['GET', 'POST'] as const)
+      expect((await server.api.raw({ method, url: '/api/v1/auth/validate' }, { token: 'none' })).status).toBe(401)
+    await server.api.call(login, { body: { email: user.email, password, tenant: user.tenant } })
+  })
+})
