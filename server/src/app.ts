@@ -21,6 +21,7 @@ import { Postman } from './features/mail/service.ts'
 import { policyRoutes } from './features/policies/routes.ts'
 import { PolicyEngine, PolicySets, type EngineFault } from './features/policies/service.ts'
 import { serviceRoutes } from './features/services/routes.ts'
+import { Admissions } from './features/services/service.ts'
 import { sessionRoutes } from './features/sessions/routes.ts'
 import { sessionManagementRoutes } from './features/sessions/routes/management.ts'
 import { sdkTokenRoutes } from './features/sessions/routes/sdk-tokens.ts'
@@ -113,7 +114,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...sessionRoutes,
     ...factorRoutes,
     ...sessionManagementRoutes,
-    ...serviceRoutes,
+    ...serviceRoutes(new Admissions()),
     ...apiKeyRoutes,
     ...sdkTokenRoutes,
     ...agentKeyRoutes,
@@ -130,7 +131,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
   const http = createHttpServer({ ...door, world: system, routes, refusals, telemetry })
-  await mountOauth(http, { system, isNonceRequired: door.dpopNonce === 'required' })
+  await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required' })
   return {
     http,
     defaultTenantId,

@@ -84,6 +84,8 @@ export interface EventDraft {
   readonly type: EventType
   /** Who acted, where that is not the caller: a login is the act of whom it proves. */
   readonly actor?: IdentityId
+  /** Of which request it is, where a transaction serves several. */
+  readonly request?: Pick<Context, 'requestId' | 'traceId'>
   readonly action?: string
   readonly resource?: string
   readonly decision?: 'allow' | 'deny'

@@ -89,7 +89,7 @@ export class AuditSpine implements Spine {
 
   async #leafOf(tx: Transaction, event: PendingEvent, log: LogId): Promise<Uint8Array> {
     const reasons = event.reasons ?? tx.grounds.policyIds
-    return toLeaf({ ...event, reasons }, originOf(tx, log), await sealPersonal(tx, event))
+    return toLeaf({ ...event, reasons }, originOf({ ...tx, ...event.request }, log), await sealPersonal(tx, event))
   }
 
   /** A tenant keeps its log for good, so one look at a committed head is enough. */

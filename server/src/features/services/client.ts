@@ -1,11 +1,10 @@
-import type { TenantId } from '@agent-iam/contract/ids'
-import type { Context, Transaction } from '../../platform/context.ts'
+import type { Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { assertionKeyOf, type AssertionKey } from '../credentials/model.ts'
 import { assertionPurpose, findAgentKeys, insertNonce, readAssertion } from '../credentials/service.ts'
-import { findAgent, tenantOfIdentity } from '../identities/service.ts'
+import { findAgent } from '../identities/service.ts'
 import type { ClientId } from './model.ts'
 import { listKeys } from './store/keys.ts'
 import { findSecretByDigest } from './store/secrets.ts'
@@ -35,13 +34,6 @@ export interface Client {
   readonly defaultScopes: readonly string[]
 }
 
-/** Where a client belongs. Unknown ones belong, as far as anyone can tell, to the default tenant. */
-export async function tenantOfClient(ctx: Context, id: ClientId): Promise<TenantId> {
-  const tenantId = (await tenantOfIdentity(ctx, id)) ?? ctx.keys.tenantOf(ctx.keys.publicUrl)
-  if (!tenantId) throw new Error('there is no default tenant')
-  return tenantId
-}
-
 /** The client of this id in the transaction's tenant. */
 export async function findClient(tx: Transaction, id: ClientId): Promise<Client | undefined> {
   const identity = isId('service', id) ? await findService(tx, id) : await findAgent(tx, id)
@@ -58,9 +50,13 @@ export async function findClient(tx: Transaction, id: ClientId): Promise<Client 
  */
 export async function authenticateClient(tx: Transaction, id: ClientId, proof: ClientProof): Promise<ProvedClient> {
   const credential = await prove(tx, id, proof)
-  if (credential === undefined)
-    throw new Problem('invalid-credentials', 'the client is unknown or its proof is not valid')
+  if (credential === undefined) throw clientNotProved()
   return { id, method: proof.method, credential }
+}
+
+/** The same words, whether the client is unknown or its proof is wrong. */
+export function clientNotProved(): Problem {
+  return new Problem('invalid-credentials', 'the client is unknown or its proof is not valid')
 }
 
 async function prove(tx: Transaction, id: ClientId, proof: ClientProof): Promise<string | undefined> {

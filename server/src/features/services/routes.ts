@@ -3,6 +3,7 @@ import { issueToken as issueTokenOperation } from '@agent-iam/contract/token'
 import { route } from '../../platform/route.ts'
 import type { ServiceKey, ServiceSecret } from './model.ts'
 import {
+  type Admissions,
   addKey,
   createSecret,
   createService,
@@ -19,7 +20,7 @@ import {
   type ServiceView,
 } from './service.ts'
 
-export const serviceRoutes = [
+export const serviceRoutes = (admissions: Admissions) => [
   route(contract.createService, async (ctx, { body }) => toWire(await createService(ctx, body))),
   route(contract.listServices, async (ctx, { query }) => {
     const { rows, nextCursor } = await pageServices(ctx, query)
@@ -55,7 +56,7 @@ export const serviceRoutes = [
     return { thumbprint, endedSessions: await deleteKey(ctx, serviceId, thumbprint) }
   }),
   route(issueTokenOperation, async (ctx, { body }) => {
-    const { accessToken, isBound, expiresIn, scope } = await issueToken(ctx, body)
+    const { accessToken, isBound, expiresIn, scope } = await issueToken(ctx, admissions, body)
     const type = isBound ? ('DPoP' as const) : ('Bearer' as const)
     return { access_token: accessToken, token_type: type, expires_in: expiresIn, scope }
   }),

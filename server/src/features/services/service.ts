@@ -6,13 +6,7 @@
 import type { CreateService } from '@agent-iam/contract/services'
 import type { EventType } from '@agent-iam/contract/event-types'
 import type { ServiceId } from '@agent-iam/contract/ids'
-import {
-  actorOf,
-  inTransaction,
-  type Context,
-  type PlatformAction,
-  type Transaction,
-} from '../../platform/context.ts'
+import { actorOf, inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
 import { toUuid } from '../../platform/ids.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
@@ -25,15 +19,11 @@ import { holdService, requireService } from './access.ts'
 import { requireManager, type Service } from './model.ts'
 import { deleteKeys } from './store/keys.ts'
 import { deleteSecrets } from './store/secrets.ts'
-import {
-  insertService,
-  listServices,
-  updateServiceStatus,
-  type ServiceFilter,
-} from './store/services.ts'
+import { insertService, listServices, updateServiceStatus, type ServiceFilter } from './store/services.ts'
 
 export { authenticateClient, findClient, type Client, type ClientProof, type ProvedClient } from './client.ts'
 export { holdService } from './access.ts'
+export { Admissions } from './admissions.ts'
 export { addKey, deleteKey, readKeys } from './keys.ts'
 export { createSecret, deleteSecret, readSecrets } from './secrets.ts'
 export { issueToken } from './token.ts'

@@ -2,6 +2,7 @@ import type { TokenRequest } from '@agent-iam/contract/token'
 import type { ServiceId } from '@agent-iam/contract/ids'
 import { decodeJwt } from 'jose'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { listHeld, requireWithin } from '../capabilities/service.ts'
@@ -9,8 +10,9 @@ import { activateAgent, findAgentForUpdate } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { boundKey, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
-import { signAccessToken, type AccessGrant } from '../tokens/service.ts'
-import { authenticateClient, tenantOfClient, type ClientProof, type ProvedClient } from './client.ts'
+import { signAccessToken } from '../tokens/service.ts'
+import type { Admissions, Admitted } from './admissions.ts'
+import { authenticateClient, type ClientProof, type ProvedClient } from './client.ts'
 import type { ClientId } from './model.ts'
 import { formatScope, parseScope } from './scope.ts'
 import { findServiceForUpdate } from './store/services.ts'
@@ -26,15 +28,15 @@ export interface IssuedToken {
  * The client credentials grant (RFC 6749 §4.4): a client proves itself and gets an access token for our own API. The
  * session behind it lasts as long as the token: who wants another proves itself again.
  */
-export async function issueToken(ctx: Context, request: TokenRequest): Promise<IssuedToken> {
+export async function issueToken(ctx: Context, admissions: Admissions, request: TokenRequest): Promise<IssuedToken> {
   const { clientId, proof } = readProof(request)
   const asked = request.scope === undefined ? undefined : parseScope(request.scope)
-  const tenantId = await tenantOfClient(ctx, clientId)
+  const tenantId = await admissions.tenantOf(ctx, clientId)
   requireOurs(ctx.keys.issuerOf(tenantId), request.resource)
-  const { grant, scope } = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
-    const client = await authenticateClient(tx, clientId, proof)
-    return admit(tx, client, asked)
-  })
+  const { grant, scope } =
+    proof.method === 'client-secret' && isId('service', clientId) && !ctx.caller.dpop
+      ? await admissions.admit(ctx, { id: clientId, tenantId, digest: sha256(proof.secret), asked })
+      : await admitAlone(asCaller(ctx, { ...ctx.caller, tenantId }), { clientId, proof, asked })
   const accessToken = await signAccessToken(ctx, grant)
   return { accessToken, isBound: grant.confirmation !== undefined, expiresIn: accessTokenSeconds, scope }
 }
@@ -72,12 +74,23 @@ function requireOurs(issuer: string, resource: string | undefined): void {
   throw new Problem('invalid-request', `resource: ${message}`, { errors: [{ field: 'resource', message }] })
 }
 
+interface Alone {
+  readonly clientId: ClientId
+  readonly proof: ClientProof
+  readonly asked: readonly string[] | undefined
+}
+
+/** By an assertion, or bound to a key: what is spent with it wants a transaction of its own. */
+async function admitAlone(ctx: Context, { clientId, proof, asked }: Alone): Promise<Admitted> {
+  return inTransaction(ctx, async (tx) => admit(tx, await authenticateClient(tx, clientId, proof), asked))
+}
+
 /** Opens the session. Whether the client may act is told only to who proved to be it. */
 async function admit(
   tx: Transaction,
   { id, method, credential }: ProvedClient,
   asked: readonly string[] | undefined,
-): Promise<{ grant: AccessGrant; scope: string }> {
+): Promise<Admitted> {
   const defaults = isId('service', id) ? await admitService(tx, id) : await admitAgent(tx, id)
   const held = await listHeld(tx, id)
   requireWithin(asked ?? [], held, 'what the client holds')

@@ -33,6 +33,7 @@ export { boundKey, endBoundSessions } from './possession.ts'
 export { loginByPasskey } from './passkey-login.ts'
 export { openSession, startSession, type SessionStart } from './start.ts'
 export { endSession, findSession } from './store.ts'
+export { openSessions, type BulkStart } from './bulk-start.ts'
 export { endSessionsInBulk, shortenSession } from './store/bulk-ending.ts'
 
 /** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */

@@ -1,0 +1,76 @@
+import type { IdentityStatus } from '@agent-iam/contract/agents'
+import type { SecretId, ServiceId } from '@agent-iam/contract/ids'
+import { sql } from 'kysely'
+import type { Transaction } from '../../../platform/context.ts'
+import { fromUuid, toUuid } from '../../../platform/ids.ts'
+
+/** Who says to be which service, by the digest of its secret. */
+export interface Claim {
+  readonly id: ServiceId
+  readonly digest: Buffer
+}
+
+/** Whose secrets these are, each at the place of its claim; nothing where the secret is not that service's. */
+export async function findClaimedSecrets(tx: Transaction, claims: readonly Claim[]): Promise<Map<number, SecretId>> {
+  const ids = claims.map(({ id }) => toUuid(id))
+  const digests = claims.map(({ digest }) => digest)
+  const { rows } = await sql<{ place: number; id: string }>`
+    select claim.place, s.id
+    from unnest(${ids}::uuid[], ${digests}::bytea[]) with ordinality as claim (identity_id, digest, place)
+      join service_secrets s on s.identity_id = claim.identity_id and s.digest = claim.digest
+    where s.tenant_id = ${toUuid(tx.caller.tenantId)} and s.deleted_at is null and s.expires_at > ${tx.clock.now()}`.execute(
+    tx.db,
+  )
+  return new Map(rows.map(({ place, id }) => [place - 1, fromUuid('secret', id)]))
+}
+
+/** A service that is held, as of the moment at which it was. */
+export interface HeldService {
+  readonly status: IdentityStatus
+  readonly expiresAt: Date | undefined
+  readonly defaultScopes: readonly string[]
+  readonly liveSecrets: readonly SecretId[]
+  readonly grants: readonly string[]
+  readonly roles: readonly string[]
+}
+
+/** Holds services, always in the same order, so that whoever suspends one or ends a secret comes before or after. */
+export async function holdServices(tx: Transaction, ids: readonly ServiceId[]): Promise<Map<ServiceId, HeldService>> {
+  const tenant = toUuid(tx.caller.tenantId)
+  const uuids = ids.map(toUuid)
+  await sql`
+    select id from identities where tenant_id = ${tenant} and id = any(${uuids}::uuid[]) order by id
+    for no key update`.execute(tx.db)
+  const now = tx.clock.now()
+  const { rows } = await sql<Row>`
+    select i.id, i.status, i.expires_at, v.default_scopes,
+      array(select s.id::text from service_secrets s
+        where s.tenant_id = i.tenant_id and s.identity_id = i.id and s.deleted_at is null and s.expires_at > ${now}) as secrets,
+      array(select g.entry from capability_grants g where g.tenant_id = i.tenant_id and g.identity_id = i.id
+        and (g.expires_at is null or g.expires_at > ${now})) as grants,
+      array(select r.role from role_assignments r where r.tenant_id = i.tenant_id and r.identity_id = i.id) as roles
+    from identities i join services v on v.tenant_id = i.tenant_id and v.identity_id = i.id
+    where i.tenant_id = ${tenant} and i.id = any(${uuids}::uuid[])`.execute(tx.db)
+  return new Map(rows.map((row) => [fromUuid('service', row.id), toHeld(row)]))
+}
+
+interface Row {
+  id: string
+  status: IdentityStatus
+  expires_at: Date | null
+  default_scopes: string[]
+  secrets: string[]
+  grants: string[]
+  roles: string[]
+}
+
+function toHeld(row: Row): HeldService {
+  return {
+    status: row.status,
+    expiresAt: row.expires_at ?? undefined,
+    defaultScopes: row.default_scopes,
+    liveSecrets: row.secrets.map((id) => fromUuid('secret', id)),
+    grants: row.grants,
+    roles: row.roles,
+  }
+}

@@ -1,0 +1,47 @@
+import type { IdentityId } from '@agent-iam/contract/ids'
+import type { Json } from '@agent-iam/contract/json'
+import { addSeconds } from '../../platform/clock.ts'
+import type { Context, Transaction } from '../../platform/context.ts'
+import { recordEvent } from '../audit/service.ts'
+import type { AccessGrant } from '../tokens/service.ts'
+import { insertSessions } from './store/bulk-start.ts'
+
+/** How one of many sessions begins, with the request that asked for it. */
+export interface BulkStart {
+  readonly identityId: IdentityId
+  readonly method: string
+  readonly scope: readonly string[] | undefined
+  readonly metadata: Readonly<Record<string, Json>>
+  readonly seconds: number
+  readonly request: Pick<Context, 'requestId' | 'traceId'>
+  readonly address: string
+}
+
+/**
+ * Begins sessions of clients in one go, each with its event. Nothing refreshes them. The caller holds the identities,
+ * and none of them is an agent's, whose sessions are counted one by one.
+ */
+export async function openSessions(tx: Transaction, starts: readonly BulkStart[]): Promise<AccessGrant[]> {
+  const startedAt = tx.clock.now()
+  const sessions = starts.map(({ identityId, method, scope, metadata, seconds }) => ({
+    id: tx.newId('session'),
+    identityId,
+    startedAt,
+    expiresAt: addSeconds(startedAt, seconds),
+    ...{ method, clientId: identityId, scope, metadata },
+  }))
+  await insertSessions(tx, sessions)
+  return sessions.map(({ id, identityId, method, clientId, scope }, place) => {
+    const { request, address = '' } = starts[place] ?? {}
+    recordEvent(tx, {
+      type: 'session.started',
+      actor: identityId,
+      resource: `agent-iam/sessions/${id}`,
+      data: { method, clientId, ...(scope && { scope: [...scope] }) },
+      // Where a program runs is no person's own, so the key of the month will do.
+      personal: { subject: 'month', fields: { address } },
+      ...(request && { request }),
+    })
+    return { tenantId: tx.caller.tenantId, identityId, sessionId: id, clientId, scope, confirmation: undefined }
+  })
+}

@@ -1,0 +1,30 @@
+import { sql } from 'kysely'
+import type { Json } from '@agent-iam/contract/json'
+import type { Transaction } from '../../../platform/context.ts'
+import { toUuid } from '../../../platform/ids.ts'
+import type { Session } from '../model.ts'
+
+/** A session that nothing refreshes, that is bound to no key, and that nobody's token began. */
+export interface PlainSession extends Omit<Session, 'endedAt' | 'confirmation'> {
+  readonly metadata: Readonly<Record<string, Json>>
+}
+
+/** Many at once: one parameter, whatever their number. */
+export async function insertSessions(tx: Transaction, sessions: readonly PlainSession[]): Promise<void> {
+  const rows = sessions.map((session) => ({
+    id: toUuid(session.id),
+    identity_id: toUuid(session.identityId),
+    started_at: session.startedAt,
+    expires_at: session.expiresAt,
+    method: session.method,
+    client_id: session.clientId ?? null,
+    scope: session.scope ?? null,
+    metadata: session.metadata,
+  }))
+  await sql`
+    insert into sessions (tenant_id, id, identity_id, started_at, expires_at, method, client_id, scope, metadata)
+    select ${toUuid(tx.caller.tenantId)}::uuid, r.id, r.identity_id, r.started_at, r.expires_at, r.method, r.client_id,
+      r.scope, r.metadata
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (id uuid, identity_id uuid, started_at timestamptz,
+      expires_at timestamptz, method text, client_id text, scope text[], metadata jsonb)`.execute(tx.db)
+}
