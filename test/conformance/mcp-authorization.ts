@@ -24,22 +24,26 @@ export async function mcpAuthorization(): Promise<string[]> {
   const output = await mkdtemp(join(tmpdir(), 'agent-iam-mcp-'))
   try {
     const port = await freePort()
-    const { clientId, clientSecret = '' } = await call(ground.admin, createClient, {
-      body: { name: 'The conformance suite', redirectUris: [`http://127.0.0.1:${port}/callback`] },
+    const { clientId } = await call(ground.admin, createClient, {
+      body: {
+        name: 'The conformance suite',
+        redirectUris: [`http://127.0.0.1:${port}/callback`],
+        // Where there are public clients, the suite is one.
+        authMethod: 'none',
+        // The suite asks for no scope.
+        defaultScopes: ['files:read'],
+      },
     })
     const resource = 'https://mcp.example/files'
     await call(ground.admin, createResource, { body: { resource, name: 'Files over MCP', scopes: ['files:read'] } })
     const suite = startSuite({
       url: ground.url,
       'client-id': clientId,
-      'client-secret': clientSecret,
       resource,
       port: String(port),
       'output-dir': output,
     })
-    const exited = once(suite, 'exit')
-    await allowInBrowser(await authorizationUrl(suite), ground.person)
-    await exited
+    await complete(suite, ground.person)
     return await readChecks(output)
   } finally {
     await ground.close()
@@ -58,18 +62,27 @@ function startSuite(options: Readonly<Record<string, string>>): ChildProcess {
   })
 }
 
+async function complete(suite: ChildProcess, person: Parameters<typeof allowInBrowser>[1]): Promise<void> {
+  const exited = once(suite, 'exit')
+  try {
+    await allowInBrowser(await authorizationUrl(suite), person)
+    await exited
+  } finally {
+    suite.kill()
+  }
+}
+
 /** The address that the suite asks a person to open. */
 async function authorizationUrl(suite: ChildProcess): Promise<string> {
-  let output = ''
-  for await (const chunk of suite.stdout ?? []) {
-    output += String(chunk)
-    const url = /^https?:\/\/\S+\?\S*response_type=code\S*$/m.exec(output)?.[0]
-    if (url !== undefined) {
-      suite.stdout?.resume()
-      return url
-    }
-  }
-  throw new Error(`the suite ended before it sent anybody to log in:\n${output}`)
+  return new Promise((resolve, reject) => {
+    let output = ''
+    suite.stdout?.on('data', (chunk: unknown) => {
+      output += String(chunk)
+      const url = /^https?:\/\/\S+\?\S*response_type=code\S*$/m.exec(output)?.[0]
+      if (url !== undefined) resolve(url)
+    })
+    suite.once('exit', () => reject(new Error(`the suite ended before it sent anybody to log in:\n${output}`)))
+  })
 }
 
 async function readChecks(folder: string): Promise<string[]> {

@@ -1,4 +1,3 @@
-import { parseGrant } from '@agent-iam/contract/capabilities'
 import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
 import { firstExcess } from '../../features/capabilities/model.ts'
 import { listHeld } from '../../features/capabilities/service.ts'
@@ -8,9 +7,7 @@ import { accessTokenSeconds } from '../../features/tokens/model.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { identityOf } from './client-metadata.ts'
 import { contextOf } from './requests.ts'
-
-/** What OpenID Connect itself means by a scope; all others are meant for a resource server. */
-export const openIdScopes = ['openid', 'offline_access', 'profile', 'email']
+import { isCapability, isScope, openIdScopes } from './scopes.ts'
 
 /**
  * For whom a token is where the request does not say: our own API; but for who asks only who the person is, nobody's,
@@ -37,6 +34,8 @@ export async function resourceServerInfo(
   const isOwn = resource === ownResource(ctx)
   const known = isOwn ? undefined : await knownResource(ctx, resource)
   if (!isOwn && !known) throw await wrongTarget(koa)
+  // Who asks for nothing gets the defaults here too, where the resource is said.
+  await requestedScopes(koa, client)
   const scopes = known?.scopes ?? (await capabilitiesOf(koa, client))
   return {
     audience: resource,
@@ -89,13 +88,4 @@ async function defaultScopesOf(ctx: Context, clientId: string): Promise<readonly
     ? await inTransaction(ctx, (tx) => findMachine(tx, machineId))
     : await knownClient(ctx, clientId)
   return client?.defaultScopes.filter(isScope) ?? []
-}
-
-/** What can be told in a scope (RFC 6749 §3.3). */
-function isScope(text: string): boolean {
-  return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
-}
-
-export function isCapability(scope: string): boolean {
-  return parseGrant(scope) !== undefined
 }
