@@ -80,18 +80,16 @@ async function withinTime(sending: Promise<Delivery>): Promise<Delivery> {
 
 /** Of the library's error only codes go on: its words repeat addresses, and what the server said of them. */
 function toFailure(error: unknown): Delivery {
-  const { code, responseCode } = readCodes(error)
-  const reason = [code, responseCode].filter((part) => part !== undefined).join(' ')
-  // RFC 5321 §4.2.1: 5yz is for good. One about the envelope is of this message; others are of all, and can be mended.
-  if (code === 'EENVELOPE' && responseCode !== undefined && responseCode >= 500) return { outcome: 'refused', reason }
-  if (code === 'EENVELOPE' || code === 'EMESSAGE') return { outcome: 'failed', reason }
-  return { outcome: 'unreachable', reason }
+  const [code, command] = ['code', 'command'].map((name) => textOf(error, name))
+  const status: unknown = Reflect.get(Object(error), 'responseCode')
+  const reason = [code, command, status].filter((part) => part !== undefined).join(' ')
+  const isOfRecipient = code === 'EENVELOPE' && command === 'RCPT TO'
+  // RFC 5321 §4.2.1: 5yz is for good. What is said of the sender or the connection is of all messages, and can be mended.
+  if (isOfRecipient && typeof status === 'number' && status >= 500) return { outcome: 'refused', reason }
+  return { outcome: isOfRecipient || code === 'EMESSAGE' ? 'failed' : 'unreachable', reason }
 }
 
-function readCodes(error: unknown): { code: string | undefined; responseCode: number | undefined } {
-  const [code, responseCode] = ['code', 'responseCode'].map((name): unknown => Reflect.get(Object(error), name))
-  return {
-    code: typeof code === 'string' ? code : 'unknown',
-    responseCode: typeof responseCode === 'number' ? responseCode : undefined,
-  }
+function textOf(error: unknown, name: string): string | undefined {
+  const value: unknown = Reflect.get(Object(error), name)
+  return typeof value === 'string' ? value : undefined
 }
