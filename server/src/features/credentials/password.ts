@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
 import { parseOptions, verify as verifyBcrypt } from '@node-rs/bcrypt'
 import { Turns } from './turns.ts'
@@ -7,9 +8,11 @@ const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 /** How a hash by them begins (PHC string). */
 const present = '$argon2id$v=19$m=19456,t=2,p=1$'
 
-/** Hashing at once: more would take the cores from everything else. */
-const hashingMax = 2
-/** Waiting to be hashed: about a second's work; beyond, a flood is turned away. */
+/** Of the four threads that Node has for such work, one is always left to others. */
+const threadsMax = 3
+/** Hashing at once: half the cores, so that the other half is there for everything else. */
+const hashingMax = Math.min(threadsMax, Math.max(1, Math.floor(availableParallelism() / 2)))
+/** Waiting to be hashed: a second's work or two; beyond, a flood is turned away. */
 const waitingMax = 64
 
 const turns = new Turns(hashingMax, waitingMax)

@@ -36,6 +36,7 @@ export { hashPassword, isImportable, needsRehash, verifyPassword } from './passw
 export { preparePassword } from './password-policy.ts'
 export { assertionPurpose, readAssertion } from './assertion.ts'
 export { makeDeviceToken, readDeviceToken } from './known-device.ts'
+export { Turns } from './turns.ts'
 export {
   attemptFailed,
   attemptNotMade,

@@ -23,6 +23,7 @@ import {
   preparePassword,
   readDeviceToken,
   setPassword,
+  Turns,
   updatePasswordHash,
   verifyPassword,
 } from '../credentials/service.ts'
@@ -76,7 +77,11 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
   // An unknown tenant is looked for in the platform's, and is nobody's there: it costs the same.
   const there = asCaller(ctx, { ...ctx.caller, tenantId: found ?? platformTenantId })
   const account = loginAccount(found ?? `no tenant ${login.tenant}`, login.email)
-  const { user, password } = await provePassword(there, login, { account, isTenant: found !== undefined })
+  const device = readDeviceToken(there, account, login.deviceToken)
+  // Who sends too much waits for no turn, so that others get theirs.
+  await limitSender(there, 'login', { device })
+  const isTenant = found !== undefined
+  const { user, password } = await turns.take(() => provePassword(there, login, { account, device, isTenant }))
   requireActive({ status: user.status, expiresAt: undefined }, ctx.clock.now())
   // After the password, and before anything is told or changed that the second factor guards.
   const proof = await requireSecondFactor(there, user.id, login.secondFactor)
@@ -90,6 +95,12 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
   }
 }
 
+/** Passwords being proved at once: enough to keep the hashing busy, and few of the database's connections. */
+const provingMax = 3
+/** Logins that wait for their turn; beyond, a flood is turned away. */
+const waitingMax = 64
+const turns = new Turns(provingMax, waitingMax)
+
 interface Known {
   readonly user: User
   readonly password: { readonly hash: string; readonly mustChange: boolean }
@@ -98,11 +109,9 @@ interface Known {
 /** Throws `invalid-credentials` unless the password is that of the account, and `too-many-attempts` before it is looked at. */
 async function provePassword(
   there: Context,
-  { email, password: presented, deviceToken }: UserLogin,
-  { account, isTenant }: { account: string; isTenant: boolean },
+  { email, password: presented }: UserLogin,
+  { account, device, isTenant }: { account: string; device: string | undefined; isTenant: boolean },
 ): Promise<Known> {
-  const device = readDeviceToken(there, account, deviceToken)
-  await limitSender(there, 'login', { device })
   const attempt = await guardAttempt(there, { purpose: 'password', account, device })
   const { user, password, decoy } = await findAccount(there, email)
   const isProved = await verifyPassword(password?.hash, presented, decoy).catch(async (error: unknown) => {
