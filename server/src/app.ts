@@ -87,6 +87,24 @@ export interface App {
   close(): Promise<void>
 }
 
+/** Routes that need nothing but a context. */
+const plainRoutes = [
+  ...identityRoutes,
+  ...sessionRoutes,
+  ...factorRoutes,
+  ...sessionManagementRoutes,
+  ...apiKeyRoutes,
+  ...sdkTokenRoutes,
+  ...agentKeyRoutes,
+  ...certificateRoutes,
+  ...policyRoutes,
+  ...auditRoutes,
+  ...credentialRoutes,
+  ...clientRoutes,
+  ...setupRoutes,
+  ...keyRoutes,
+]
+
 /** Puts the server together over a migrated database, and makes what the first start makes. */
 export async function createApp(world: World, door: Door): Promise<App> {
   const committer = world.committer ?? new GroupCommitter(world.db)
@@ -110,28 +128,15 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
   const routes = [
-    ...identityRoutes,
-    ...sessionRoutes,
-    ...factorRoutes,
-    ...sessionManagementRoutes,
+    ...plainRoutes,
     ...serviceRoutes(new Admissions()),
-    ...apiKeyRoutes,
-    ...sdkTokenRoutes,
-    ...agentKeyRoutes,
-    ...certificateRoutes,
     ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
-    ...policyRoutes,
-    ...auditRoutes,
     ...accountRoutes({ isMailDelivered: postman.delivers }),
     ...mailRoutes(postman),
-    ...credentialRoutes,
-    ...clientRoutes,
-    ...setupRoutes,
-    ...keyRoutes,
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
   const http = createHttpServer({ ...door, world: system, routes, refusals, telemetry })
-  await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required' })
+  await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
   return {
     http,
     defaultTenantId,

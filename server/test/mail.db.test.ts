@@ -53,7 +53,7 @@ describe.each(databases)('mail on %s', (_name, open) => {
       enqueueLetter(tx, { purpose: 'invitation', to, subject: 'Hello', text: 'secret words', expiresAt }),
     )
   const outbox = async () => (await server.api.call(listMessages, { token: admin })).messages
-  const recipients = () => sink.mails.map(({ to }) => to?.[0]?.address).toSorted()
+  const recipients = () => sink.mails.map(({ to }) => String(to?.[0]?.address)).toSorted()
   const kept = () =>
     database.ask(`select count(*)::int as rows from messages where content is not null or recipient is not null`)
 

@@ -80,16 +80,15 @@ async function withinTime(sending: Promise<Delivery>): Promise<Delivery> {
 
 /** Of the library's error only codes go on: its words repeat addresses, and what the server said of them. */
 function toFailure(error: unknown): Delivery {
-  const [code, command] = ['code', 'command'].map((name) => textOf(error, name))
-  const status: unknown = Reflect.get(Object(error), 'responseCode')
-  const reason = [code, command, status].filter((part) => part !== undefined).join(' ')
+  const [code, command, answer] = ['code', 'command', 'responseCode'].map((name) => textOf(error, name))
+  const reason = [code, command, answer].filter((part) => part !== undefined).join(' ')
   const isOfRecipient = code === 'EENVELOPE' && command === 'RCPT TO'
   // RFC 5321 §4.2.1: 5yz is for good. What is said of the sender or the connection is of all messages, and can be mended.
-  if (isOfRecipient && typeof status === 'number' && status >= 500) return { outcome: 'refused', reason }
+  if (isOfRecipient && Number(answer) >= 500) return { outcome: 'refused', reason }
   return { outcome: isOfRecipient || code === 'EMESSAGE' ? 'failed' : 'unreachable', reason }
 }
 
 function textOf(error: unknown, name: string): string | undefined {
   const value: unknown = Reflect.get(Object(error), name)
-  return typeof value === 'string' ? value : undefined
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
