@@ -1,14 +1,12 @@
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
+import { openBrowser } from '../e2e/browser.ts'
 
 /** A browser that stands still this long will not go on. */
 const stepMs = 15_000
 
 /** Opens an authorization request in Chromium, logs in, and allows what the client asks for; ends at the client's page. */
 export async function allowInBrowser(url: string, person: { email: string; password: string }): Promise<string> {
-  const browser = await chromium.launch({
-    executablePath: process.env['AGENT_IAM_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox'],
-  })
+  const browser = await openBrowser()
   try {
     const page = await browser.newPage()
     page.setDefaultTimeout(stepMs)

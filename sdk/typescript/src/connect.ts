@@ -1,12 +1,27 @@
+import * as accounts from '@agent-iam/contract/accounts'
+import * as agentKeys from '@agent-iam/contract/agent-keys'
 import * as agents from '@agent-iam/contract/agents'
+import * as apiKeys from '@agent-iam/contract/api-keys'
 import * as audit from '@agent-iam/contract/audit'
 import * as auth from '@agent-iam/contract/auth'
 import * as authorization from '@agent-iam/contract/authorization'
+import * as certificates from '@agent-iam/contract/certificates'
+import * as clients from '@agent-iam/contract/clients'
 import * as enrolmentTokens from '@agent-iam/contract/enrolment-tokens'
+import * as factors from '@agent-iam/contract/factors'
+import * as invitations from '@agent-iam/contract/invitations'
+import * as mail from '@agent-iam/contract/mail'
 import type { Operation } from '@agent-iam/contract/operation'
 import * as policies from '@agent-iam/contract/policies'
+import * as registrations from '@agent-iam/contract/registrations'
+import * as sdkTokens from '@agent-iam/contract/sdk-tokens'
+import * as services from '@agent-iam/contract/services'
+import * as sessions from '@agent-iam/contract/sessions'
 import * as setup from '@agent-iam/contract/setup'
+import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
+import * as token from '@agent-iam/contract/token'
+import * as users from '@agent-iam/contract/users'
 import type { z } from 'zod'
 import { type Arguments, call, type Connection } from './call.ts'
 
@@ -38,30 +53,151 @@ export function connect(connection: Connection) {
       suspend: bind(agents.suspendAgent),
       reactivate: bind(agents.reactivateAgent),
       setTrust: bind(agents.setAgentTrust),
+      rotateKey: bind(agentKeys.rotateAgentKey),
+      listKeys: bind(agentKeys.listAgentKeys),
+      revokeKey: bind(agentKeys.revokeAgentKey),
+      pinCertificate: bind(certificates.pinAgentCertificate),
+      listCertificates: bind(certificates.listAgentCertificates),
+      removeCertificate: bind(certificates.removeAgentCertificate),
+      endSessions: bind(sessions.endAgentSessions),
     },
     auth: {
       challenge: bind(auth.getChallenge),
       login: bind(auth.login),
       refresh: bind(auth.refresh),
       logout: bind(auth.logout),
+      logoutAll: bind(auth.logoutAll),
       validate: bind(auth.validate),
+      validateToken: bind(auth.validateToken),
+      issueToken: bind(token.issueToken),
+      changePassword: bind(accounts.changePassword),
+      forgotPassword: bind(accounts.forgotPassword),
+      resetPassword: bind(accounts.resetPassword),
     },
-    authorization: { check: bind(authorization.check), reportResult: bind(authorization.reportResult) },
+    factors: {
+      list: bind(factors.listFactors),
+      enrolTotp: bind(factors.enrolTotp),
+      confirmTotp: bind(factors.confirmTotp),
+      removeTotp: bind(factors.removeTotp),
+      renewRecoveryCodes: bind(factors.renewRecoveryCodes),
+      passkeyCreationOptions: bind(factors.passkeyCreationOptions),
+      registerPasskey: bind(factors.registerPasskey),
+      renamePasskey: bind(factors.renamePasskey),
+      removePasskey: bind(factors.removePasskey),
+      passkeyLoginOptions: bind(factors.passkeyLoginOptions),
+      reset: bind(factors.resetFactors),
+      getLoginSettings: bind(factors.getLoginSettings),
+      setLoginSettings: bind(factors.setLoginSettings),
+    },
+    sessions: {
+      create: bind(sessions.createSession),
+      list: bind(sessions.listSessions),
+      statistics: bind(sessions.getSessionStatistics),
+      get: bind(sessions.getSession),
+      refresh: bind(sessions.refreshSession),
+      updateMetadata: bind(sessions.updateSessionMetadata),
+      end: bind(sessions.endSession),
+    },
+    sdkTokens: {
+      create: bind(sdkTokens.createSdkToken),
+      list: bind(sdkTokens.listSdkTokens),
+      count: bind(sdkTokens.countSdkTokens),
+      get: bind(sdkTokens.getSdkToken),
+      revoke: bind(sdkTokens.revokeSdkToken),
+      revokeAll: bind(sdkTokens.revokeAllSdkTokens),
+      recover: bind(sdkTokens.recoverSdkToken),
+    },
+    users: {
+      list: bind(accounts.listUsers),
+      suspend: bind(accounts.suspendUser),
+      reactivate: bind(accounts.reactivateUser),
+      import: bind(users.importUsers),
+      unlock: bind(users.unlockUser),
+    },
+    registrations: {
+      register: bind(registrations.registerUser),
+      confirm: bind(registrations.confirmRegistration),
+      status: bind(registrations.getRegistrationStatus),
+      list: bind(registrations.listRegistrations),
+      approve: bind(registrations.approveRegistration),
+      reject: bind(registrations.rejectRegistration),
+      getSettings: bind(registrations.getRegistrationSettings),
+      setSettings: bind(registrations.setRegistrationSettings),
+    },
+    invitations: {
+      invite: bind(invitations.inviteUser),
+      list: bind(invitations.listInvitations),
+      revoke: bind(invitations.revokeInvitation),
+      accept: bind(invitations.acceptInvitation),
+    },
+    mail: {
+      list: bind(mail.listMessages),
+    },
+    services: {
+      create: bind(services.createService),
+      list: bind(services.listServices),
+      get: bind(services.getService),
+      suspend: bind(services.suspendService),
+      reactivate: bind(services.reactivateService),
+      delete: bind(services.deleteService),
+      createSecret: bind(services.createServiceSecret),
+      listSecrets: bind(services.listServiceSecrets),
+      deleteSecret: bind(services.deleteServiceSecret),
+      addKey: bind(services.addServiceKey),
+      listKeys: bind(services.listServiceKeys),
+      deleteKey: bind(services.deleteServiceKey),
+    },
+    apiKeys: {
+      create: bind(apiKeys.createApiKey),
+      list: bind(apiKeys.listApiKeys),
+      get: bind(apiKeys.getApiKey),
+      disable: bind(apiKeys.disableApiKey),
+      enable: bind(apiKeys.enableApiKey),
+      rotate: bind(apiKeys.rotateApiKey),
+      delete: bind(apiKeys.deleteApiKey),
+    },
+    clients: {
+      create: bind(clients.createClient),
+      list: bind(clients.listClients),
+      get: bind(clients.getClient),
+      update: bind(clients.updateClient),
+      delete: bind(clients.deleteClient),
+      rotateSecret: bind(clients.rotateClientSecret),
+    },
+    resources: {
+      create: bind(clients.createResource),
+      list: bind(clients.listResources),
+      delete: bind(clients.deleteResource),
+    },
+    signingKeys: {
+      list: bind(signingKeys.listSigningKeys),
+      choose: bind(signingKeys.chooseSigningAlgorithm),
+      rotate: bind(signingKeys.rotateSigningKeys),
+      revoke: bind(signingKeys.revokeSigningKey),
+    },
+    authorization: {
+      check: bind(authorization.check),
+      reportResult: bind(authorization.reportResult),
+    },
     policies: {
       create: bind(policies.createPolicy),
       list: bind(policies.listPolicies),
       delete: bind(policies.deletePolicy),
     },
-    audit: { list: bind(audit.listAuditEvents), head: bind(audit.getAuditHead), leaves: bind(audit.listAuditLeaves) },
+    audit: {
+      list: bind(audit.listAuditEvents),
+      head: bind(audit.getAuditHead),
+      leaves: bind(audit.listAuditLeaves),
+    },
     enrolmentTokens: {
       create: bind(enrolmentTokens.createEnrolmentToken),
       list: bind(enrolmentTokens.listEnrolmentTokens),
       revoke: bind(enrolmentTokens.revokeEnrolmentToken),
     },
-    setup: { complete: bind(setup.completeSetup), page: bind(setup.setupPage) },
+    setup: {
+      complete: bind(setup.completeSetup),
+    },
     system: {
-      home: bind(system.homePage),
-      docs: bind(system.docsPage),
       metrics: bind(system.metrics),
       openapi: bind(system.openapi),
       jwks: bind(system.jwks),
@@ -69,6 +205,14 @@ export function connect(connection: Connection) {
       live: bind(system.healthLive),
       ready: bind(system.healthReady),
       startup: bind(system.healthStartup),
+    },
+    pages: {
+      home: bind(system.homePage),
+      docs: bind(system.docsPage),
+      setup: bind(setup.setupPage),
+      resetPassword: bind(accounts.resetPasswordPage),
+      confirmRegistration: bind(registrations.confirmRegistrationPage),
+      acceptInvitation: bind(invitations.acceptInvitationPage),
     },
   }
 }
