@@ -14,6 +14,8 @@ interface ProblemOptions {
   readonly policyIds?: readonly string[]
   /** When to try again: the header `Retry-After`. */
   readonly retryAfterSeconds?: number
+  /** The scope that a token would need: told in `WWW-Authenticate`. */
+  readonly scope?: string
 }
 
 /**
@@ -27,6 +29,7 @@ export class Problem extends Error {
   readonly errors: readonly FieldFault[]
   readonly policyIds: readonly string[]
   readonly retryAfterSeconds: number | undefined
+  readonly scope: string | undefined
 
   constructor(code: ProblemCode, detail: string, options: ProblemOptions = {}) {
     super(`${code}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause })
@@ -35,6 +38,7 @@ export class Problem extends Error {
     this.errors = options.errors ?? []
     this.policyIds = options.policyIds ?? []
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.scope = options.scope
   }
 }
 

@@ -4,6 +4,7 @@ import { asCaller, type Context } from '../platform/context.ts'
 import type { Problem } from '../platform/problem.ts'
 import { dpopAlgorithms, readProof, type NonceUse } from './dpop.ts'
 import { isLoopbackName } from './host-guard.ts'
+import { resourceMetadataUrl } from './oauth/resource-metadata.ts'
 
 interface Address {
   readonly publicUrl: string
@@ -35,14 +36,24 @@ function urlsOf({ url, headers, protocol }: FastifyRequest, { publicUrl, isLoopb
   return isLoopback && isLoopbackName(host) ? [ours, `${protocol}://${host}${url}`] : [ours]
 }
 
-/** The challenges of a 401: by which schemes to authenticate, and what was wrong (RFC 6750 §3, RFC 9449 §7.1). */
-export function challengesOf(ctx: Context, { code }: Problem): string[] {
-  const bearer = `Bearer realm="${ctx.keys.publicUrl}", error="${bearerErrors.get(code) ?? 'invalid_token'}"`
+/**
+ * The challenges of a 401, or of a 403 for want of scope: by which schemes to authenticate, what was wrong, and where to
+ * get a token that is good (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
+ */
+export function challengesOf(ctx: Context, { code, scope }: Problem): string[] {
+  const wanted = scope === undefined ? '' : `, scope="${scope.replaceAll(/[^\x21\x23-\x5b\x5d-\x7e]/g, '')}"`
+  const where = `resource_metadata="${resourceMetadataUrl(ctx.keys, ctx.caller.tenantId)}"`
+  const bearerError = bearerErrors.get(code) ?? 'invalid_token'
+  const bearer = `Bearer realm="${ctx.keys.publicUrl}", error="${bearerError}"${wanted}, ${where}`
+  if (code === 'insufficient-scope') return [bearer]
   const error = dpopErrors.get(code)
   return [bearer, `DPoP ${error ? `error="${error}", ` : ''}algs="${dpopAlgorithms.join(' ')}"`]
 }
 
-const bearerErrors = new Map([['unauthenticated', 'invalid_request']])
+const bearerErrors = new Map([
+  ['unauthenticated', 'invalid_request'],
+  ['insufficient-scope', 'insufficient_scope'],
+])
 const dpopErrors = new Map([
   ['invalid-token', 'invalid_token'],
   ['token-revoked', 'invalid_token'],

@@ -209,7 +209,8 @@ async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operat
     door.telemetry.refusalLost()
     ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
   }
-  if (document.status === 401) reply.header('www-authenticate', challengesOf(ctx, problem))
+  if (document.status === 401 || problem.code === 'insufficient-scope')
+    reply.header('www-authenticate', challengesOf(ctx, problem))
   if (problem.code === 'use-dpop-nonce' || isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
   const retryAfterSeconds = problem.retryAfterSeconds ?? (document.status === 503 ? 1 : undefined)
   if (retryAfterSeconds !== undefined) reply.header('retry-after', `${retryAfterSeconds}`)

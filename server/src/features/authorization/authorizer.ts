@@ -95,5 +95,6 @@ async function mayOutsideScope(
 
 function outOfScope(action: PlatformAction, options: { cause: unknown; policyIds: string[] }): Problem {
   const entry = `${platformResourceType}/${action.replace(':', '*:')}`
-  return new Problem('insufficient-scope', `the session’s scope lacks ${entry}; ask for a token that has it`, options)
+  const detail = `the session’s scope lacks ${entry}; ask for a token that has it`
+  return new Problem('insufficient-scope', detail, { ...options, scope: entry })
 }

@@ -41,7 +41,9 @@ export async function requireMayGrant(tx: Transaction, entries: readonly string[
 export function requireScope(caller: Caller, permission: string): void {
   const isNarrowed = caller.kind === 'identity' && caller.scope !== undefined
   if (isNarrowed && firstExcess([permission], caller.scope) !== undefined)
-    throw new Problem('insufficient-scope', `the session’s scope lacks ${permission}; ask for a token that has it`)
+    throw new Problem('insufficient-scope', `the session’s scope lacks ${permission}; ask for a token that has it`, {
+      scope: permission,
+    })
 }
 
 /** Gives an identity the grants among the entries. The caller's right to do so was checked before. */

@@ -1,5 +1,6 @@
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { Provider } from 'oidc-provider'
+import type { RefusalRecorder } from '../../features/audit/refusals.ts'
 import { asCaller, type Context } from '../../platform/context.ts'
 import { createProvider } from './provider.ts'
 
@@ -11,8 +12,10 @@ interface Held {
   readonly provider: Provider
 }
 
-interface Terms {
+/** What the operator decided, the same for every tenant. */
+export interface Terms {
   readonly isNonceRequired: boolean
+  readonly refusals: RefusalRecorder
 }
 
 /** The tenants' providers, made on demand, and made anew when a tenant's keys have changed. */

@@ -1,36 +1,33 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { asCaller, type Context } from '../../platform/context.ts'
+import type { Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
-import { answerInteraction, showInteraction, type Exchange } from './interaction.ts'
-import { Issuers } from './issuers.ts'
-import { bindContext } from './requests.ts'
-
-interface Door {
-  readonly system: Context
-  readonly isNonceRequired: boolean
-}
+import type { Arrival, Front } from './front.ts'
+import type { Terms } from './issuers.ts'
+import { resourceMetadata, resourceMetadataPaths } from './resource-metadata.ts'
 
 /**
  * The OAuth endpoints of every issuer, spelt as their RFCs spell them: ‹issuer›/oauth/…, and the metadata at its three
  * places (OpenID Connect Discovery §4, RFC 8414 §3.1). The provider reads the requests raw, so nothing is parsed before.
  */
-export async function mountOauth(server: FastifyInstance, { system, isNonceRequired }: Door): Promise<void> {
-  const issuers = new Issuers(system, { isNonceRequired })
+export async function mountOauth(server: FastifyInstance, system: Context, terms: Terms): Promise<void> {
+  let loading: Promise<Front> | undefined
+  const front = () => (loading ??= import('./front.ts').then((module) => new module.Front(system, terms)))
+  serveResourceMetadata(server, system)
   await server.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null))
-    for (const place of places())
+    for (const place of places)
       scope.route({
         method: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
         url: place.url,
         handler: async (request, reply) => {
-          const { provider, tenantId } = await arrive(issuers, system, request, reply)
-          readdress(request.raw, place, tenantId)
-          reply.hijack()
-          await provider.callback()(request.raw, reply.raw)
+          const arrival = arrivalOf(system, request, reply, place)
+          const { provider } = await (await front()).arrive(arrival)
+          leaveTo(reply)
+          await (await front()).handOver(arrival, provider)
         },
       })
     done()
@@ -40,41 +37,30 @@ export async function mountOauth(server: FastifyInstance, { system, isNonceRequi
     scope.addContentTypeParser(formType, { parseAs: 'string', bodyLimit: formBytesMax }, (_request, body, parsed) =>
       parsed(null, body),
     )
-    for (const mount of ['', '/t/:tenantId']) {
-      const url = `${mount}/oauth/interaction/:uid`
-      const handle = async (request: FastifyRequest, reply: FastifyReply) => {
-        const exchange = await openExchange(issuers, system, request, reply)
-        reply.hijack()
-        await (request.method === 'POST' ? answerInteraction(exchange) : showInteraction(exchange))
-      }
-      scope.route({ method: ['GET', 'POST'], url, handler: handle })
-    }
+    for (const place of interactionPlaces)
+      scope.route({
+        method: ['GET', 'POST'],
+        url: place.url,
+        handler: async (request, reply) => {
+          const arrival = arrivalOf(system, request, reply, place)
+          const arrived = await (await front()).arrive(arrival)
+          leaveTo(reply)
+          await (await front()).interact(arrival, arrived, typedIn(request))
+        },
+      })
     done()
   })
 }
 
-const formType = 'application/x-www-form-urlencoded'
-/** A login form with its ticket is a few kilobytes. */
-const formBytesMax = 16_384
-
-async function openExchange(
-  issuers: Issuers,
-  system: Context,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<Exchange> {
-  const { provider, ctx } = await arrive(issuers, system, request, reply)
-  const uid: unknown = Reflect.get(Object(request.params), 'uid')
-  const form = new URLSearchParams(typeof request.body === 'string' ? request.body : '')
-  return { ctx, provider, request: request.raw, response: reply.raw, uid: String(uid), form }
-}
-
-/** Finds whose the request is, and makes it ready for the provider. */
-async function arrive(issuers: Issuers, system: Context, request: FastifyRequest, reply: FastifyReply) {
-  const tenantId = tenantOf(system, request)
-  const provider = await issuers.providerOf(tenantId)
-  setHeaders(reply)
-  return { provider, tenantId, ctx: prepare(system, request, tenantId) }
+/** What is ours to tell and not the provider's: our own API as a resource (RFC 9728), for pages of any site. */
+function serveResourceMetadata(server: FastifyInstance, system: Context): void {
+  for (const { url } of resourceMetadataPaths)
+    server.get(url, (request, reply) =>
+      reply
+        .header('access-control-allow-origin', '*')
+        .header('cache-control', 'public, max-age=300')
+        .send(resourceMetadata(system.keys, tenantOf(system, request))),
+    )
 }
 
 interface Place {
@@ -85,17 +71,37 @@ interface Place {
   readonly path?: string
 }
 
-function places(): Place[] {
-  const metadata = ['openid-configuration', 'oauth-authorization-server'].map((name) => `/.well-known/${name}`)
-  return [
-    { url: '/oauth/*', isOfTenant: false },
-    { url: '/t/:tenantId/oauth/*', isOfTenant: true },
-    ...metadata.flatMap((path) => [
-      { url: path, isOfTenant: false },
-      { url: `/t/:tenantId${path}`, isOfTenant: true },
-      { url: `${path}/t/:tenantId`, isOfTenant: true, path },
-    ]),
-  ]
+const metadataPaths = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
+
+const places: readonly Place[] = [
+  { url: '/oauth/*', isOfTenant: false },
+  { url: '/t/:tenantId/oauth/*', isOfTenant: true },
+  ...metadataPaths.flatMap((path) => [
+    { url: path, isOfTenant: false },
+    { url: `/t/:tenantId${path}`, isOfTenant: true },
+    { url: `${path}/t/:tenantId`, isOfTenant: true, path },
+  ]),
+]
+
+const interactionPlaces: readonly Place[] = [
+  { url: '/oauth/interaction/:uid', isOfTenant: false },
+  { url: '/t/:tenantId/oauth/interaction/:uid', isOfTenant: true },
+]
+
+const formType = 'application/x-www-form-urlencoded'
+/** A login form with its ticket is a few kilobytes. */
+const formBytesMax = 16_384
+
+function typedIn({ params, body }: FastifyRequest): { uid: string; form: URLSearchParams } {
+  const uid: unknown = Reflect.get(Object(params), 'uid')
+  return { uid: String(uid), form: new URLSearchParams(typeof body === 'string' ? body : '') }
+}
+
+function arrivalOf(system: Context, request: FastifyRequest, reply: FastifyReply, place: Place): Arrival {
+  const tenantId = tenantOf(system, request)
+  const mount = place.isOfTenant ? `/t/${tenantId}` : ''
+  const path = place.path ?? (request.raw.url ?? '/').slice(mount.length)
+  return { request: request.raw, response: reply.raw, tenantId, address: request.ip, path, mount }
 }
 
 function tenantOf({ keys }: Context, { params }: FastifyRequest): TenantId {
@@ -105,30 +111,15 @@ function tenantOf({ keys }: Context, { params }: FastifyRequest): TenantId {
   throw new Problem('not-found', 'there is no such issuer; look at the iss of a token')
 }
 
-/** Whoever asks, the provider acts as the system in the tenant; and it sees our address and theirs, not what was sent. */
-function prepare(system: Context, { raw, ip }: FastifyRequest, tenantId: TenantId): Context {
-  const requestId = system.newId('request')
-  const ctx = asCaller({ ...system, requestId }, { kind: 'system', tenantId, address: ip })
-  bindContext(raw, ctx)
-  const { host, protocol } = new URL(system.keys.publicUrl)
-  raw.headers['x-forwarded-host'] = host
-  raw.headers['x-forwarded-proto'] = protocol.slice(0, -1)
-  raw.headers['x-forwarded-for'] = ip
-  return ctx
+/** From here on the provider answers. The headers are as every other answer's; its pages bring a policy of their own. */
+function leaveTo(reply: FastifyReply): void {
+  setHeaders(reply.raw)
+  reply.hijack()
 }
 
-/** The provider finds its own path in `url`, and by the difference to `originalUrl` where it is mounted. */
-function readdress(raw: IncomingMessage & { originalUrl?: string }, place: Place, tenantId: TenantId): void {
-  const mount = place.isOfTenant ? `/t/${tenantId}` : ''
-  const path = place.path ?? (raw.url ?? '/').slice(mount.length)
-  raw.url = path
-  raw.originalUrl = mount + path
-}
-
-/** As every other answer of ours; the pages bring a policy of their own. */
-function setHeaders({ raw }: { raw: ServerResponse }): void {
-  raw.setHeader('x-content-type-options', 'nosniff')
-  raw.setHeader('x-frame-options', 'DENY')
-  raw.setHeader('referrer-policy', 'no-referrer')
-  raw.setHeader('content-security-policy', "default-src 'none'; script-src 'none'; frame-ancestors 'none'")
+function setHeaders(response: ServerResponse): void {
+  response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('x-frame-options', 'DENY')
+  response.setHeader('referrer-policy', 'no-referrer')
+  response.setHeader('content-security-policy', "default-src 'none'; script-src 'none'; frame-ancestors 'none'")
 }

@@ -8,22 +8,24 @@ import { findAccount, loginPolicy, noteLogin } from './accounts.ts'
 import { PayloadAdapter } from './adapter.ts'
 import { ClientAdapter } from './client-metadata.ts'
 import { assertAssertion, isSecretOf } from './client-proofs.ts'
+import type { Terms } from './issuers.ts'
 import { answerForJwts } from './jwt-tokens.ts'
 import { renderError } from './pages/error.ts'
 import { deviceFlowPages } from './pages/device.ts'
 import { logoutPages } from './pages/logout.ts'
-import { defaultResource, openIdScopes, resourceServerInfo } from './resource-servers.ts'
+import { recordRefusals } from './refusals.ts'
+import { defaultResource, resourceServerInfo } from './resource-servers.ts'
 import { contextOf, currentContext } from './requests.ts'
+import { openIdScopes } from './scopes.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import { claimsOf, offlineSeconds } from './token-sessions.ts'
 
 /** What a provider is made of: one tenant's issuer and keys. */
-export interface Tenant {
+export interface Tenant extends Terms {
   /** The system's own context in the tenant. */
   readonly ctx: Context
   readonly issuer: string
   readonly jwks: ReadonlyArray<Record<string, unknown>>
-  readonly isNonceRequired: boolean
 }
 
 /** Long enough to find the password, short enough that a forgotten page is not a way in. */
@@ -42,6 +44,7 @@ export function createProvider(tenant: Tenant): Provider {
   }
   deriveSuccessors(provider, tenant.ctx)
   registerTokenExchange(provider, tenant.isNonceRequired ? 'required' : 'optional')
+  recordRefusals(provider, tenant.refusals)
   answerForJwts(provider)
   // Grants that the library does not have are registered here.
   provider.on('interaction.ended', noteLogin)

@@ -15,8 +15,8 @@ import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import type { MachineId } from './client-metadata.ts'
 import { proofOf } from './client-proofs.ts'
-import { isCapability } from './resource-servers.ts'
 import { contextOf } from './requests.ts'
+import { isCapability } from './scopes.ts'
 
 /** How long what a person granted lasts where they allowed it to go on without them (`offline_access`). */
 export const offlineSeconds = 14 * 86_400
