@@ -27,7 +27,9 @@ const PinCertificate = z.strictObject({
 })
 
 const AgentPath = z.strictObject({ agentId: idSchema('agent') })
+const ServicePath = z.strictObject({ serviceId: idSchema('service') })
 const exampleAgent = { agentId: 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4' } as const
+const exampleService = { serviceId: 'svc_0198c5a1f3e07b2c8d4e6f708192a3b4' } as const
 const exampleThumbprint = 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'
 /** Self-signed, for P-256, until 2126: an example and nobody’s key. */
 const exampleCertificate = `-----BEGIN CERTIFICATE-----
@@ -83,4 +85,44 @@ export const removeAgentCertificate = operation({
   response: Certificate,
   problems: ['forbidden', 'not-found'],
   example: { params: { ...exampleAgent, thumbprint: exampleThumbprint } },
+})
+
+export const pinServiceCertificate = operation({
+  id: 'pinServiceCertificate',
+  method: 'POST',
+  path: '/api/v1/services/:serviceId/certificates',
+  action: 'services:pin-certificate',
+  summary: 'Lets a certificate prove a service: it gets tokens on TLS connections that show it.',
+  params: ServicePath,
+  body: PinCertificate,
+  status: 201,
+  response: Certificate,
+  problems: pinProblems,
+  example: { params: exampleService, body: { certificate: exampleCertificate } },
+})
+
+export const listServiceCertificates = operation({
+  id: 'listServiceCertificates',
+  method: 'GET',
+  path: '/api/v1/services/:serviceId/certificates',
+  action: 'services:read',
+  summary: 'Lists the certificates that prove a service.',
+  params: ServicePath,
+  status: 200,
+  response: list,
+  problems: ['forbidden', 'not-found'],
+  example: { params: exampleService },
+})
+
+export const removeServiceCertificate = operation({
+  id: 'removeServiceCertificate',
+  method: 'DELETE',
+  path: '/api/v1/services/:serviceId/certificates/:thumbprint',
+  action: 'services:remove-certificate',
+  summary: 'Lets a certificate prove a service no longer, and ends the sessions whose tokens are bound to it.',
+  params: z.strictObject({ ...ServicePath.shape, thumbprint: Thumbprint }),
+  status: 200,
+  response: Certificate,
+  problems: ['forbidden', 'not-found'],
+  example: { params: { ...exampleService, thumbprint: exampleThumbprint } },
 })

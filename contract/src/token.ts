@@ -14,7 +14,7 @@ export const ClientId = z.union([idSchema('service'), idSchema('agent')])
 /** Spelt as RFC 6749 spells it. */
 export const TokenRequest = z.strictObject({
   grant_type: z.literal('client_credentials'),
-  /** Absent where HTTP Basic or the assertion says it. */
+  /** Absent where HTTP Basic or the assertion says it. Alone: the TLS connection shows the client's certificate. */
   client_id: ClientId.optional(),
   client_secret: z.string().min(1).max(200).optional(),
   client_assertion_type: z.literal(assertionType).optional(),
@@ -32,7 +32,7 @@ export const issueToken = operation({
   path: '/api/v1/auth/token',
   action: 'public',
   summary:
-    'Gives a service or an agent an access token for its client credentials: a secret (in the body or by HTTP Basic) or an assertion that its key signed.',
+    'Gives a service or an agent an access token for its client credentials: a secret (in the body or by HTTP Basic), an assertion that its key signed, or its TLS certificate.',
   body: TokenRequest,
   bindsTokens: true,
   status: 200,

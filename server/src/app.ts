@@ -30,6 +30,7 @@ import { setupRoutes } from './features/setup/routes.ts'
 import { checkMasterKey, ensureFoundations } from './features/setup/service.ts'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import type { FastifyInstance } from 'fastify'
+import type { SecureContextOptions } from 'node:tls'
 import type { Clock } from './platform/clock.ts'
 import type { Context } from './platform/context.ts'
 import type { Database } from './platform/database.ts'
@@ -45,6 +46,7 @@ import type { SharedState } from './platform/shared-state.ts'
 import { Telemetry } from './platform/telemetry.ts'
 import { createHttpServer } from './transport/http.ts'
 import { mountOauth } from './transport/oauth/mount.ts'
+import { certificateReader } from './transport/peer-certificate.ts'
 import { systemRoutes } from './transport/system-routes.ts'
 
 /** The outside world, as it really is or as a test wants it. */
@@ -70,6 +72,9 @@ interface Door {
   readonly metricsToken: string | undefined
   readonly trustedProxies: readonly string[]
   readonly dpopNonce: 'required' | 'optional'
+  readonly clientCertificateHeader: string | undefined
+  /** With it the server itself speaks TLS. */
+  readonly tls: SecureContextOptions | undefined
 }
 
 export interface App {
@@ -135,7 +140,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...mailRoutes(postman),
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
-  const http = createHttpServer({ ...door, world: system, routes, refusals, telemetry })
+  const certificateOf = certificateReader(door)
+  const http = createHttpServer({ ...door, certificateOf, world: system, routes, refusals, telemetry })
   await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
   return {
     http,

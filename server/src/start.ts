@@ -1,3 +1,4 @@
+import { Server as HttpsServer } from 'node:https'
 import { createServer } from 'node:net'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,6 +21,7 @@ import { redisState } from './platform/redis-state.ts'
 import { createSealer } from './platform/sealing.ts'
 import { smtpTransport } from './platform/smtp.ts'
 import { inProcessState } from './platform/shared-state.ts'
+import { loadTls, watchTls } from './transport/tls.ts'
 
 export interface StartOptions {
   /** Instead of the process's own environment. */
@@ -84,9 +86,11 @@ async function startOn(
   const { log, embedded } = ground
   const { pool, world } = openWorld(config, ground, opened)
   const port = config.port === 0 ? await freePort(config.host) : config.port
-  const publicUrl = config.publicUrl ?? `http://localhost:${port}`
-  const { metricsToken, trustedProxies, dpopNonce } = config
-  const door = { publicUrl, isLoopback: isLoopback(config.host), metricsToken, trustedProxies, dpopNonce }
+  const publicUrl = config.publicUrl ?? `${config.tls ? 'https' : 'http'}://localhost:${port}`
+  const { metricsToken, trustedProxies, dpopNonce, clientCertificateHeader } = config
+  const tls = config.tls && (await loadTls(config.tls))
+  const known = { metricsToken, trustedProxies, dpopNonce, clientCertificateHeader, tls }
+  const door = { publicUrl, isLoopback: isLoopback(config.host), ...known }
   const app = await underStartLock(pool, async () => {
     const applied = await migrate(pool)
     if (applied.length > 0) log.info({ applied }, 'migrations were applied')
@@ -97,6 +101,10 @@ async function startOn(
   opened.defer(() => flush(app, log))
   opened.defer(() => app.http.close())
   await app.http.listen({ port, host: config.host })
+  if (config.tls && app.http.server instanceof HttpsServer) {
+    const watch = watchTls(app.http.server, config.tls, log)
+    opened.defer(() => watch.close())
+  }
   // Announced once we can be reached: a start that fails takes neither link nor token from the one that runs.
   const announcement = { log, publicUrl, isEmbedded: embedded !== undefined }
   const link = await underStartLock(pool, () => announce(app, config, announcement))

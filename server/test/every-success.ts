@@ -11,6 +11,7 @@ import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
 import { callEveryClientOperation } from './every-client.ts'
+import { callEveryPossessionOperation } from './every-possession.ts'
 import { callEveryServiceOperation } from './every-service.ts'
 import { callEverySessionOperation } from './every-session.ts'
 import { callEveryAccountOperation } from './every-account.ts'
@@ -42,6 +43,7 @@ export async function callEveryOperation({
   await callEveryAccountOperation(server)
   await callEveryServiceOperation(server, await server.admin())
   await callEveryClientOperation(server, await server.admin())
+  await callEveryPossessionOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
   await callEveryFactorOperation(server)
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { SecureContextOptions } from 'node:tls'
 import { login } from '@agent-iam/contract/auth'
 import { completeSetup } from '@agent-iam/contract/setup'
 import { type TenantId, type UserId } from '@agent-iam/contract/ids'
@@ -121,6 +122,9 @@ export interface ServerOptions {
   readonly onLog?: OnLog
   readonly trustedProxies?: readonly string[]
   readonly dpopNonce?: 'required' | 'optional'
+  readonly clientCertificateHeader?: string
+  /** With it, what listens speaks TLS. */
+  readonly tls?: SecureContextOptions
   /** Where it will listen, for clients that come through a socket. */
   readonly address?: string
 }
@@ -142,7 +146,17 @@ interface Started extends ServerOptions {
 /** A server on a database as it is: the first start makes what is missing. */
 export async function startServer(
   database: TestDatabase,
-  { replace = (world) => world, onLog, trustedProxies = [], dpopNonce = 'optional', address = publicUrl, masterKey, clock }: Started,
+  {
+    replace = (world) => world,
+    onLog,
+    trustedProxies = [],
+    dpopNonce = 'optional',
+    clientCertificateHeader,
+    tls,
+    address = publicUrl,
+    masterKey,
+    clock,
+  }: Started,
 ): Promise<TestServer> {
   const world = replace({
     clock,
@@ -153,8 +167,8 @@ export async function startServer(
     sealer: createSealer(masterKey, systemRandom),
     fetch: createOutboundFetch({ clock, allowedNetworks: [] }),
   })
-  const door = { publicUrl: address, isLoopback: true, metricsToken: undefined, trustedProxies, dpopNonce }
-  const app = await createApp(world, door)
+  const reach = { publicUrl: address, isLoopback: true, metricsToken: undefined, trustedProxies }
+  const app = await createApp(world, { ...reach, dpopNonce, clientCertificateHeader, tls })
   return new TestServer(app, { world, clock, database, masterKey })
 }
 

@@ -98,6 +98,29 @@ test.each(['proxy.example.com', '10.0.0.0/33', '10.0.0.0/0', '10.0.0.0/', '10.0.
   },
 )
 
+test.each<[string, Record<string, string>]>([
+  ['AGENT_IAM_TLS_KEY', { AGENT_IAM_TLS_CERT: 'cert.pem' }],
+  ['AGENT_IAM_TLS_KEY', { AGENT_IAM_TLS_KEY: 'key.pem' }],
+  ['AGENT_IAM_TLS_CLIENT_CA', { AGENT_IAM_TLS_CLIENT_CA: 'ca.pem' }],
+  [
+    'AGENT_IAM_PUBLIC_URL',
+    { AGENT_IAM_TLS_CERT: 'cert.pem', AGENT_IAM_TLS_KEY: 'key.pem', AGENT_IAM_PUBLIC_URL: 'http://iam.example.com' },
+  ],
+  ['AGENT_IAM_CLIENT_CERT_HEADER', { AGENT_IAM_CLIENT_CERT_HEADER: 'x-client-cert' }],
+  ['AGENT_IAM_CLIENT_CERT_HEADER', { AGENT_IAM_CLIENT_CERT_HEADER: 'no header', AGENT_IAM_TRUSTED_PROXIES: '::1' }],
+])('what TLS lacks is named: %s of %j', (name, env) => {
+  expect(() => read(env)).toThrow(name)
+})
+
+test('with TLS of its own the server may be bound to any address', () => {
+  const env = { AGENT_IAM_TLS_CERT: 'cert.pem', AGENT_IAM_TLS_KEY: '/keys/key.pem', AGENT_IAM_HOST: '0.0.0.0' }
+  expect(read(env).tls).toEqual({
+    certificate: join(folder, 'cert.pem'),
+    key: '/keys/key.pem',
+    clientAuthorities: undefined,
+  })
+})
+
 test('the slash at the end of the public address is dropped: it is the issuer of every token', () => {
   expect(read({ AGENT_IAM_PUBLIC_URL: 'https://iam.example.com/' }).publicUrl).toBe('https://iam.example.com')
 })

@@ -48,6 +48,13 @@ const Settings = z
     AGENT_IAM_METRICS_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
     AGENT_IAM_TRUSTED_PROXIES: proxies.default([]),
     AGENT_IAM_OUTBOUND_NETWORKS: proxies.default([]),
+    AGENT_IAM_TLS_CERT: z.string().optional(),
+    AGENT_IAM_TLS_KEY: z.string().optional(),
+    AGENT_IAM_TLS_CLIENT_CA: z.string().optional(),
+    AGENT_IAM_CLIENT_CERT_HEADER: z
+      .string()
+      .regex(/^[A-Za-z0-9-]{1,64}$/, 'is no name of a header')
+      .optional(),
     AGENT_IAM_DPOP_NONCE: z.enum(['required', 'optional']).default('optional'),
     AGENT_IAM_SESSIONS_PER_AGENT: z.coerce.number().int().min(1).max(1000).default(defaultSettings.sessionsPerAgent),
     AGENT_IAM_SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'is not an smtp:// or smtps:// URL' }).optional(),
@@ -69,14 +76,30 @@ const Settings = z
       )
     if ((settings.AGENT_IAM_SMTP_URL === undefined) !== (settings.AGENT_IAM_MAIL_FROM === undefined))
       complain('AGENT_IAM_MAIL_FROM', 'and AGENT_IAM_SMTP_URL go together: one says who writes, the other how it leaves')
-    if (!isLoopback(settings.AGENT_IAM_HOST) && !String(settings.AGENT_IAM_PUBLIC_URL).startsWith('https:'))
-      complain('AGENT_IAM_HOST', 'is not a loopback address: set an https AGENT_IAM_PUBLIC_URL (TLS ends at a proxy)')
+    const isPublic = settings.AGENT_IAM_TLS_CERT ?? String(settings.AGENT_IAM_PUBLIC_URL).startsWith('https:')
+    if (!isLoopback(settings.AGENT_IAM_HOST) && !isPublic)
+      complain(
+        'AGENT_IAM_HOST',
+        'is not a loopback address: set AGENT_IAM_TLS_CERT, or an https AGENT_IAM_PUBLIC_URL (TLS ends at a proxy)',
+      )
+  }, alsoWithFaults)
+  .superRefine((settings, refinement) => {
+    const complain = (field: string, message: string) => refinement.addIssue({ code: 'custom', path: [field], message })
+    const { AGENT_IAM_TLS_CERT: cert, AGENT_IAM_TLS_KEY: key, AGENT_IAM_PUBLIC_URL: url = 'https:' } = settings
+    if ((cert === undefined) !== (key === undefined))
+      complain('AGENT_IAM_TLS_KEY', 'and AGENT_IAM_TLS_CERT go together: a certificate and its private key')
+    if (settings.AGENT_IAM_TLS_CLIENT_CA && !cert)
+      complain('AGENT_IAM_TLS_CLIENT_CA', 'needs AGENT_IAM_TLS_CERT: only who speaks TLS asks for certificates')
+    if (cert && !url.startsWith('https:'))
+      complain('AGENT_IAM_PUBLIC_URL', 'must be https: with AGENT_IAM_TLS_CERT the server speaks nothing else')
+    if (settings.AGENT_IAM_CLIENT_CERT_HEADER && settings.AGENT_IAM_TRUSTED_PROXIES.length === 0)
+      complain('AGENT_IAM_CLIENT_CERT_HEADER', 'needs AGENT_IAM_TRUSTED_PROXIES: it is believed of them alone')
   }, alsoWithFaults)
 
 export interface Config {
   readonly port: number
   readonly host: string
-  /** Undefined until the port is known: `http://localhost:‹port›`. */
+  /** Undefined until the port is known: `http://localhost:‹port›`, or https with TLS. */
   readonly publicUrl: string | undefined
   readonly dataFolder: string
   /** Absolute path of the file where CLI and SDK of this machine find the enrolment token. */
@@ -93,6 +116,12 @@ export interface Config {
   readonly metricsToken: string | undefined
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
+  /** With them the server itself speaks TLS: paths of PEM files. */
+  readonly tls:
+    | { readonly certificate: string; readonly key: string; readonly clientAuthorities: string | undefined }
+    | undefined
+  /** The header in which a trusted proxy tells the certificate of its client. */
+  readonly clientCertificateHeader: string | undefined
   /** Whether DPoP proofs must hold a nonce of ours, or are asked for one only when their time does not fit. */
   readonly dpopNonce: 'required' | 'optional'
   /** Addresses and CIDR blocks of one's own network that documents named by strangers may be fetched from. */
@@ -143,6 +172,8 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     settings: { sessionsPerAgent: settings.AGENT_IAM_SESSIONS_PER_AGENT },
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,
+    tls: tlsFiles(settings, folder),
+    clientCertificateHeader: settings.AGENT_IAM_CLIENT_CERT_HEADER,
     dpopNonce: settings.AGENT_IAM_DPOP_NONCE,
     outboundNetworks: settings.AGENT_IAM_OUTBOUND_NETWORKS,
   })
@@ -150,6 +181,16 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
 
 function mailOf({ AGENT_IAM_SMTP_URL: url, AGENT_IAM_MAIL_FROM: from }: z.output<typeof Settings>): Config['mail'] {
   return url !== undefined && from !== undefined ? { url, from } : undefined
+}
+
+function tlsFiles(settings: z.output<typeof Settings>, folder: string): Config['tls'] {
+  const { AGENT_IAM_TLS_CERT: certificate, AGENT_IAM_TLS_KEY: key, AGENT_IAM_TLS_CLIENT_CA: authorities } = settings
+  if (certificate === undefined || key === undefined) return undefined
+  return {
+    certificate: resolve(folder, certificate),
+    key: resolve(folder, key),
+    clientAuthorities: authorities && resolve(folder, authorities),
+  }
 }
 
 const bareNames = new Set(['database_url', 'redis_url'])

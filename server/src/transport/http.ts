@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks'
+import type { SecureContextOptions } from 'node:tls'
 import type { Operation } from '@agent-iam/contract/operation'
 import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
@@ -18,6 +19,8 @@ import { hostGuard } from './host-guard.ts'
 import { sendKeySet } from './key-set-response.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
+import { tlsServerFactory } from './tls.ts'
+import type { CertificateReader } from './peer-certificate.ts'
 import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
 
 /** Largest body: far above any honest request, far below what would hurt. */
@@ -40,6 +43,9 @@ export interface Door {
   readonly trustedProxies: readonly string[]
   /** Whether proofs of possession must hold a nonce of ours. */
   readonly dpopNonce: NonceUse
+  readonly certificateOf: CertificateReader
+  /** With it the server itself speaks TLS. */
+  readonly tls: SecureContextOptions | undefined
 }
 
 /** A request's whole way: match → authenticate → answer → send; whatever is thrown ends as a problem document. */
@@ -52,6 +58,7 @@ export function createHttpServer(door: Door): FastifyInstance {
     // What still arrives while we stop, on connections that are open, is answered as ever; each closes after its answer.
     return503OnClosing: false,
     logger: false,
+    ...(door.tls && { serverFactory: tlsServerFactory(door.tls, requestTimeoutMs) }),
   })
   // JSON alone: a page of another site may send text/plain without asking first, and no operation reads it.
   server.removeContentTypeParser('text/plain')
@@ -251,7 +258,7 @@ const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 const requestIds = new WeakMap<FastifyRequest, RequestId>()
 
-function contextOf({ world }: Door, request: FastifyRequest): Context {
+function contextOf({ world, certificateOf }: Door, request: FastifyRequest): Context {
   const requestId = requestIds.get(request) ?? world.newId('request')
   requestIds.set(request, requestId)
   const header = request.headers['traceparent']
@@ -260,6 +267,11 @@ function contextOf({ world }: Door, request: FastifyRequest): Context {
     ...world,
     requestId,
     traceId,
-    caller: { kind: 'anonymous', tenantId: platformTenantId, address: request.ip },
+    caller: {
+      kind: 'anonymous',
+      tenantId: platformTenantId,
+      address: request.ip,
+      certificateThumbprint: certificateOf(request, world.clock.now()),
+    },
   }
 }

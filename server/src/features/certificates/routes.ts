@@ -13,6 +13,15 @@ export const certificateRoutes = [
   route(contract.removeAgentCertificate, async (ctx, { params }) =>
     toWire(await removeCertificate(ctx, params.agentId, params.thumbprint)),
   ),
+  route(contract.pinServiceCertificate, async (ctx, { params, body }) =>
+    toWire(await pinCertificate(ctx, params.serviceId, body.certificate)),
+  ),
+  route(contract.listServiceCertificates, async (ctx, { params }) => ({
+    certificates: (await listCertificates(ctx, params.serviceId)).map(toWire),
+  })),
+  route(contract.removeServiceCertificate, async (ctx, { params }) =>
+    toWire(await removeCertificate(ctx, params.serviceId, params.thumbprint)),
+  ),
 ]
 
 function toWire({ notBefore, notAfter, createdAt, ...facts }: StoredCertificate): contract.Certificate {

@@ -5,7 +5,6 @@
  */
 import { certificatesMax } from '@agent-iam/contract/certificates'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import type { IdentityId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
@@ -20,6 +19,7 @@ import {
   type StoredCertificate,
 } from '../credentials/service.ts'
 import { findAgentForUpdate } from '../identities/service.ts'
+import { holdService } from '../services/service.ts'
 import { endBoundSessions } from '../sessions/service.ts'
 
 /** Lets a certificate prove an identity. */
@@ -67,32 +67,20 @@ export async function removeCertificate(ctx: Context, id: CertifiedId, thumbprin
 }
 
 interface Holder {
-  readonly type: 'agents' | 'services'
-  readonly owner: IdentityId
   readonly status: IdentityStatus
 }
 
 /** Holds the identity, so that no login goes by a certificate that is being removed. */
 async function requireHolder(tx: Transaction, id: CertifiedId, verb: string): Promise<Holder> {
-  const holder = await findHolder(tx, id)
-  if (!holder) throw notFound(typeOf(id), id)
-  const { type, owner } = holder
-  await tx.authorize(`${type}:${verb}`, { type, id, owner, identity: id })
-  return holder
-}
-
-async function findHolder(tx: Transaction, id: CertifiedId): Promise<Holder | undefined> {
-  if (!isId('agent', id)) return undefined
-  const agent = await findAgentForUpdate(tx, id)
-  return agent && { type: 'agents', owner: agent.owner, status: agent.status }
-}
-
-function typeOf(id: CertifiedId): 'agents' | 'services' {
-  return id.startsWith('agt_') ? 'agents' : 'services'
+  if (isId('service', id)) return holdService(tx, `services:${verb}`, id)
+  const agent = isId('agent', id) ? await findAgentForUpdate(tx, id) : undefined
+  if (!agent) throw notFound('agents', id)
+  await tx.authorize(`agents:${verb}`, { type: 'agents', id, owner: agent.owner, identity: id })
+  return agent
 }
 
 function resourceOf(id: CertifiedId): string {
-  return `agent-iam/${typeOf(id)}/${id}`
+  return `agent-iam/${isId('agent', id) ? 'agents' : 'services'}/${id}`
 }
 
 /** What an API key makes would outlive it. */

@@ -3,15 +3,23 @@ import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { assertionKeyOf, type AssertionKey } from '../credentials/model.ts'
-import { assertionPurpose, findAgentKeys, insertNonce, readAssertion } from '../credentials/service.ts'
+import {
+  assertionPurpose,
+  findCertificate,
+  insertNonce,
+  isInForce,
+  listLoginKeys,
+  readAssertion,
+} from '../credentials/service.ts'
 import { findAgent } from '../identities/service.ts'
 import type { ClientId } from './model.ts'
 import { listKeys } from './store/keys.ts'
 import { findSecretByDigest } from './store/secrets.ts'
 import { findService } from './store/services.ts'
 
-/** What a client shows of itself. Certificates (RFC 8705) have their case here. */
+/** What a client shows of itself; a certificate (RFC 8705) is shown by the connection. */
 export type ClientProof =
+  | { readonly method: 'certificate' }
   | { readonly method: 'client-secret'; readonly secret: string }
   | { readonly method: 'private-key-jwt'; readonly assertion: string }
 
@@ -19,7 +27,7 @@ export type ClientProof =
 export interface ProvedClient {
   readonly id: ClientId
   readonly method: ClientProof['method']
-  /** Which of its credentials proved it: a secret's id or a key's thumbprint. Sessions end with it. */
+  /** Which of its credentials proved it: a secret's id, or the thumbprint of a key or certificate. Sessions end with it. */
   readonly credential: string
 }
 
@@ -65,6 +73,8 @@ async function prove(tx: Transaction, id: ClientId, proof: ClientProof): Promise
       return isId('service', id) ? findSecretByDigest(tx, id, sha256(proof.secret)) : undefined
     case 'private-key-jwt':
       return proveByAssertion(tx, id, proof.assertion)
+    case 'certificate':
+      return proveByCertificate(tx, id)
   }
 }
 
@@ -77,8 +87,13 @@ async function proveByAssertion(tx: Transaction, id: ClientId, token: string): P
   return assertion.thumbprint
 }
 
+/** Whichever authority signed the certificate: it counts when it was pinned to this client, and is in force. */
+async function proveByCertificate(tx: Transaction, id: ClientId): Promise<string | undefined> {
+  const certificate = await findCertificate(tx, id, tx.caller.certificateThumbprint ?? '')
+  return certificate && isInForce(certificate, tx.clock.now()) ? certificate.thumbprint : undefined
+}
+
 async function findKeys(tx: Transaction, id: ClientId): Promise<readonly AssertionKey[]> {
   if (isId('service', id)) return listKeys(tx, id)
-  const key = isId('agent', id) ? (await findAgentKeys(tx, [id])).get(id) : undefined
-  return key ? [assertionKeyOf(key)] : []
+  return isId('agent', id) ? (await listLoginKeys(tx, id)).map(assertionKeyOf) : []
 }

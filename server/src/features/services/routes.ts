@@ -56,9 +56,8 @@ export const serviceRoutes = (admissions: Admissions) => [
     return { thumbprint, endedSessions: await deleteKey(ctx, serviceId, thumbprint) }
   }),
   route(issueTokenOperation, async (ctx, { body }) => {
-    const { accessToken, isBound, expiresIn, scope } = await issueToken(ctx, admissions, body)
-    const type = isBound ? ('DPoP' as const) : ('Bearer' as const)
-    return { access_token: accessToken, token_type: type, expires_in: expiresIn, scope }
+    const { accessToken, tokenType, expiresIn, scope } = await issueToken(ctx, admissions, body)
+    return { access_token: accessToken, token_type: tokenType, expires_in: expiresIn, scope }
   }),
 ]
 

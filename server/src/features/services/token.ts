@@ -10,7 +10,7 @@ import { activateAgent, findAgentForUpdate } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { boundKey, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
-import { signAccessToken } from '../tokens/service.ts'
+import { signAccessToken, tokenTypeOf } from '../tokens/service.ts'
 import type { Admissions, Admitted } from './admissions.ts'
 import { authenticateClient, type ClientProof, type ProvedClient } from './client.ts'
 import type { ClientId } from './model.ts'
@@ -19,7 +19,7 @@ import { findServiceForUpdate } from './store/services.ts'
 
 export interface IssuedToken {
   readonly accessToken: string
-  readonly isBound: boolean
+  readonly tokenType: 'Bearer' | 'DPoP'
   readonly expiresIn: number
   readonly scope: string
 }
@@ -29,7 +29,7 @@ export interface IssuedToken {
  * session behind it lasts as long as the token: who wants another proves itself again.
  */
 export async function issueToken(ctx: Context, admissions: Admissions, request: TokenRequest): Promise<IssuedToken> {
-  const { clientId, proof } = readProof(request)
+  const { clientId, proof } = readProof(request, ctx.caller.certificateThumbprint !== undefined)
   const asked = request.scope === undefined ? undefined : parseScope(request.scope)
   const tenantId = await admissions.tenantOf(ctx, clientId)
   requireOurs(ctx.keys.issuerOf(tenantId), request.resource)
@@ -38,22 +38,28 @@ export async function issueToken(ctx: Context, admissions: Admissions, request: 
       ? await admissions.admit(ctx, { id: clientId, tenantId, digest: sha256(proof.secret), asked })
       : await admitAlone(asCaller(ctx, { ...ctx.caller, tenantId }), { clientId, proof, asked })
   const accessToken = await signAccessToken(ctx, grant)
-  return { accessToken, isBound: grant.confirmation !== undefined, expiresIn: accessTokenSeconds, scope }
+  return { accessToken, tokenType: tokenTypeOf(grant.confirmation), expiresIn: accessTokenSeconds, scope }
 }
 
 /** What the client sent to prove itself: one way, and one only (RFC 6749 §2.3). */
-function readProof(request: TokenRequest): { clientId: ClientId; proof: ClientProof } {
-  const { client_id, client_secret: secret, client_assertion: assertion, client_assertion_type: type } = request
-  if (secret !== undefined && assertion === undefined && type === undefined && client_id !== undefined)
-    return { clientId: client_id, proof: { method: 'client-secret', secret } }
-  if (assertion !== undefined && type !== undefined && secret === undefined) {
-    const clientId = client_id ?? subjectOf(assertion)
-    if (clientId !== undefined) return { clientId, proof: { method: 'private-key-jwt', assertion } }
-  }
+function readProof(request: TokenRequest, showsCertificate: boolean): { clientId: ClientId; proof: ClientProof } {
+  const proof = proofOf(request, showsCertificate)
+  const clientId = request.client_id ?? subjectOf(request.client_assertion ?? '')
+  if (proof && clientId !== undefined) return { clientId, proof }
   throw new Problem(
     'invalid-request',
-    'prove the client in one way: client_id with client_secret, or HTTP Basic, or client_assertion with its type',
+    'prove the client in one way: client_secret, HTTP Basic, client_assertion with its type, or a TLS certificate',
   )
+}
+
+function proofOf(
+  { client_secret: secret, client_assertion: assertion, client_assertion_type: type }: TokenRequest,
+  showsCertificate: boolean,
+): ClientProof | undefined {
+  if ((assertion === undefined) !== (type === undefined)) return undefined
+  if (secret !== undefined) return assertion === undefined ? { method: 'client-secret', secret } : undefined
+  if (assertion !== undefined) return { method: 'private-key-jwt', assertion }
+  return showsCertificate ? { method: 'certificate' } : undefined
 }
 
 /** Whom an assertion is about, by its own word: it must verify with that client's key. */
@@ -99,7 +105,7 @@ async function admit(
     method,
     clientId: id,
     scope,
-    confirmation: await boundKey(tx),
+    confirmation: method === 'certificate' ? { 'x5t#S256': credential } : await boundKey(tx),
     metadata: { credential },
     seconds: accessTokenSeconds,
   })
