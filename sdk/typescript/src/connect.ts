@@ -27,6 +27,11 @@ import { type Arguments, call, type Connection } from './call.ts'
 
 type Schema = z.ZodType | undefined
 
+/** Makes a function of an operation. */
+type Bind = <P extends Schema, Q extends Schema, B extends Schema, R extends z.ZodType>(
+  operation: Operation<P, Q, B, R>,
+) => (...input: Arguments<P, Q, B>) => Promise<z.output<R>>
+
 /** Every operation of the API by name. */
 export type Client = ReturnType<typeof connect>
 
@@ -38,11 +43,15 @@ export type Client = ReturnType<typeof connect>
  * const { agents } = await client.agents.list({ query: { status: 'active' } })
  */
 export function connect(connection: Connection) {
-  const bind =
-    <P extends Schema, Q extends Schema, B extends Schema, R extends z.ZodType>(operation: Operation<P, Q, B, R>) =>
-    (...input: Arguments<P, Q, B>) =>
+  const bind: Bind =
+    (operation) =>
+    (...input) =>
       call(connection, operation, ...input)
+  return { ...identities(bind), ...logins(bind), ...people(bind), ...rights(bind), ...installation(bind) }
+}
 
+/** What acts, and what proves it. */
+function identities(bind: Bind) {
   return {
     agents: {
       register: bind(agents.registerAgent),
@@ -61,6 +70,43 @@ export function connect(connection: Connection) {
       removeCertificate: bind(certificates.removeAgentCertificate),
       endSessions: bind(sessions.endAgentSessions),
     },
+    services: {
+      create: bind(services.createService),
+      list: bind(services.listServices),
+      get: bind(services.getService),
+      suspend: bind(services.suspendService),
+      reactivate: bind(services.reactivateService),
+      delete: bind(services.deleteService),
+      createSecret: bind(services.createServiceSecret),
+      listSecrets: bind(services.listServiceSecrets),
+      deleteSecret: bind(services.deleteServiceSecret),
+      addKey: bind(services.addServiceKey),
+      listKeys: bind(services.listServiceKeys),
+      deleteKey: bind(services.deleteServiceKey),
+      pinCertificate: bind(certificates.pinServiceCertificate),
+      listCertificates: bind(certificates.listServiceCertificates),
+      removeCertificate: bind(certificates.removeServiceCertificate),
+    },
+    apiKeys: {
+      create: bind(apiKeys.createApiKey),
+      list: bind(apiKeys.listApiKeys),
+      get: bind(apiKeys.getApiKey),
+      disable: bind(apiKeys.disableApiKey),
+      enable: bind(apiKeys.enableApiKey),
+      rotate: bind(apiKeys.rotateApiKey),
+      delete: bind(apiKeys.deleteApiKey),
+    },
+    enrolmentTokens: {
+      create: bind(enrolmentTokens.createEnrolmentToken),
+      list: bind(enrolmentTokens.listEnrolmentTokens),
+      revoke: bind(enrolmentTokens.revokeEnrolmentToken),
+    },
+  }
+}
+
+/** How it gets in, and for how long. */
+function logins(bind: Bind) {
+  return {
     auth: {
       challenge: bind(auth.getChallenge),
       login: bind(auth.login),
@@ -107,6 +153,12 @@ export function connect(connection: Connection) {
       revokeAll: bind(sdkTokens.revokeAllSdkTokens),
       recover: bind(sdkTokens.recoverSdkToken),
     },
+  }
+}
+
+/** Who answers for it. */
+function people(bind: Bind) {
+  return {
     users: {
       list: bind(accounts.listUsers),
       suspend: bind(accounts.suspendUser),
@@ -133,48 +185,12 @@ export function connect(connection: Connection) {
     mail: {
       list: bind(mail.listMessages),
     },
-    services: {
-      create: bind(services.createService),
-      list: bind(services.listServices),
-      get: bind(services.getService),
-      suspend: bind(services.suspendService),
-      reactivate: bind(services.reactivateService),
-      delete: bind(services.deleteService),
-      createSecret: bind(services.createServiceSecret),
-      listSecrets: bind(services.listServiceSecrets),
-      deleteSecret: bind(services.deleteServiceSecret),
-      addKey: bind(services.addServiceKey),
-      listKeys: bind(services.listServiceKeys),
-      deleteKey: bind(services.deleteServiceKey),
-    },
-    apiKeys: {
-      create: bind(apiKeys.createApiKey),
-      list: bind(apiKeys.listApiKeys),
-      get: bind(apiKeys.getApiKey),
-      disable: bind(apiKeys.disableApiKey),
-      enable: bind(apiKeys.enableApiKey),
-      rotate: bind(apiKeys.rotateApiKey),
-      delete: bind(apiKeys.deleteApiKey),
-    },
-    clients: {
-      create: bind(clients.createClient),
-      list: bind(clients.listClients),
-      get: bind(clients.getClient),
-      update: bind(clients.updateClient),
-      delete: bind(clients.deleteClient),
-      rotateSecret: bind(clients.rotateClientSecret),
-    },
-    resources: {
-      create: bind(clients.createResource),
-      list: bind(clients.listResources),
-      delete: bind(clients.deleteResource),
-    },
-    signingKeys: {
-      list: bind(signingKeys.listSigningKeys),
-      choose: bind(signingKeys.chooseSigningAlgorithm),
-      rotate: bind(signingKeys.rotateSigningKeys),
-      revoke: bind(signingKeys.revokeSigningKey),
-    },
+  }
+}
+
+/** What it may do, and what it did. */
+function rights(bind: Bind) {
+  return {
     authorization: {
       check: bind(authorization.check),
       reportResult: bind(authorization.reportResult),
@@ -189,10 +205,30 @@ export function connect(connection: Connection) {
       head: bind(audit.getAuditHead),
       leaves: bind(audit.listAuditLeaves),
     },
-    enrolmentTokens: {
-      create: bind(enrolmentTokens.createEnrolmentToken),
-      list: bind(enrolmentTokens.listEnrolmentTokens),
-      revoke: bind(enrolmentTokens.revokeEnrolmentToken),
+    clients: {
+      create: bind(clients.createClient),
+      list: bind(clients.listClients),
+      get: bind(clients.getClient),
+      update: bind(clients.updateClient),
+      delete: bind(clients.deleteClient),
+      rotateSecret: bind(clients.rotateClientSecret),
+    },
+    resources: {
+      create: bind(clients.createResource),
+      list: bind(clients.listResources),
+      delete: bind(clients.deleteResource),
+    },
+  }
+}
+
+/** The server itself. */
+function installation(bind: Bind) {
+  return {
+    signingKeys: {
+      list: bind(signingKeys.listSigningKeys),
+      choose: bind(signingKeys.chooseSigningAlgorithm),
+      rotate: bind(signingKeys.rotateSigningKeys),
+      revoke: bind(signingKeys.revokeSigningKey),
     },
     setup: {
       complete: bind(setup.completeSetup),

@@ -5,7 +5,7 @@ import { connect } from '../src/connect.ts'
 test('every operation of the API has a name in the client', async () => {
   const asked: string[] = []
   const fetch: typeof globalThis.fetch = (input, init) => {
-    asked.push(`${init?.method} ${new URL(String(input)).pathname}`)
+    asked.push(`${init?.method} ${new Request(input).url.replace('http://server.example', '')}`)
     return Promise.reject(new TypeError('nothing is sent'))
   }
   const client = connect({ server: 'http://server.example', fetch })
