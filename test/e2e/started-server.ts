@@ -24,8 +24,8 @@ export interface StartedServer {
 
 export const email = 'admin@example.com'
 
-/** Starts a server in a temporary folder and finishes its setup link. */
-export async function startServer(): Promise<StartedServer> {
+/** Starts a server in a temporary folder, with settings of the test's own, and finishes its setup link. */
+export async function startServer(settings: Readonly<Record<string, string>> = {}): Promise<StartedServer> {
   const folder = await mkdtemp(join(tmpdir(), 'agent-iam-e2e-'))
   const env = {
     PATH: process.env['PATH'],
@@ -33,6 +33,7 @@ export async function startServer(): Promise<StartedServer> {
     AGENT_IAM_DATA: join(folder, 'data'),
     AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
     AGENT_IAM_LOG_LEVEL: 'error',
+    ...settings,
   }
   const server = await start({ env: { ...env }, quiet: true })
   const clientEnv = { ...env, AGENT_IAM_URL: server.url }

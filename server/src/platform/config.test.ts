@@ -134,3 +134,26 @@ function messageOf(work: () => unknown): string {
     throw error
   }
 }
+
+test.each([
+  ['a mail server without a sender', { AGENT_IAM_SMTP_URL: 'smtp://mail.example.com' }],
+  ['a sender without a mail server', { AGENT_IAM_MAIL_FROM: 'iam@example.com' }],
+  [
+    'a mail server of another kind',
+    { AGENT_IAM_SMTP_URL: 'https://me:hidden@mail.example.com', AGENT_IAM_MAIL_FROM: 'iam@example.com' },
+  ],
+  [
+    'a sender that is more than an address',
+    { AGENT_IAM_SMTP_URL: 'smtp://mail.example.com', AGENT_IAM_MAIL_FROM: 'a@b.c\r\nBcc: d@e.f' },
+  ],
+])('%s is refused, and told without its secrets', (_what, env) => {
+  const message = messageOf(() => read(env))
+  expect(message).toMatch(/AGENT_IAM_(SMTP_URL|MAIL_FROM): \w/)
+  expect(message).not.toContain('hidden')
+})
+
+test('mail leaves by the server and from the sender that are set', () => {
+  const env = { AGENT_IAM_SMTP_URL: 'smtps://me:secret@mail.example.com', AGENT_IAM_MAIL_FROM: 'iam@example.com' }
+  expect(read(env).mail).toEqual({ url: env.AGENT_IAM_SMTP_URL, from: env.AGENT_IAM_MAIL_FROM })
+  expect(read().mail).toBeUndefined()
+})

@@ -17,6 +17,8 @@ const form = byId('form')
 const inputs = ${JSON.stringify([...fields, ...(newPassword === undefined ? [] : ['again'])])}.map(byId)
 const token = new URLSearchParams(location.hash.slice(1)).get('token')
 history.replaceState(null, '', location.pathname)
+// Another link opened in the same tab changes nothing but the fragment.
+addEventListener('hashchange', () => location.reload())
 
 if (!token) {
   refuse('The link is not complete', 'Open the whole link of the message, with #token= and what follows it.')
