@@ -2,20 +2,22 @@
 import { createAuthorizer, Decider } from './features/authorization/service.ts'
 import { authorizationRoutes } from './features/authorization/routes.ts'
 import { auditRoutes } from './features/audit/routes.ts'
-import { AuditSpine } from './features/audit/service.ts'
+import { AuditSpine, sealedDataKeys } from './features/audit/service.ts'
 import { GroupCommitter } from './features/audit/committer.ts'
 import { RefusalRecorder } from './features/audit/refusals.ts'
 import { apiKeyRoutes } from './features/api-keys/routes.ts'
 import { accountRoutes } from './features/accounts/routes.ts'
 import { answerResetRequests } from './features/accounts/service.ts'
 import { clientRoutes } from './features/clients/routes.ts'
+import { sealedPayloads } from './features/clients/service.ts'
 import { agentKeyRoutes } from './features/agent-keys/routes.ts'
 import { certificateRoutes } from './features/certificates/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
 import { factorRoutes } from './features/factors/routes.ts'
+import { sealedTotpSecrets } from './features/factors/service.ts'
 import { identityRoutes } from './features/identities/routes.ts'
 import { keyRoutes } from './features/keys/routes.ts'
-import { attendToKeys, KeyRing } from './features/keys/service.ts'
+import { attendToKeys, KeyRing, sealedSigningKeys } from './features/keys/service.ts'
 import { mailRoutes } from './features/mail/routes.ts'
 import { Postman } from './features/mail/service.ts'
 import { policyRoutes } from './features/policies/routes.ts'
@@ -38,6 +40,7 @@ import { idGenerator } from './platform/ids.ts'
 import type { Log } from './platform/log.ts'
 import type { OutboundFetch } from './platform/outbound-fetch.ts'
 import type { Random } from './platform/random.ts'
+import { Resealing } from './platform/resealing.ts'
 import type { Route } from './platform/route.ts'
 import type { Sealer } from './platform/sealing.ts'
 import { defaultSettings, type Settings } from './platform/settings.ts'
@@ -132,6 +135,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
+  const resealing = new Resealing([sealedDataKeys, sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
   const routes = [
     ...plainRoutes,
     ...serviceRoutes(new Admissions()),
@@ -153,7 +157,10 @@ export async function createApp(world: World, door: Door): Promise<App> {
       for (const result of results) if (result.status === 'rejected') throw result.reason
     }),
     deliverMail: () => postman.deliver(system),
-    tend: oneByOne(() => attendToKeys(system)),
+    tend: oneByOne(async () => {
+      await attendToKeys(system)
+      await resealing.run(system)
+    }),
     async close() {
       await postman.close()
       await committer.close()

@@ -13,7 +13,7 @@ import { writeLocalServer } from './platform/credentials-file.ts'
 import { openDatabase, openPool } from './platform/database.ts'
 import { embeddedPoolMax, openEmbeddedDatabase, type EmbeddedDatabase } from './platform/embedded-database.ts'
 import { createLog, type Log } from './platform/log.ts'
-import { loadMasterKey } from './platform/master-key.ts'
+import { loadMasterKeys, type MasterKeys } from './platform/master-key.ts'
 import { makePartitions, migrate, underStartLock } from './platform/migrate.ts'
 import { createOutboundFetch } from './platform/outbound-fetch.ts'
 import { systemRandom } from './platform/random.ts'
@@ -53,12 +53,12 @@ const tendIntervalMs = 60_000
 export async function start(options: StartOptions = {}): Promise<RunningServer> {
   const config = readConfig(options.env)
   const log = createLog(options.quiet ? 'error' : config.logLevel)
-  const masterKey = await loadMasterKey(config, systemRandom)
+  const masterKeys = await loadMasterKeys(config, systemRandom)
   // What is opened is closed in reverse: at the end, and when the start does not succeed.
   return Closing.whileOpening(async (opened) => {
     const embedded = config.databaseUrl === undefined ? await openEmbeddedDatabase(config.dataFolder) : undefined
     if (embedded) opened.defer(() => embedded.close())
-    const ground = { log, masterKey, embedded, replace: options.replace ?? ((world: World) => world) }
+    const ground = { log, masterKeys, embedded, replace: options.replace ?? ((world: World) => world) }
     const running = await startOn(config, ground, opened)
     const lost = embedded?.lost ?? new Promise<Error>(() => undefined)
     void lost.then((error) => log.error({ error }, 'the embedded database is lost'))
@@ -73,7 +73,7 @@ async function stop(opened: Closing, log: Log): Promise<void> {
 
 interface Ground {
   readonly log: Log
-  readonly masterKey: Buffer
+  readonly masterKeys: MasterKeys
   readonly embedded: EmbeddedDatabase | undefined
   readonly replace: (world: World) => World
 }
@@ -123,7 +123,7 @@ async function startOn(
 
 function openWorld(
   config: Config,
-  { log, masterKey, embedded, replace }: Ground,
+  { log, masterKeys, embedded, replace }: Ground,
   opened: Closing,
 ): { pool: ReturnType<typeof openPool>; world: World } {
   const onError = (error: Error) => log.warn({ error }, 'an idle database connection was lost')
@@ -137,7 +137,7 @@ function openWorld(
     log,
     db: openDatabase(pool),
     sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log),
-    sealer: createSealer(masterKey, systemRandom),
+    sealer: createSealer(masterKeys.current, systemRandom, masterKeys.others),
     settings: config.settings,
     mail: config.mail && smtpTransport(config.mail.url, config.mail.from),
     fetch: createOutboundFetch({ clock: systemClock, allowedNetworks: config.outboundNetworks }),

@@ -21,6 +21,7 @@ const doors = [
   'find_tenants_to_sweep',
   'find_tenants_with_mail',
   'find_tenants_with_reset_requests',
+  'list_tenants_after',
 ]
 
 const tablesWithTenant = `

@@ -27,6 +27,16 @@ function isAddressOrBlock(text: string): boolean {
   return bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
 }
 
+const keyServiceUrlRule = 'is not an https:// or vault+https:// URL (http:// on this machine only)'
+
+/** The key itself comes back from there: in the clear it may only come from this machine. */
+function isKeyServiceUrl(text: string): boolean {
+  const plain = text.replace(/^vault\+/, '')
+  if (!URL.canParse(plain)) return false
+  const { protocol, hostname } = new URL(plain)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
+}
+
 /** What settings ask of each other is asked also where one is at fault by itself, so that all faults are named at once. */
 const alsoWithFaults = {
   when: ({ value }: { value: unknown }) => typeof Reflect.get(Object(value), 'AGENT_IAM_HOST') === 'string',
@@ -43,6 +53,13 @@ const Settings = z
     AGENT_IAM_DATA: z.string().min(1).default('./data'),
     AGENT_IAM_MASTER_KEY: z.string().optional(),
     AGENT_IAM_MASTER_KEY_FILE: z.string().optional(),
+    AGENT_IAM_MASTER_KEY_PREVIOUS: z
+      .string()
+      .transform((list) => list.split(',').map((each) => each.trim()))
+      .default([]),
+    AGENT_IAM_MASTER_KEY_URL: z.string().refine(isKeyServiceUrl, keyServiceUrlRule).optional(),
+    AGENT_IAM_MASTER_KEY_TOKEN: z.string().optional(),
+    AGENT_IAM_MASTER_KEY_TOKEN_FILE: z.string().optional(),
     AGENT_IAM_CREDENTIALS: z.string().optional(),
     AGENT_IAM_LOG_LEVEL: z.enum(logLevels).default('info'),
     AGENT_IAM_METRICS_TOKEN: z.string().min(16, 'needs at least 16 characters').optional(),
@@ -75,7 +92,10 @@ const Settings = z
         'or AGENT_IAM_MASTER_KEY_FILE is required with DATABASE_URL (32 bytes, base64url)',
       )
     if ((settings.AGENT_IAM_SMTP_URL === undefined) !== (settings.AGENT_IAM_MAIL_FROM === undefined))
-      complain('AGENT_IAM_MAIL_FROM', 'and AGENT_IAM_SMTP_URL go together: one says who writes, the other how it leaves')
+      complain(
+        'AGENT_IAM_MAIL_FROM',
+        'and AGENT_IAM_SMTP_URL go together: one says who writes, the other how it leaves',
+      )
     const isPublic = settings.AGENT_IAM_TLS_CERT ?? String(settings.AGENT_IAM_PUBLIC_URL).startsWith('https:')
     if (!isLoopback(settings.AGENT_IAM_HOST) && !isPublic)
       complain(
@@ -106,6 +126,10 @@ export interface Config {
   readonly credentialsFile: string
   readonly masterKey: string | undefined
   readonly masterKeyFile: string | undefined
+  /** What was sealed with these still opens, and is sealed anew. */
+  readonly masterKeyOthers: readonly string[]
+  /** Who unwraps the master keys; undefined: they are given as they are. */
+  readonly keyService: { readonly url: string; readonly token?: string; readonly tokenFile?: string } | undefined
   readonly databaseUrl: string | undefined
   readonly databasePoolMax: number
   readonly redisUrl: string | undefined
@@ -136,13 +160,13 @@ export class ConfigError extends Error {
 const configFile = 'agent-iam.toml'
 
 /**
- * Reads the environment over `agent-iam.toml`, once; the master key is erased from the environment.
+ * Reads the environment over `agent-iam.toml`, once; the master keys, and what unwraps them, are erased from the environment.
  *
  * The file holds the same names in lower case without the prefix: `port = 9000`, `database_url = "…"`.
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env, folder = process.cwd()): Config {
   const result = Settings.safeParse({ ...readFileSettings(resolve(folder, configFile)), ...withoutEmpty(env) })
-  delete env['AGENT_IAM_MASTER_KEY']
+  for (const name of secretNames) delete env[name]
   if (!result.success) {
     const faults = result.error.issues.map((issue) => `  ${issue.path.join('.') || configFile}: ${issue.message}`)
     throw new ConfigError(`The configuration has ${faults.length === 1 ? 'a fault' : 'faults'}:\n${faults.join('\n')}`)
@@ -164,6 +188,8 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     credentialsFile: resolve(settings.AGENT_IAM_CREDENTIALS ?? `${configHome}/agent-iam/credentials.json`),
     masterKey: settings.AGENT_IAM_MASTER_KEY,
     masterKeyFile: settings.AGENT_IAM_MASTER_KEY_FILE,
+    masterKeyOthers: settings.AGENT_IAM_MASTER_KEY_PREVIOUS,
+    keyService: keyServiceOf(settings),
     databaseUrl: settings.DATABASE_URL,
     databasePoolMax: settings.AGENT_IAM_DATABASE_POOL,
     redisUrl: settings.REDIS_URL,
@@ -177,6 +203,20 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     dpopNonce: settings.AGENT_IAM_DPOP_NONCE,
     outboundNetworks: settings.AGENT_IAM_OUTBOUND_NETWORKS,
   })
+}
+
+/** Read once, and then gone: a program that we start, or a dump of the environment, does not get them. */
+const secretNames = ['AGENT_IAM_MASTER_KEY', 'AGENT_IAM_MASTER_KEY_PREVIOUS', 'AGENT_IAM_MASTER_KEY_TOKEN']
+
+function keyServiceOf(settings: z.output<typeof Settings>): Config['keyService'] {
+  const { AGENT_IAM_MASTER_KEY_URL: url, AGENT_IAM_MASTER_KEY_TOKEN: token } = settings
+  const { AGENT_IAM_MASTER_KEY_TOKEN_FILE: tokenFile } = settings
+  if (url === undefined) return undefined
+  return {
+    url: url.replace(/\/+$/, ''),
+    ...(token !== undefined && { token }),
+    ...(tokenFile !== undefined && { tokenFile }),
+  }
 }
 
 function mailOf({ AGENT_IAM_SMTP_URL: url, AGENT_IAM_MAIL_FROM: from }: z.output<typeof Settings>): Config['mail'] {

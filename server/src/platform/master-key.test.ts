@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConfigError, readConfig } from './config.ts'
-import { loadMasterKey } from './master-key.ts'
+import { loadMasterKeys } from './master-key.ts'
 import { systemRandom } from './random.ts'
 
 let folder: string
@@ -12,7 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const load = () => loadMasterKey(readConfig({ AGENT_IAM_DATA: folder }), systemRandom)
+const load = async () => (await loadMasterKeys(readConfig({ AGENT_IAM_DATA: folder }), systemRandom)).current
 
 test('the first start makes a key, and later ones find it', async () => {
   const key = await load()

@@ -40,3 +40,13 @@ test('a key for one purpose is the same on every instance, and no other’s', ()
 test('a master key of another length is none', () => {
   expect(() => createSealer(Buffer.alloc(16), systemRandom)).toThrow('32 bytes')
 })
+
+test('what another master key sealed opens where that key is held too, and is sealed with the present one from then on', () => {
+  const both = createSealer(Buffer.alloc(32, 2), systemRandom, [Buffer.alloc(32, 1)])
+  expect(both.open(sealer.seal(secret, place), place)).toEqual(secret)
+  expect(other.open(both.seal(secret, place), place)).toEqual(secret)
+  expect(() => sealer.open(both.seal(secret, place), place)).toThrow('another master key')
+  expect(both.others.map(({ keyId }) => keyId)).toEqual([sealer.keyId])
+  // A key that is named twice is one.
+  expect(createSealer(Buffer.alloc(32, 1), systemRandom, [Buffer.alloc(32, 1)]).others).toEqual([])
+})

@@ -2,6 +2,7 @@ import type { Json } from '@agent-iam/contract/json'
 import { z } from 'zod'
 import type { PendingEvent, Transaction } from '../../platform/context.ts'
 import { equalDigests, sha256 } from '../../platform/digest.ts'
+import type { SealedColumn } from '../../platform/resealing.ts'
 import { decrypt, encrypt, type Sealer } from '../../platform/sealing.ts'
 import { keySubject, type Sealed } from './model.ts'
 import { findDataKey, insertDataKey } from './store.ts'
@@ -13,6 +14,14 @@ const keyBytes = 32
 /** Month keys, which no erasure destroys early, by tenant and month: two months of a few tenants at a time. */
 const monthKeysMax = 1000
 const monthKeys = new WeakMap<Sealer, Map<string, Buffer>>()
+
+/** What the master key sealed here. */
+export const sealedDataKeys: SealedColumn = {
+  table: 'data_keys',
+  column: 'sealed',
+  key: ['subject'],
+  place: (tenantId, { subject }) => keyPlace({ caller: { tenantId } }, String(subject)),
+}
 
 /** Seals what an event tells about a person; null when it tells nothing. */
 export async function sealPersonal(tx: Tx, event: PendingEvent): Promise<Sealed | null> {
@@ -88,8 +97,8 @@ function cacheKey(tx: Cached, subject: string): string {
   return `${tx.caller.tenantId} ${subject}`
 }
 
-function keyPlace(tx: Tx, subject: string): string {
-  return `${tx.caller.tenantId}/data_keys/sealed/${subject}`
+function keyPlace({ caller }: { caller: Pick<Tx['caller'], 'tenantId'> }, subject: string): string {
+  return `${caller.tenantId}/data_keys/sealed/${subject}`
 }
 
 function boxPlace(eventId: string): string {

@@ -33,6 +33,8 @@ import {
   type StoredEvent,
 } from './store.ts'
 
+export { sealedDataKeys } from './personal-fields.ts'
+
 /** Collects an event; the transaction appends it as its last statement. Its `record` is there after that. */
 export function recordEvent(tx: Transaction, draft: EventDraft): PendingEvent {
   const event: PendingEvent = { ...draft, id: tx.newId('event'), at: tx.clock.now() }

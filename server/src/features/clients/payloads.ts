@@ -2,6 +2,7 @@ import type { TenantId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
+import type { SealedColumn } from '../../platform/resealing.ts'
 import { refreshGraceSeconds } from '../tokens/model.ts'
 import { endGrant, grantModel } from './grants.ts'
 import {
@@ -114,6 +115,14 @@ function digestOf(text: string | undefined): Buffer | undefined {
 }
 
 /** Where a payload stands, so that it opens nowhere else. */
+/** What the master key sealed here. */
+export const sealedPayloads: SealedColumn = {
+  table: 'oauth_payloads',
+  column: 'payload',
+  key: ['model', 'id'],
+  place: (tenantId, { model, id }) => placeOf(tenantId, String(model), Buffer.isBuffer(id) ? id : Buffer.alloc(0)),
+}
+
 function placeOf(tenantId: TenantId, model: string, digest: Buffer): string {
   return `${tenantId}/oauth_payloads/payload/${model} ${digest.toString('hex')}`
 }

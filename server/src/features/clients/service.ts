@@ -34,7 +34,14 @@ import {
 
 export { recordConsent, type Consent } from './consents.ts'
 export { isGrantLive, isSessionLive, revokeSession, sessionOfGrant } from './grants.ts'
-export { consumePayload, dropPayload, dropPayloadsOfGrant, keepPayload, readPayload } from './payloads.ts'
+export {
+  consumePayload,
+  dropPayload,
+  dropPayloadsOfGrant,
+  keepPayload,
+  readPayload,
+  sealedPayloads,
+} from './payloads.ts'
 export {
   createResource,
   knownResource,

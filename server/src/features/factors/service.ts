@@ -18,6 +18,7 @@ export { passkeyRequestOptions, provePasskey, userOfPasskey } from './passkey-pr
 export { passkeyCreationOptions, registerPasskey, removePasskey, renamePasskey } from './passkeys.ts'
 export { resetFactors } from './reset.ts'
 export { requireSecondFactor, type LoginProof } from './second-factor.ts'
+export { sealedTotpSecrets } from './totp.ts'
 export { confirmTotp, enrolTotp, removeTotp } from './totp-enrolment.ts'
 
 /** The caller's own factors, and whether the tenant asks for one. */

@@ -1,7 +1,9 @@
 import { Secret, TOTP } from 'otpauth'
 import type { UserId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
+import { fromUuid } from '../../platform/ids.ts'
 import type { Random } from '../../platform/random.ts'
+import type { SealedColumn } from '../../platform/resealing.ts'
 
 /** RFC 4226 §4 recommends 160 bits: one block of HMAC-SHA-1. */
 const secretBytes = 20
@@ -40,7 +42,15 @@ export function openTotp(tx: Transaction, userId: UserId, sealed: Buffer): Buffe
   return tx.sealer.open(sealed, placeOf(tx, userId))
 }
 
-function placeOf({ caller }: Transaction, userId: UserId): string {
+/** What the master key sealed here. */
+export const sealedTotpSecrets: SealedColumn = {
+  table: 'totp_factors',
+  column: 'secret',
+  key: ['identity_id'],
+  place: (tenantId, row) => placeOf({ caller: { tenantId } }, fromUuid('user', String(row['identity_id']))),
+}
+
+function placeOf({ caller }: { caller: Pick<Transaction['caller'], 'tenantId'> }, userId: UserId): string {
   return `${caller.tenantId} totp_factors.secret ${userId}`
 }
 

@@ -7,6 +7,7 @@
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { readKeySet } from './store.ts'
 
+export { sealedSigningKeys } from './store.ts'
 export { KeyRing } from './ring.ts'
 export {
   attendToKeys,

@@ -3,6 +3,7 @@ import type { TenantId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Transaction } from '../../platform/context.ts'
+import type { SealedColumn } from '../../platform/resealing.ts'
 import { defaultAlgorithm, type KeySet, type SigningKey, type SigningKeyId } from './model.ts'
 
 declare module '../../platform/database.ts' {
@@ -126,6 +127,14 @@ export async function saveSigningKey(tx: Transaction, key: SigningKey): Promise<
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doUpdateSet(changeable))
     .execute()
+}
+
+/** What the master key sealed here. */
+export const sealedSigningKeys: SealedColumn = {
+  table: 'signing_keys',
+  column: 'sealed',
+  key: ['id'],
+  place: (tenantId, { id }) => signingKeyPlace(tenantId, fromUuid('signingKey', String(id))),
 }
 
 /** Where a signing key's private half stands, so that it opens nowhere else. */

@@ -15,14 +15,22 @@ import { createTenant, findTenantId } from '../tenants/service.ts'
 import { embeddedEnrolment, setupLinkSeconds, setupTokenPrefix } from './model.ts'
 import { closeSetupLinks, hasOpenSetupLink, insertMasterKey, insertSetupLink, listMasterKeys } from './store.ts'
 
-/** Refuses to start with a master key that the database does not know: it would seal what nobody can open. */
+/**
+ * Refuses to start without the newest master key that the database knows: what it sealed could not be opened. With it, a
+ * key that the database does not know yet comes in, and seals from now on.
+ */
 export async function checkMasterKey(ctx: Context): Promise<void> {
+  const { keyId, others } = ctx.sealer
+  const own = { keyId, checkValue: ctx.sealer.derive('check value') }
   await inTransaction(inTenant(ctx, platformTenantId), async (tx) => {
     const known = await listMasterKeys(tx)
-    if (known.length === 0) return insertMasterKey(tx, tx.sealer.keyId, tx.sealer.derive('check value'))
-    const found = known.find(({ keyId }) => keyId === tx.sealer.keyId)
-    if (!found?.checkValue.equals(tx.sealer.derive('check value')))
+    const [newest] = known
+    const isHeld = [own, ...others].some(
+      (held) => held.keyId === newest?.keyId && held.checkValue.equals(newest.checkValue),
+    )
+    if (newest && !isHeld)
       throw new ConfigError('This master key is not the one that sealed this database. Start with the right one.')
+    if (!known.some((each) => each.keyId === keyId)) await insertMasterKey(tx, keyId, own.checkValue)
   })
 }
 

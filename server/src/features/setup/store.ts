@@ -70,11 +70,13 @@ export async function lockPendingUser(tx: Transaction, id: UserId): Promise<bool
   return row !== undefined
 }
 
+/** The newest first. */
 export async function listMasterKeys(tx: Transaction): Promise<Array<{ keyId: string; checkValue: Buffer }>> {
   const rows = await tx.db
     .selectFrom('master_keys')
     .select(['key_id', 'check_value'])
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .orderBy('created_at', 'desc')
     .execute()
   return rows.map((row) => ({ keyId: row.key_id, checkValue: row.check_value }))
 }
