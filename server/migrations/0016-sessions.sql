@@ -1,6 +1,8 @@
--- A session that was begun with another's token ends with it. uses counts how often its refresh token was traded.
+-- A session that was begun with another's token ends with it. uses counts how often its refresh token was traded. notes
+-- are its holder's own words, and metadata is ours: what a session may do can rest on the latter alone.
 alter table sessions
   add column parent_id uuid,
+  add column notes jsonb not null default '{}',
   add column uses integer not null default 0;
 create index sessions_of_identity on sessions (tenant_id, identity_id, id);
 create index sessions_by_parent on sessions (tenant_id, parent_id) where parent_id is not null;

@@ -16,7 +16,8 @@ import { createSession, endSession, listSessions } from '@agent-iam/contract/ses
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startSession } from '../src/features/sessions/service.ts'
 import { signTokens } from '../src/features/tokens/service.ts'
-import { inTransaction } from '../src/platform/context.ts'
+import { createSdkToken as makeSdkToken } from '../src/features/sessions/sdk-tokens.ts'
+import { asCaller, inTransaction, type Transaction } from '../src/platform/context.ts'
 import { loginAgent, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { openServer, password, startServer, type TestServer, type TestUser } from './test-server.ts'
@@ -214,6 +215,20 @@ describe.each(databases)('SDK tokens on %s', (_name, open) => {
     })
     expect(await server.api.refuse(validate, { token: lost.accessToken })).toMatchObject({ code: 'token-revoked' })
     await server.api.call(validate, { token: recovered.accessToken })
+  })
+
+  test('one that is made in a session bound to a key is bound to it as well', async () => {
+    const ctx = server.inTenant(server.app.defaultTenantId)
+    const confirmation = { jkt: 'k'.repeat(43) }
+    const asPerson = (tx: Transaction) => startSession(tx, user.id, { method: 'password', confirmation })
+    const { sessionId } = await inTransaction(ctx, asPerson)
+    const expiresAt = server.clock.now()
+    const caller = { kind: 'identity', identityId: user.id, sessionId, expiresAt, method: 'password' } as const
+    const bound = asCaller(ctx, { ...caller, tenantId: user.tenantId, address: '', scope: undefined, confirmation })
+    const { token, tokens } = await makeSdkToken(bound, { device: 'bound' })
+    expect(tokens.tokenType).toBe('DPoP')
+    expect(await server.api.refuse(validate, { token: tokens.accessToken })).toMatchObject({ code: 'invalid-token' })
+    expect(token.device).toBe('bound')
   })
 
   test('an SDK token makes, and recovers, none', async () => {

@@ -12,9 +12,10 @@ import {
   updateSessionMetadata,
 } from '@agent-iam/contract/sessions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { endSessionsOf, startSession } from '../src/features/sessions/service.ts'
+import { endSessionsOf, openSession, startSession } from '../src/features/sessions/service.ts'
 import { signTokens } from '../src/features/tokens/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
+import { defaultSettings } from '../src/platform/settings.ts'
 import { loginAgent, makeAgent, type TestAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { openServer, password, startServer, uuidOf, type TestServer } from './test-server.ts'
@@ -50,6 +51,11 @@ describe.each(databases)('sessions on %s', (_name, open) => {
     const { masterKey, clock } = server
     if (database.kind === 'PGlite') return server
     return startServer({ ...database, db: database.another() }, { masterKey, clock })
+  }
+
+  async function withLimit(sessionsPerAgent: number): Promise<TestServer> {
+    const settings = { ...defaultSettings, sessionsPerAgent }
+    return openServer(await open(), { replace: (world) => ({ ...world, settings }) })
   }
 
   async function code(token: string): Promise<string> {
@@ -139,14 +145,69 @@ describe.each(databases)('sessions on %s', (_name, open) => {
     expect(good).toBe(10)
   })
 
+  test('beginning sessions with its token never ends an agent’s own login, but the oldest of those', async () => {
+    const { agent, token } = await agentWithToken()
+    const made = []
+    for (let n = 0; n < 12; n++) made.push(await begin(agent, token))
+    expect(await live(agent)).toBe(10)
+    await server.api.call(validate, { token })
+    const codes = []
+    for (const { accessToken } of made) codes.push((await server.api.send(validate, { token: accessToken })).status)
+    expect(codes).toEqual([401, 401, 401, ...Array.from({ length: 9 }, () => 200)])
+  })
+
+  test('what another login pushes out is the oldest that nothing was begun with', async () => {
+    const { agent, token } = await agentWithToken()
+    const oldest = await begin(agent, token)
+    for (let n = 0; n < 8; n++) await begin(agent, token)
+    await loginAgent(server, agent)
+    expect(await code(oldest.accessToken)).toBe('token-revoked')
+    await server.api.call(validate, { token })
+    expect(await live(agent)).toBe(10)
+  })
+
+  test('what clients exchange for an agent’s token, and its API keys, do not count', async () => {
+    const { agent, token } = await agentWithToken()
+    const ctx = server.inTenant(server.app.defaultTenantId)
+    for (const method of ['token-exchange', 'api-key'])
+      for (let n = 0; n < 10; n++) await inTransaction(ctx, (tx) => openSession(tx, agent.id, { method }))
+    await server.api.call(validate, { token })
+  })
+
+  test('what a holder notes is kept apart from what the server notes, on which rights rest', async () => {
+    const { agent, token } = await agentWithToken()
+    const claimed = { audience: 'https://elsewhere.example', scope: 'everything', credential: 'none' }
+    const { sessionId, metadata } = await begin(agent, token, claimed)
+    expect(metadata).toEqual(claimed)
+    const change = { params: { sessionId }, body: { metadata: { ...claimed, scope: 'more' } }, token }
+    await server.api.call(updateSessionMetadata, change)
+    expect(await database.ask('select metadata, notes from sessions where id = $1', [uuidOf(sessionId)])).toEqual([
+      { metadata: {}, notes: { ...claimed, scope: 'more' } },
+    ])
+  })
+
+  test('an Idempotency-Key is none of it: what begins a session tells its tokens once', async () => {
+    const { agent, token } = await agentWithToken()
+    const ask = { body: { agentId: agent.id }, token, headers: { 'idempotency-key': 'one' } }
+    const [one, two] = [await server.api.call(createSession, ask), await server.api.call(createSession, ask)]
+    expect(one.sessionId).not.toBe(two.sessionId)
+    expect(await live(agent)).toBe(3)
+  })
+
   test('how many an agent may have is the operator’s to say', async () => {
-    const settings = { sessionsPerAgent: 2 }
-    const small = await openServer(await open(), { replace: (world) => ({ ...world, settings }) })
+    const small = await withLimit(2)
     const agent = await makeAgent(small, await small.admin())
     for (let n = 0; n < 4; n++) await loginAgent(small, agent)
     const query = { agentId: agent.id, status: 'active' as const }
     expect(await small.api.call(listSessions, { query, token: await small.admin() })).toMatchObject({ total: 2 })
     await small.close()
+    const single = await withLimit(1)
+    const alone = await makeAgent(single, await single.admin())
+    const { accessToken: token } = await loginAgent(single, alone)
+    const body = { agentId: alone.id }
+    expect(await single.api.refuse(createSession, { body, token })).toMatchObject({ code: 'quota-spent' })
+    await single.api.call(validate, { token })
+    await single.close()
   })
 
   test('people have as many sessions as they want', async () => {

@@ -12,9 +12,12 @@ import { Problem } from './problem.ts'
 const keptSeconds = 86_400
 const keyPattern = /^[\x21-\x7e]{1,255}$/
 
-/** Only what creates something needs a key: everything else may be repeated as it is. */
-export function takesKey({ method, status, action }: Operation): boolean {
-  return method === 'POST' && status === 201 && action !== 'public'
+/**
+ * Only what creates something needs a key: everything else may be repeated as it is. What begins a session takes none:
+ * its tokens are signed after its transaction, and could not be told again.
+ */
+export function takesKey({ method, status, action, secrets = [] }: Operation): boolean {
+  return method === 'POST' && status === 201 && action !== 'public' && !secrets.includes('accessToken')
 }
 
 interface Asked {

@@ -13,7 +13,7 @@ import { Problem } from '../../platform/problem.ts'
 import { recordAlone, recordEvent } from '../audit/service.ts'
 import { knownResource, ownResource } from '../clients/service.ts'
 import { findAgent } from '../identities/service.ts'
-import { requireLive } from '../sessions/model.ts'
+import { requireLive, tokenExchangeMethod } from '../sessions/model.ts'
 import { boundKey, findSession, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
 import { accessTokenType } from '../keys/model.ts'
@@ -96,7 +96,7 @@ async function begin(
   const actors = nextActors(subject, clientId)
   const seconds = Math.min(accessTokenSeconds, claims.exp - Math.floor(tx.clock.now().getTime() / 1000))
   const { sessionId } = await openSession(tx, subject.identityId, {
-    method: 'token-exchange',
+    method: tokenExchangeMethod,
     clientId,
     confirmation,
     // At our own API it may do nothing: it is for the resource server.

@@ -2,7 +2,7 @@ import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
 import { lockIdentity } from '../identities/service.ts'
-import { endLineage, endLiveSessions } from './store/ending.ts'
+import { endLineages, endLiveSessions } from './store/ending.ts'
 
 /**
  * Ends every live session of an identity, and with them all its tokens, but for `except` and those of its API keys.
@@ -27,7 +27,7 @@ export async function endWithDescendants(
 ): Promise<boolean> {
   const { identityId } = session
   await lockIdentity(tx, identityId)
-  const ended = await endLineage(tx, session.id, reason)
+  const ended = await endLineages(tx, [session.id], reason)
   for (const id of ended) recordEnd(tx, id, { identityId, reason })
   return ended.includes(session.id)
 }

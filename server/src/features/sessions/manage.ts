@@ -15,7 +15,7 @@ import { endSessionsOf, endWithDescendants } from './ending.ts'
 import { apiKeyMethod, requireLive, statusOf, type StoredSession } from './model.ts'
 import { requireSession } from './service.ts'
 import { startSession } from './start.ts'
-import { findSession, updateMetadata } from './store.ts'
+import { findSession, updateNotes } from './store.ts'
 import { countSessions, findStoredSession, listSessions, type SessionFilter } from './store/listing.ts'
 
 export interface NewSession {
@@ -39,8 +39,15 @@ export async function createSession(
     await lockIdentity(tx, agentId)
     const parent = await requireLiveSession(tx, sessionId)
     const seconds = Math.min(duration, (parent.expiresAt.getTime() - tx.clock.now().getTime()) / 1000)
-    const inherited = { method, clientId: parent.clientId, scope, confirmation, parentId: sessionId }
-    const grant = await startSession(tx, agentId, { ...inherited, metadata, seconds })
+    const inherited = {
+      method,
+      clientId: parent.clientId,
+      scope,
+      confirmation,
+      actors: parent.actors,
+      parentId: sessionId,
+    }
+    const grant = await startSession(tx, agentId, { ...inherited, notes: metadata, seconds })
     return { grant, session: await requireStored(tx, grant.sessionId) }
   })
   return { session: begun.session, tokens: await signTokens(ctx, begun.grant) }
@@ -80,7 +87,7 @@ export async function pageSessions(ctx: Context, query: SessionsQuery): Promise<
 export async function updateSessionMetadata(ctx: Context, id: SessionId, metadata: OpenObject): Promise<StoredSession> {
   return inTransaction(ctx, async (tx) => {
     const session = await requireChangeable(tx, 'update', id)
-    await updateMetadata(tx, id, metadata)
+    await updateNotes(tx, id, metadata)
     recordEvent(tx, {
       type: 'session.updated',
       resource: `agent-iam/sessions/${id}`,

@@ -64,7 +64,8 @@ export interface StoredSession extends Omit<Session, 'confirmation'> {
   /** The session whose token began this one. */
   readonly parentId: SessionId | undefined
   readonly endReason: string | undefined
-  readonly metadata: OpenObject
+  /** What its holder notes about it: nothing rests on them. */
+  readonly notes: OpenObject
   readonly device: string | undefined
   readonly lastUsedAt: Date | undefined
 }
@@ -78,8 +79,11 @@ export function statusOf({ endedAt, expiresAt }: Pick<Session, 'endedAt' | 'expi
 export const apiKeyMethod = 'api-key'
 export const sdkTokenMethod = 'sdk-token'
 
-/** Of these an agent may have any number: each is a credential, and counted as one. */
-export const methodsWithoutLimit: readonly string[] = [apiKeyMethod, sdkTokenMethod]
+/** A session whose tokens another got in exchange for one of its subject's (RFC 8693). */
+export const tokenExchangeMethod = 'token-exchange'
+
+/** Of these an agent may have any number: credentials are counted as such, and what others exchange is not its doing. */
+export const methodsWithoutLimit: readonly string[] = [apiKeyMethod, sdkTokenMethod, tokenExchangeMethod]
 
 /** How long the tokens of a device are renewed before its person logs in again. */
 export const sdkTokenSeconds = 90 * 86_400

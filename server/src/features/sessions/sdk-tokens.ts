@@ -4,7 +4,13 @@
  */
 import type { SdkTokenId, UserId } from '@agent-iam/contract/ids'
 import { sdkTokensMax } from '@agent-iam/contract/sdk-tokens'
-import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import {
+  inTransaction,
+  type Caller,
+  type Confirmation,
+  type Context,
+  type Transaction,
+} from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
@@ -110,16 +116,17 @@ export async function revokeAllSdkTokens(ctx: Context): Promise<number> {
 interface Person {
   readonly userId: UserId
   readonly scope: readonly string[] | undefined
+  readonly confirmation: Confirmation | undefined
 }
 
 type Verb = 'create' | 'read' | 'revoke' | 'recover'
 
 /** These are a person's own affair: nobody is asked for permission, but a narrowed session must reach them. */
 function requirePerson(caller: Caller, verb: Verb): Person & { readonly method: string } {
-  const { identityId, scope, method } = requireSession(caller)
+  const { identityId, scope, confirmation, method } = requireSession(caller)
   if (!isId('user', identityId)) throw new Problem('forbidden', 'SDK tokens are for people; agents log in by their key')
   requireScope(caller, `agent-iam/own-sdk-tokens:${verb}`)
-  return { userId: identityId, scope, method }
+  return { userId: identityId, scope, confirmation, method }
 }
 
 /** Whoever holds a lasting token must not be able to make it last for ever. */
@@ -136,14 +143,14 @@ async function requireRoom(tx: Transaction, userId: UserId): Promise<void> {
   if (active >= sdkTokensMax) throw new Problem('quota-spent', `you have ${active} SDK tokens; revoke one first`)
 }
 
-/** The session is bound to no key of the login's: the device has none of it. */
+/** Bound to the key that the person's own session is bound to, if any: what is made with a token carries its binding. */
 async function startDeviceSession(
   tx: Transaction,
-  { userId }: Person,
+  { userId, confirmation }: Person,
   { device, scope }: { readonly device: string; readonly scope: readonly string[] | undefined },
 ): Promise<Grant> {
   if (scope) await requireMayGrant(tx, scope)
-  return startSession(tx, userId, { method: sdkTokenMethod, scope, device, seconds: sdkTokenSeconds })
+  return startSession(tx, userId, { method: sdkTokenMethod, scope, confirmation, device, seconds: sdkTokenSeconds })
 }
 
 async function endToken(tx: Transaction, { id, userId, sessionId, device }: SdkToken): Promise<void> {

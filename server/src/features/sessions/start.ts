@@ -1,5 +1,5 @@
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
-import type { Json } from '@agent-iam/contract/json'
+import type { Json, OpenObject } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -13,8 +13,10 @@ import { insertSession } from './store.ts'
 /** How a session begins. What is not said is not there: no client, no narrowing, no binding. */
 export interface SessionStart extends Partial<Authority> {
   readonly method: string
-  /** What its maker notes about it. */
+  /** What the server notes about it, and may rest decisions on. */
   readonly metadata?: Readonly<Record<string, Json>>
+  /** What its holder notes about it. */
+  readonly notes?: OpenObject
   readonly device?: string | undefined
   /** The session whose token begins this one, and with which it ends. */
   readonly parentId?: SessionId
@@ -36,7 +38,8 @@ export async function startSession(tx: Transaction, identityId: IdentityId, star
 export async function openSession(tx: Transaction, identityId: IdentityId, start: SessionStart): Promise<AccessGrant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
-  const { method, clientId, scope, confirmation, metadata = {}, device, parentId, seconds = sessionSeconds } = start
+  const { method, clientId, scope, confirmation, seconds = sessionSeconds } = start
+  const { metadata = {}, notes = {}, device, parentId, actors = [] } = start
   const authority = { method, clientId, scope, confirmation }
   const session = {
     id,
@@ -48,8 +51,8 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   }
   // First of all: it holds the identity, so that whoever ends its sessions ends this one or comes before it.
   await touchIdentity(tx, identityId)
-  await makeRoom(tx, identityId, method)
-  await insertSession(tx, session, { metadata, device, parentId, actors: start.actors ?? [] })
+  await makeRoom(tx, identityId, start)
+  await insertSession(tx, session, { metadata, notes, device, parentId, actors })
   recordEvent(tx, {
     type: 'session.started',
     actor: start.startedBy ?? identityId,

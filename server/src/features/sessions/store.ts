@@ -25,6 +25,8 @@ declare module '../../platform/database.ts' {
       device: string | null
       last_used_at: Date | null
       parent_id: string | null
+      /** What its holder notes; `metadata` is ours. */
+      notes: Generated<unknown>
       uses: Generated<number>
       actors: Generated<string[]>
     }
@@ -34,6 +36,7 @@ declare module '../../platform/database.ts' {
 /** What is noted of a session beside what its tokens carry. */
 interface About {
   readonly metadata: Readonly<Record<string, Json>>
+  readonly notes: OpenObject
   readonly device: string | undefined
   readonly parentId: SessionId | undefined
   readonly actors: readonly IdentityId[]
@@ -55,6 +58,7 @@ export async function insertSession(tx: Transaction, session: Session, about: Ab
       scope: session.scope ? [...session.scope] : null,
       confirmation: session.confirmation === undefined ? null : JSON.stringify(session.confirmation),
       metadata: JSON.stringify(about.metadata),
+      notes: JSON.stringify(about.notes),
       device: about.device ?? null,
       last_used_at: null,
       parent_id: about.parentId ? toUuid(about.parentId) : null,
@@ -128,12 +132,14 @@ export async function touchSession(tx: Transaction, id: SessionId, staleSeconds:
     .execute()
 }
 
-/** Replaces the metadata, but for the credential that the session was begun with, whose end it must not escape. */
-export async function updateMetadata(tx: Transaction, id: SessionId, metadata: OpenObject): Promise<void> {
-  await sql`
-    update sessions set metadata = ${JSON.stringify(metadata)}::jsonb
-      || jsonb_strip_nulls(jsonb_build_object('credential', metadata->'credential'))
-    where tenant_id = ${toUuid(tx.caller.tenantId)} and id = ${toUuid(id)}`.execute(tx.db)
+/** Replaces what the holder of a session notes about it. */
+export async function updateNotes(tx: Transaction, id: SessionId, notes: OpenObject): Promise<void> {
+  await tx.db
+    .updateTable('sessions')
+    .set({ notes: JSON.stringify(notes) })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .execute()
 }
 
 interface Row {

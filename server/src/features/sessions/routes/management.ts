@@ -1,5 +1,5 @@
 import * as contract from '@agent-iam/contract/sessions'
-import { route, slowRoute } from '../../../platform/route.ts'
+import { route } from '../../../platform/route.ts'
 import {
   createSession,
   getSession,
@@ -14,15 +14,10 @@ import { refreshSession } from '../service.ts'
 import { countAllSessions } from '../statistics.ts'
 
 export const sessionManagementRoutes = [
-  // The keys that sign are loaded first: under an idempotency key, all that follows is one transaction.
-  slowRoute(
-    contract.createSession,
-    (ctx) => ctx.keys.publicJwks(ctx.caller.tenantId),
-    async (ctx, { body }) => {
-      const { session, tokens } = await createSession(ctx, body)
-      return { ...toWire(session, ctx.clock.now()), ...tokens }
-    },
-  ),
+  route(contract.createSession, async (ctx, { body }) => {
+    const { session, tokens } = await createSession(ctx, body)
+    return { ...toWire(session, ctx.clock.now()), ...tokens }
+  }),
   route(contract.listSessions, async (ctx, { query }) => {
     const { rows, total, nextCursor } = await pageSessions(ctx, { ...query, identityId: identityOf(query) })
     const now = ctx.clock.now()
@@ -55,7 +50,7 @@ function toWire(session: StoredSession, now: Date): contract.Session {
     clientId: session.clientId ?? null,
     scope: session.scope ? [...session.scope] : null,
     device: session.device ?? null,
-    metadata: session.metadata,
+    metadata: session.notes,
     startTime: session.startedAt.toISOString(),
     expiresAt: session.expiresAt.toISOString(),
     endedAt: session.endedAt?.toISOString() ?? null,

@@ -1,6 +1,6 @@
 import * as contract from '@agent-iam/contract/sdk-tokens'
 import type { Context } from '../../../platform/context.ts'
-import { route, slowRoute } from '../../../platform/route.ts'
+import { route } from '../../../platform/route.ts'
 import { statusOf, type SdkToken } from '../model.ts'
 import {
   countOwnSdkTokens,
@@ -14,12 +14,7 @@ import {
 } from '../sdk-tokens.ts'
 
 export const sdkTokenRoutes = [
-  // The keys that sign are loaded first: under an idempotency key, all that follows is one transaction.
-  slowRoute(
-    contract.createSdkToken,
-    (ctx) => ctx.keys.publicJwks(ctx.caller.tenantId),
-    async (ctx, { body }) => withSecrets(ctx, await createSdkToken(ctx, body)),
-  ),
+  route(contract.createSdkToken, async (ctx, { body }) => withSecrets(ctx, await createSdkToken(ctx, body))),
   route(contract.listSdkTokens, async (ctx, { query }) => {
     const { rows, nextCursor } = await pageSdkTokens(ctx, query)
     return { sdkTokens: rows.map((token) => toWire(ctx, token)), nextCursor }

@@ -10,7 +10,11 @@ export async function endLiveSessions(
   identityId: IdentityId,
   { reason, except }: { reason: string; except: SessionId | undefined },
 ): Promise<SessionId[]> {
-  const rows = await ending(tx, reason)
+  const rows = await tx.db
+    .updateTable('sessions')
+    .set({ ended_at: tx.clock.now(), end_reason: reason })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('ended_at', 'is', null)
     .where('identity_id', '=', toUuid(identityId))
     .where('expires_at', '>', tx.clock.now())
     .where('method', '<>', apiKeyMethod)
@@ -20,37 +24,12 @@ export async function endLiveSessions(
   return rows.map(toId)
 }
 
-/** Ends the live sessions of an identity but for so many that began last; returns which that were. */
-export async function endAllButNewest(
-  tx: Transaction,
-  identityId: IdentityId,
-  { kept, reason }: { kept: number; reason: string },
-): Promise<SessionId[]> {
-  const rows = await ending(tx, reason)
-    .where('id', 'in', (sub) =>
-      sub
-        .selectFrom('sessions')
-        .select('id')
-        .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-        .where('identity_id', '=', toUuid(identityId))
-        .where('ended_at', 'is', null)
-        .where('expires_at', '>', tx.clock.now())
-        .where('method', 'not in', [...methodsWithoutLimit])
-        .orderBy('started_at', 'desc')
-        .orderBy('id', 'desc')
-        .offset(kept),
-    )
-    .returning('id')
-    .execute()
-  return rows.map(toId)
-}
-
-/** Ends a session and all that were begun with its tokens, or with theirs; returns which had not ended before. */
-export async function endLineage(tx: Transaction, id: SessionId, reason: string): Promise<SessionId[]> {
+/** Ends sessions and all that were begun with their tokens, or with theirs; returns which had not ended before. */
+export async function endLineages(tx: Transaction, firsts: readonly SessionId[], reason: string): Promise<SessionId[]> {
   const tenant = toUuid(tx.caller.tenantId)
   const { rows } = await sql<{ id: string }>`
     with recursive lineage (id) as (
-      select ${toUuid(id)}::uuid
+      select unnest(${firsts.map(toUuid)}::uuid[])
       union
       select s.id from sessions s join lineage l on s.parent_id = l.id where s.tenant_id = ${tenant})
     update sessions set ended_at = ${tx.clock.now()}, end_reason = ${reason}
@@ -60,12 +39,54 @@ export async function endLineage(tx: Transaction, id: SessionId, reason: string)
   return rows.map(toId)
 }
 
-function ending(tx: Transaction, reason: string) {
+/** How many live sessions of an identity are counted. */
+export async function countLimited(tx: Transaction, identityId: IdentityId): Promise<number> {
+  const { count } = await limited(tx, identityId)
+    .select(sql<number>`count(*)::int`.as('count'))
+    .executeTakeFirstOrThrow()
+  return count
+}
+
+/**
+ * Those of the counted sessions to end first: the oldest that nothing live was begun with, then the oldest; none of
+ * those that one is now begun with.
+ */
+export async function listFirstToEnd(
+  tx: Transaction,
+  identityId: IdentityId,
+  { begunWith, limit }: { begunWith: SessionId | undefined; limit: number },
+): Promise<SessionId[]> {
+  const tenant = toUuid(tx.caller.tenantId)
+  const parent = begunWith ? toUuid(begunWith) : null
+  const rows = await limited(tx, identityId)
+    .select('id')
+    .where(
+      sql<boolean>`id not in (
+        with recursive ancestors (id, parent_id) as (
+          select s.id, s.parent_id from sessions s where s.tenant_id = ${tenant} and s.id = ${parent}::uuid
+          union
+          select s.id, s.parent_id from sessions s join ancestors a on s.id = a.parent_id where s.tenant_id = ${tenant})
+        select id from ancestors)`,
+    )
+    .orderBy(
+      sql`exists (select from sessions child where child.tenant_id = ${tenant} and child.parent_id = sessions.id
+        and child.ended_at is null and child.expires_at > ${tx.clock.now()})`,
+    )
+    .orderBy('started_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map(toId)
+}
+
+function limited(tx: Transaction, identityId: IdentityId) {
   return tx.db
-    .updateTable('sessions')
-    .set({ ended_at: tx.clock.now(), end_reason: reason })
+    .selectFrom('sessions')
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('identity_id', '=', toUuid(identityId))
     .where('ended_at', 'is', null)
+    .where('expires_at', '>', tx.clock.now())
+    .where('method', 'not in', [...methodsWithoutLimit])
 }
 
 function toId({ id }: { id: string }): SessionId {

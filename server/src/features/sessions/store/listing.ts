@@ -104,7 +104,7 @@ const columns = [
   'sessions.method',
   'sessions.client_id',
   'sessions.scope',
-  'sessions.metadata',
+  'sessions.notes',
   'sessions.device',
   'sessions.last_used_at',
   'sessions.parent_id',
@@ -139,7 +139,7 @@ function statusOf(tx: Transaction) {
     when sessions.expires_at <= ${tx.clock.now()} then 'expired' else 'active' end`
 }
 
-type Row = Omit<Selectable<Tables['sessions']>, 'tenant_id' | 'confirmation' | 'uses' | 'actors'> &
+type Row = Omit<Selectable<Tables['sessions']>, 'tenant_id' | 'confirmation' | 'metadata' | 'uses' | 'actors'> &
   Pick<Selectable<Tables['identities']>, 'kind' | 'owner_kind' | 'owner_id'>
 
 function toStoredSession(row: Row): StoredSession {
@@ -155,7 +155,7 @@ function toStoredSession(row: Row): StoredSession {
     method: row.method,
     clientId: row.client_id ?? undefined,
     scope: row.scope ?? undefined,
-    metadata: OpenObject.parse(row.metadata),
+    notes: OpenObject.parse(row.notes),
     device: row.device ?? undefined,
     lastUsedAt: row.last_used_at ?? undefined,
   }

@@ -31,13 +31,14 @@ export async function deleteSdkTokensOf(tx: Transaction, ids: readonly SessionId
       for update skip locked)`.execute(tx.db)
 }
 
-/** Deletes sessions that nothing refers to any more, beside others who do. */
-export async function deleteSessions(tx: Transaction, ids: readonly SessionId[]): Promise<void> {
+/** Deletes sessions that nothing refers to any more, beside others who do; how many it were. */
+export async function deleteSessions(tx: Transaction, ids: readonly SessionId[]): Promise<number> {
   const tenant = toUuid(tx.caller.tenantId)
-  await sql`
+  const { numAffectedRows = 0n } = await sql`
     delete from sessions where tenant_id = ${tenant} and id in (
       select id from sessions s where tenant_id = ${tenant} and id = any(${ids.map(toUuid)}::uuid[])
         and not exists (select from refresh_tokens r where r.tenant_id = s.tenant_id and r.session_id = s.id)
         and not exists (select from sdk_tokens t where t.tenant_id = s.tenant_id and t.session_id = s.id)
       for update skip locked)`.execute(tx.db)
+  return Number(numAffectedRows)
 }
