@@ -30,13 +30,18 @@ const scoreMin = 3
  * before the transaction that keeps the hash.
  */
 export async function preparePassword(ctx: Context, password: string, owner: PasswordOwner): Promise<string> {
+  await requireStrong(password, owner)
+  if (owner.userId) await requireUnused(ctx, password, { ...owner, userId: owner.userId })
+  return hashPassword(password)
+}
+
+/** Throws `invalid-request`, with what to do better, unless a password withstands who knows its owner. */
+export async function requireStrong(password: string, owner: PasswordOwner): Promise<void> {
   const words = personalWords(owner)
   const found = words.find((word) => password.toLowerCase().includes(word))
   if (found !== undefined) throw refusal(owner, `holds "${found}", which is the first thing to be tried`)
   const { score, advice } = await judgePassword(password, words)
   if (score < scoreMin) throw refusal(owner, ['is too easy to guess', ...advice].join('; '))
-  if (owner.userId) await requireUnused(ctx, password, { ...owner, userId: owner.userId })
-  return hashPassword(password)
 }
 
 async function requireUnused(ctx: Context, password: string, owner: PasswordOwner & { userId: UserId }): Promise<void> {

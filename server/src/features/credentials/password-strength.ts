@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { z } from 'zod'
+import { Problem } from '../../platform/problem.ts'
 import { Turns } from './turns.ts'
 
 const Strength = z.object({
@@ -27,25 +28,58 @@ const turns = new Turns(judgingMax, waitingMax)
 
 const timeoutMs = 10_000
 
+/** How long the thread waits for another password: people who are refused try again at once. */
+const idleMs = 10_000
+
 /**
  * How hard a password is to guess for who knows the common ones and some words about its owner.
  *
- * It runs in a thread that ends with it: neither the dictionaries, some seventy megabytes of them, nor the time that it takes are
- * the server's.
+ * It is judged in a thread that ends soon after: neither the dictionaries, some seventy megabytes of them, nor the time that
+ * it takes are the server's.
  */
 export async function judgePassword(password: string, words: readonly string[]): Promise<Strength> {
   const judged = Array.from(password).slice(0, judgedCharactersMax).join('')
   return turns.take(() => judgeInThread({ password: judged, words: words.slice(0, wordsMax) }))
 }
 
-async function judgeInThread(workerData: { password: string; words: readonly string[] }): Promise<Strength> {
-  const worker = new Worker(new URL('./password-strength-worker.ts', import.meta.url), { workerData, env: {} })
-  // Once we have stopped listening for an answer, a dying thread's error concerns nobody; unheard it would end the process.
-  worker.on('error', () => undefined)
+let idle: { readonly worker: Worker; readonly end: NodeJS.Timeout } | undefined
+
+async function judgeInThread(asked: { password: string; words: readonly string[] }): Promise<Strength> {
+  const worker = wakeWorker() ?? startWorker()
   try {
+    worker.postMessage(asked)
     const answers: unknown = await once(worker, 'message', { signal: AbortSignal.timeout(timeoutMs) })
-    return z.tuple([Strength]).parse(answers)[0]
-  } finally {
+    const [strength] = z.tuple([Strength]).parse(answers)
+    keepWorker(worker)
+    return strength
+  } catch (cause) {
     await worker.terminate()
+    if (!(cause instanceof Error) || cause.name !== 'AbortError') throw cause
+    throw new Problem('unavailable', 'judging the password takes too long just now; try again shortly', { cause })
   }
+}
+
+function startWorker(): Worker {
+  const worker = new Worker(new URL('./password-strength-worker.ts', import.meta.url), { env: {} })
+  // Once we have stopped listening for an answer, a dying thread's error concerns nobody; unheard it would end the process.
+  return worker.on('error', () => undefined)
+}
+
+function wakeWorker(): Worker | undefined {
+  if (!idle) return undefined
+  const { worker, end } = idle
+  idle = undefined
+  clearTimeout(end)
+  worker.ref()
+  return worker
+}
+
+/** Until the next password, or its end; a server that stops does not wait for it. */
+function keepWorker(worker: Worker): void {
+  worker.unref()
+  const end = setTimeout(() => {
+    idle = undefined
+    void worker.terminate()
+  }, idleMs)
+  idle = { worker, end: end.unref() }
 }
