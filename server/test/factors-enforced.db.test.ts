@@ -1,4 +1,6 @@
+import { changePassword } from '@agent-iam/contract/accounts'
 import { listAgents } from '@agent-iam/contract/agents'
+import { createApiKey } from '@agent-iam/contract/api-keys'
 import { login, refresh } from '@agent-iam/contract/auth'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import {
@@ -9,6 +11,7 @@ import {
   resetFactors,
   setLoginSettings,
 } from '@agent-iam/contract/factors'
+import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { grant } from '../src/features/capabilities/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
@@ -53,6 +56,9 @@ describe.each(databases)('a tenant’s wish for second factors on %s', (_name, o
       [listAgents, { token }],
       [setLoginSettings, off],
       [resetFactors, { params: { userId: boss.id }, token }],
+      [createSdkToken, { ...createSdkToken.example, token }],
+      [createApiKey, { ...createApiKey.example, token }],
+      [changePassword, { ...changePassword.example, token }],
     ] as const)
       expect((await server.api.refuse(operation, input)).code).toBe('insufficient-scope')
     expect(await server.api.call(listFactors, { token })).toMatchObject({ isRequired: true, totp: null })

@@ -7,6 +7,7 @@ import {
   renewRecoveryCodes,
   type SecondFactor,
 } from '@agent-iam/contract/factors'
+import { unlockUser } from '@agent-iam/contract/users'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import { databases, type TestDatabase } from './databases.ts'
@@ -144,6 +145,16 @@ describe.each(databases)('a second factor on %s', (_name, open) => {
       [uuidOf(user.tenantId)],
     )
     expect(locked?.['count']).toBeGreaterThan(0)
+  })
+
+  test('an administrator opens it again', async () => {
+    const user = await server.user()
+    const { app } = await enrolApp(server, user.token)
+    for (let n = 0; n < 5; n++) await refused(user, totp(app.code(10)))
+    const code = app.fresh()
+    expect((await refused(user, totp(code))).code).toBe('too-many-attempts')
+    await server.api.call(unlockUser, { params: { userId: user.id }, token: await server.admin() })
+    await enter(user, totp(code))
   })
 
   test('codes that are right do not add up to a lock', async () => {

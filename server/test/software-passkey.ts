@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes, sign, X509Certificate, type KeyObject } from 'node:crypto'
 import type { PasskeyAssertion, PasskeyRegistration } from '@agent-iam/contract/factors'
 import type { z } from 'zod'
 import { publicUrl } from './test-server.ts'
@@ -15,6 +15,8 @@ export interface Changes {
   readonly challenge?: string
   readonly key?: KeyObject
   readonly attestation?: Buffer
+  /** Vouches for the passkey with a certificate. */
+  readonly maker?: { readonly pem: string; readonly key: string }
 }
 
 const userPresent = 0x01
@@ -40,13 +42,15 @@ export class SoftwarePasskey {
     this.#userHandle = options.user.id
     const flags = (changes.flags ?? honestFlags) | attested
     const authData = Buffer.concat([this.#authenticatorData({ ...changes, flags }), this.#attestedCredential()])
+    const clientDataJSON = clientData('webauthn.create', options.challenge, changes)
+    const { attestation = attestationOf(authData, clientDataJSON, changes) } = changes
     return {
       id: this.id,
       rawId: this.id,
       type: 'public-key',
       response: {
-        clientDataJSON: clientData('webauthn.create', options.challenge, changes),
-        attestationObject: (changes.attestation ?? withoutAttestation(authData)).toString('base64url'),
+        clientDataJSON,
+        attestationObject: attestation.toString('base64url'),
         transports: ['internal'],
       },
     }
@@ -55,7 +59,7 @@ export class SoftwarePasskey {
   get(options: { challenge: string }, changes: Changes = {}): z.input<typeof PasskeyAssertion> {
     const authData = this.#authenticatorData(changes)
     const clientDataJSON = clientData('webauthn.get', options.challenge, changes)
-    const signed = Buffer.concat([authData, digest(Buffer.from(clientDataJSON, 'base64url'))])
+    const signed = signedBytes(authData, clientDataJSON)
     const id = changes.credentialId ?? this.id
     const userHandle = changes.userHandle ?? this.#userHandle
     return {
@@ -103,19 +107,23 @@ function clientData(type: string, challenge: string, changes: Changes): string {
   return Buffer.from(JSON.stringify(data)).toString('base64url')
 }
 
-/** {fmt: "none", attStmt: {}, authData} in CBOR. */
-function withoutAttestation(authData: Buffer): Buffer {
-  const head = Buffer.concat([Buffer.from([0xa3]), text('fmt'), text('none'), text('attStmt'), Buffer.from([0xa0])])
-  return Buffer.concat([head, text('authData'), Buffer.from([0x58, authData.length]), authData])
+function signedBytes(authData: Buffer, clientDataJSON: string): Buffer {
+  return Buffer.concat([authData, digest(Buffer.from(clientDataJSON, 'base64url'))])
 }
 
-/** {fmt: "packed", attStmt: {alg, sig, x5c: [certificate]}, authData} in CBOR: what names a maker. */
-export function withCertificate(authData: Buffer): Buffer {
-  const bytes = (content: Buffer) => Buffer.concat([Buffer.from([0x58, content.length]), content])
-  const statement = [Buffer.from([0xa3]), text('alg'), Buffer.from([0x26]), text('sig'), bytes(randomBytes(70))]
-  const chain = [text('x5c'), Buffer.from([0x81]), bytes(randomBytes(100))]
-  const head = [Buffer.from([0xa3]), text('fmt'), text('packed'), text('attStmt'), ...statement, ...chain]
-  return Buffer.concat([...head, text('authData'), bytes(authData)])
+/** {fmt: "none", attStmt: {}, authData}, or {fmt: "packed", attStmt: {alg: -7, sig, x5c: […]}, authData}, in CBOR. */
+function attestationOf(authData: Buffer, clientDataJSON: string, { maker }: Changes): Buffer {
+  const head = [Buffer.from([0xa3]), text('fmt'), text(maker ? 'packed' : 'none'), text('attStmt')]
+  const tail = [text('authData'), bytes(authData)]
+  if (!maker) return Buffer.concat([...head, Buffer.from([0xa0]), ...tail])
+  const signature = sign('sha256', signedBytes(authData, clientDataJSON), maker.key)
+  const chain = [text('x5c'), Buffer.from([0x81]), bytes(new X509Certificate(maker.pem).raw)]
+  const algorithm = [Buffer.from([0xa3]), text('alg'), Buffer.from([0x26])]
+  return Buffer.concat([...head, ...algorithm, text('sig'), bytes(signature), ...chain, ...tail])
+}
+
+function bytes(content: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([0x59, content.length >> 8, content.length & 0xff]), content])
 }
 
 function text(content: string): Buffer {
