@@ -1,4 +1,5 @@
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
+import { tryAll } from '../../lib/try-all.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
@@ -50,10 +51,11 @@ const answeredMax = 20
 /** Mails a link to those who asked and have an account. Called every second or so, by every instance. */
 export async function answerResetRequests(system: Context): Promise<void> {
   const tenants = await inTransaction(inTenant(system, platformTenantId), findTenantsWithResetRequests)
-  for (const tenantId of tenants)
-    await inTransaction(inTenant(system, tenantId), async (tx) => {
+  await tryAll(tenants, (tenantId) =>
+    inTransaction(inTenant(system, tenantId), async (tx) => {
       for (const request of await takeResetRequests(tx, answeredMax)) await answer(tx, request)
-    })
+    }),
+  )
 }
 
 /** Suspended people get nothing: a new password would not let them in. */

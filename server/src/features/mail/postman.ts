@@ -1,5 +1,6 @@
 import type { TenantId } from '@agent-iam/contract/ids'
 import { platformTenantId } from '@agent-iam/contract/ids'
+import { tryAll } from '../../lib/try-all.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
 import { deliverySecondsMax, type Delivery, type MailTransport } from '../../platform/smtp.ts'
@@ -59,21 +60,22 @@ export class Postman {
 
   async #deliver(system: Context): Promise<void> {
     if (this.#isClosed) return
-    await this.#collect(system)
-    await this.#visitTenants(system)
+    // What cannot be written keeps nothing that was.
+    await tryAll([this.#collect, (ctx: Context) => this.#visitTenants(ctx)], (step) => step(system))
   }
 
   async #visitTenants(system: Context): Promise<void> {
     const onlyExpired = this.#transport === undefined
     const platform = inTenant(system, platformTenantId)
     const tenants = await inTransaction(platform, (tx) => findTenantsWithMail(tx, { onlyExpired }))
-    for (const tenantId of tenants) {
+    let isReachable = true
+    await tryAll(tenants, async (tenantId) => {
       if (this.#isClosed) return
       const there = inTenant(system, tenantId)
       await expire(there)
-      // Of what nobody delivers to, every message would wait for the same time-out.
-      if (this.#transport && !(await this.#deliverTo(there, this.#transport))) return
-    }
+      // Where the mail server is silent, every message would wait for the same time-out.
+      if (this.#transport && isReachable) isReachable = await this.#deliverTo(there, this.#transport)
+    })
   }
 
   /** Returns false when the mail server cannot be reached. */
