@@ -129,7 +129,7 @@ test('a revoked enrolment token registers nobody', async () => {
 test('a closed agent’s token is worth nothing any more, and the next login is the same agent', async () => {
   let token = ''
   const watching: typeof fetch = (input, init) => {
-    token = new Request(input, init).headers.get('authorization')?.slice('Bearer '.length) ?? token
+    token = new Request(input, init).headers.get('authorization')?.split(' ')[1] ?? token
     return fetch(input, init)
   }
   const agent = await secure('closing', { ...server.options, capabilities, fetch: watching })

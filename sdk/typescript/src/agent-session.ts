@@ -3,11 +3,14 @@ import { getChallenge, login, logout, refresh, type Tokens } from '@agent-iam/co
 import { call, type Connection } from './call.ts'
 import type { Clock } from './clock.ts'
 import { CredentialsError, RefusedError, UnreachableError, UnsafeChallengeError } from './errors.ts'
+import { Possession } from './possession.ts'
 import type { OwnIdentity } from './registration.ts'
 
 interface LiveTokens {
   readonly accessToken: string
   readonly refreshToken: string
+  /** Whether the tokens are bound to the agent's key. */
+  readonly isBound: boolean
   readonly renewAt: number
   readonly endsAt: number
 }
@@ -20,6 +23,7 @@ export class AgentSession {
   readonly #connection: Connection
   readonly #identity: OwnIdentity
   readonly #clock: Clock
+  readonly #possession: Possession
   #tokens: LiveTokens | undefined
   /** The renewal on its way, which all who need a token share. */
   #renewal: Promise<LiveTokens> | undefined
@@ -28,6 +32,7 @@ export class AgentSession {
     this.#connection = connection
     this.#identity = identity
     this.#clock = clock
+    this.#possession = new Possession(identity.key, clock)
   }
 
   /** An access token that will not end within the next request. */
@@ -47,24 +52,35 @@ export class AgentSession {
   async run<T>(request: (connection: Connection) => Promise<T>): Promise<T> {
     const token = await this.token()
     try {
-      return await request({ ...this.#connection, token })
+      return await request(this.#with(token))
     } catch (error) {
       if (!isSessionOver(error)) throw error
       const fresh = await this.#replace(token)
-      return request({ ...this.#connection, token: fresh })
+      return request(this.#with(fresh))
     }
   }
 
   /** Ends the session at the server. One that cannot be ended there ends by itself. */
   async end(): Promise<void> {
     const tokens = this.#tokens
-    this.#tokens = undefined
     if (!tokens) return
+    const connection = this.#with(tokens.accessToken)
+    this.#tokens = undefined
     try {
-      await call({ ...this.#connection, token: tokens.accessToken }, logout)
+      await call(connection, logout)
     } catch (error) {
       if (!(error instanceof RefusedError || error instanceof UnreachableError)) throw error
     }
+  }
+
+  /** To the server with a token, and with a proof where the token is bound to the key. */
+  #with(token: string): Connection {
+    return { ...this.#connection, token, ...(this.#tokens?.isBound && { possession: this.#possession }) }
+  }
+
+  /** To where tokens are handed out: they are bound to the key that the request proves. */
+  get #binding(): Connection {
+    return { ...this.#connection, possession: this.#possession }
   }
 
   /** Of many requests that fail with one token, the first logs in; the others take what it got. */
@@ -83,7 +99,7 @@ export class AgentSession {
   async #renew(tokens: LiveTokens | undefined): Promise<LiveTokens> {
     if (!tokens) return this.#login()
     try {
-      return this.#keep(await call(this.#connection, refresh, { body: { refreshToken: tokens.refreshToken } }))
+      return this.#keep(await call(this.#binding, refresh, { body: { refreshToken: tokens.refreshToken } }))
     } catch (error) {
       if (!isSessionOver(error)) throw error
       return this.#login()
@@ -96,7 +112,7 @@ export class AgentSession {
     this.#requireOwnChallenge(challenge)
     const credentials = { type: 'signature', challenge, signature: key.sign(challenge) } as const
     try {
-      return this.#keep(await call(this.#connection, login, { body: { agentId, credentials } }))
+      return this.#keep(await call(this.#binding, login, { body: { agentId, credentials } }))
     } catch (error) {
       throw error instanceof RefusedError && error.code === 'invalid-credentials' ? this.#staleKey(error) : error
     }
@@ -115,13 +131,14 @@ export class AgentSession {
       throw new UnsafeChallengeError(`the challenge is for ${challenge.agentId}, but this agent is ${agentId}`)
   }
 
-  #keep({ accessToken, refreshToken, expiresIn }: Tokens): LiveTokens {
+  #keep({ accessToken, refreshToken, expiresIn, tokenType }: Tokens): LiveTokens {
     const now = this.#now()
     // A very short token is renewed at half its life, or it would be renewed at every request.
     const aheadSeconds = Math.min(renewAheadSeconds, expiresIn / 2)
     const tokens = {
       accessToken,
       refreshToken,
+      isBound: tokenType === 'DPoP',
       renewAt: now + (expiresIn - aheadSeconds) * 1000,
       endsAt: now + expiresIn * 1000,
     }

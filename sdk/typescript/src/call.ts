@@ -1,6 +1,7 @@
 import type { Operation } from '@agent-iam/contract/operation'
 import { ProblemDocument } from '@agent-iam/contract/problems'
 import type { z } from 'zod'
+import type { Possession } from './possession.ts'
 import { AgentIamError, RefusedError, UnexpectedAnswerError, UnreachableError } from './errors.ts'
 
 /** Where the server is, and as whom to speak to it. */
@@ -10,6 +11,8 @@ export interface Connection {
   /** An access token; an enrolment token for `registerAgent`. */
   readonly token?: string | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
+  /** The key that the token is bound to, or will be: each request then proves that it is held. */
+  readonly possession?: Possession | undefined
 }
 
 type Schema = z.ZodType | undefined
@@ -47,7 +50,13 @@ export async function call<
 ): Promise<z.output<Response>> {
   const given = new Map<string, unknown>(Object.entries(Object(input)))
   const url = urlOf(connection.server, fill(operation.path, given.get('params')), given.get('query'))
-  const answer = await send(connection, url, operation.method, given.get('body'))
+  const request = {
+    url,
+    method: operation.method,
+    body: given.get('body'),
+    bindsTokens: operation.bindsTokens === true,
+  }
+  const answer = await send(connection, request)
   if (!answer.ok) throw refusal(answer)
   const read = operation.response.safeParse(operation.produces ? answer.text : parseJson(answer))
   if (!read.success) throw new UnexpectedAnswerError(url, answer.status, read.error)
@@ -65,21 +74,42 @@ export function normaliseServer(server: string): string {
   return origin + pathname.replace(/\/+$/, '')
 }
 
+interface Request {
+  readonly url: string
+  readonly method: string
+  readonly body: unknown
+  /** Its answer is a token, which may be bound to a key. */
+  readonly bindsTokens: boolean
+}
+
 interface Answer {
   readonly url: string
   readonly status: number
   readonly ok: boolean
   readonly text: string
+  readonly nonce: string | undefined
 }
 
-async function send(connection: Connection, url: string, method: string, body: unknown): Promise<Answer> {
-  const { token, fetch = globalThis.fetch } = connection
+/** Sends a request; once more, when the server wants its nonce in the proof. */
+async function send(connection: Connection, request: Request): Promise<Answer> {
+  const answer = await sendOnce(connection, request)
+  const { possession } = connection
+  if (!possession || answer.nonce === undefined) return answer
+  possession.nonce = answer.nonce
+  const refused = answer.ok ? undefined : refusal(answer)
+  const isAsked = refused instanceof RefusedError && refused.code === 'use-dpop-nonce'
+  return isAsked ? sendOnce(connection, request) : answer
+}
+
+async function sendOnce(connection: Connection, request: Request): Promise<Answer> {
+  const { fetch = globalThis.fetch } = connection
+  const { url, method, body } = request
   try {
     const response = await fetch(url, {
       method,
       headers: {
         accept: 'application/json, application/problem+json, text/*',
-        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...credentials(connection, request),
         ...(body !== undefined && { 'content-type': 'application/json' }),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
@@ -87,10 +117,18 @@ async function send(connection: Connection, url: string, method: string, body: u
       redirect: 'error',
       signal: AbortSignal.timeout(answerSecondsMax * 1000),
     })
-    return { url, status: response.status, ok: response.ok, text: await response.text() }
+    const nonce = response.headers.get('dpop-nonce') ?? undefined
+    return { url, status: response.status, ok: response.ok, text: await response.text(), nonce }
   } catch (error) {
     throw new UnreachableError(url, error)
   }
+}
+
+function credentials({ token, possession }: Connection, request: Request): Record<string, string> {
+  if (!possession) return token === undefined ? {} : { authorization: `Bearer ${token}` }
+  if (token === undefined && !request.bindsTokens) return {}
+  const proof = { dpop: possession.proof({ ...request, token }) }
+  return token === undefined ? proof : { ...proof, authorization: `DPoP ${token}` }
 }
 
 function refusal(answer: Answer): Error {

@@ -36,6 +36,28 @@ test('a check sends who, what and where, and its answer is a value either way', 
   expect((await agent.check('read', 'file/secrets/a.txt')).decision).toBe('deny')
 })
 
+test('each request proves anew that the agent holds its key, so that its token alone is worth nothing', async () => {
+  await agent.check('read', 'x')
+  await agent.check('read', 'x')
+  const claims = server.proofs.map((proof) =>
+    JSON.parse(Buffer.from(proof.split('.')[1] ?? '', 'base64url').toString()),
+  )
+  expect(claims.map(({ htu }) => htu)).toEqual([
+    'http://fake.test/api/v1/auth/login',
+    'http://fake.test/api/v1/authz/check',
+    'http://fake.test/api/v1/authz/check',
+  ])
+  expect(new Set(claims.map(({ jti }) => jti)).size).toBe(3)
+})
+
+test('a nonce that the server asks for is in the next proof, and in those after it', async () => {
+  server.nonce = 'of the server'
+  expect((await agent.check('read', 'x')).allowed).toBe(true)
+  expect(server.count('/authz/check')).toBe(2)
+  await agent.check('read', 'x')
+  expect(server.count('/authz/check')).toBe(3)
+})
+
 test('an allowed action runs, and its result is reported with its duration', async () => {
   const run = () => {
     seconds += 2

@@ -1,4 +1,4 @@
-import { createPublicKey, randomBytes, verify } from 'node:crypto'
+import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatChallenge, registrationText } from '@agent-iam/contract/agent-proofs'
 import { AgentLogin } from '@agent-iam/contract/auth'
@@ -6,6 +6,7 @@ import { RegisterAgent } from '@agent-iam/contract/agents'
 import { type ProblemCode, problems } from '@agent-iam/contract/problems'
 import { fromBase64url } from '@agent-iam/standards/base64url'
 import { thumbprint } from '@agent-iam/standards/ed25519-key'
+import { z } from 'zod'
 
 interface KnownAgent {
   readonly agentId: string
@@ -24,6 +25,10 @@ export class FakeServer {
   readonly requests: string[] = []
   readonly bodies: unknown[] = []
   expiresIn = 900
+  /** Every proof of possession that was accepted. */
+  readonly proofs: string[] = []
+  /** What proofs must hold, if anything. */
+  nonce: string | undefined
   allowed = true
   /** Codes to refuse the next requests of a path with. */
   readonly refusals = new Map<string, ProblemCode[]>()
@@ -44,7 +49,7 @@ export class FakeServer {
     // Every answer takes a moment, so that what may overlap does.
     await sleep(5)
     const refused = this.refusals.get(pathname)?.shift()
-    const answer = refused ? problem(refused) : this.#answer(pathname, body, request.headers.get('authorization'))
+    const answer = refused ? problem(refused) : this.#answerProved(request, pathname, body)
     if (pathname === '/api/v1/authz/check') await sleep(this.slowAnswersMs.shift() ?? 0)
     if (this.loseAnswers.has(pathname)) throw new TypeError('fetch failed', { cause: new Error('connection reset') })
     return answer
@@ -59,12 +64,29 @@ export class FakeServer {
     this.#tokens.clear()
   }
 
+  /** As the server does: a proof that is there must be right, and a token that is bound needs one. */
+  #answerProved(request: Request, path: string, body: unknown): Response {
+    const authorization = request.headers.get('authorization')
+    const proof = request.headers.get('dpop')
+    const [scheme, token = ''] = (authorization ?? '').split(' ')
+    if (proof === null) return scheme === 'DPoP' ? problem('invalid-proof') : this.#answer(path, body, authorization)
+    const agent = this.agents.get(this.#tokens.get(token) ?? String(Object(body).agentId))
+    const claims = readProof(proof, agent?.publicKey)
+    if (this.nonce !== undefined && claims?.nonce !== this.nonce)
+      return problem('use-dpop-nonce', { 'dpop-nonce': this.nonce })
+    const ath = scheme === 'DPoP' ? createHash('sha256').update(token).digest('base64url') : undefined
+    const isRight = claims?.htm === request.method && claims.htu === this.url + path && claims.ath === ath
+    if (!isRight) return problem('invalid-proof')
+    this.proofs.push(proof)
+    return this.#answer(path, body, authorization)
+  }
+
   #answer(path: string, body: unknown, authorization: string | null): Response {
     if (path === '/api/v1/agents') return this.#register(RegisterAgent.parse(body))
     if (path.startsWith('/api/v1/auth/challenge/')) return this.#challenge(path.slice('/api/v1/auth/challenge/'.length))
     if (path === '/api/v1/auth/login') return this.#login(AgentLogin.parse(body))
     if (path === '/api/v1/auth/refresh') return this.#refresh(body)
-    const agentId = this.#tokens.get((authorization ?? '').replace('Bearer ', ''))
+    const agentId = this.#tokens.get((authorization ?? '').replace(/^DPoP /, ''))
     if (!agentId) return problem('token-revoked')
     if (path === '/api/v1/auth/logout')
       return Response.json({ sessionId: this.#id('ses'), endedAt: '2030-01-01T00:00:00Z' })
@@ -108,7 +130,7 @@ export class FakeServer {
   #tokensFor(agentId: string): Response {
     const [accessToken, refreshToken] = [`access-${++this.#counter}`, `refresh-${this.#counter}`]
     this.#tokens.set(accessToken, agentId).set(refreshToken, agentId)
-    return Response.json({ accessToken, refreshToken, expiresIn: this.expiresIn, tokenType: 'Bearer' })
+    return Response.json({ accessToken, refreshToken, expiresIn: this.expiresIn, tokenType: 'DPoP' })
   }
 
   #decision() {
@@ -155,9 +177,31 @@ function agentOf(agentId: string, name: string) {
   }
 }
 
-function problem(code: ProblemCode): Response {
+function problem(code: ProblemCode, headers: Record<string, string> = {}): Response {
   const { status, title } = problems[code]
-  return Response.json({ type: `urn:agent-iam:problem:${code}`, title, status, code, requestId: 'req_1' }, { status })
+  const document = { type: `urn:agent-iam:problem:${code}`, title, status, code, requestId: 'req_1' }
+  return Response.json(document, { status, headers })
+}
+
+const ProofHeader = z.strictObject({
+  typ: z.literal('dpop+jwt'),
+  alg: z.literal('EdDSA'),
+  jwk: z.strictObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string() }),
+})
+const ProofClaims = z.object({
+  htm: z.string(),
+  htu: z.string(),
+  ath: z.string().optional(),
+  nonce: z.string().optional(),
+})
+
+/** The claims of a DPoP proof that the agent's key signed. A refresh does not say whose it is. */
+function readProof(proof: string, publicKey: string | undefined): z.infer<typeof ProofClaims> | undefined {
+  const [head = '', claims = '', signature = ''] = proof.split('.')
+  const { jwk } = ProofHeader.parse(JSON.parse(Buffer.from(head, 'base64url').toString()))
+  const isOwn = publicKey === undefined || jwk.x === publicKey
+  if (!isOwn || !isSigned(jwk.x, `${head}.${claims}`, signature)) return undefined
+  return ProofClaims.parse(JSON.parse(Buffer.from(claims, 'base64url').toString()))
 }
 
 function isSigned(publicKey: string, text: string, signature: string): boolean {
