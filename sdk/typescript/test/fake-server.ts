@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { formatChallenge, registrationText } from '@agent-iam/contract/agent-proofs'
 import { AgentLogin } from '@agent-iam/contract/auth'
 import { RegisterAgent } from '@agent-iam/contract/agents'
@@ -75,8 +76,9 @@ export class FakeServer {
     if (this.nonce !== undefined && claims?.nonce !== this.nonce)
       return problem('use-dpop-nonce', { 'dpop-nonce': this.nonce })
     const ath = scheme === 'DPoP' ? createHash('sha256').update(token).digest('base64url') : undefined
-    const isRight = claims?.htm === request.method && claims.htu === this.url + path && claims.ath === ath
-    if (!isRight) return problem('invalid-proof')
+    const right = { htm: request.method, htu: this.url + path, ath }
+    if (!claims || !isDeepStrictEqual({ htm: claims.htm, htu: claims.htu, ath: claims.ath }, right))
+      return problem('invalid-proof')
     this.proofs.push(proof)
     return this.#answer(path, body, authorization)
   }
