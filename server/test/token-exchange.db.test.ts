@@ -1,7 +1,8 @@
-import { deleteAgent, registerAgent, suspendAgent } from '@agent-iam/contract/agents'
+import { deleteAgent, reactivateAgent, registerAgent, suspendAgent } from '@agent-iam/contract/agents'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import { logout, validate } from '@agent-iam/contract/auth'
 import { createClient, createResource } from '@agent-iam/contract/clients'
+import { createService, createServiceSecret } from '@agent-iam/contract/services'
 import { createPrivateKey } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import * as client from 'openid-client'
@@ -97,6 +98,36 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     const narrower = await exchange(agent, first.access_token, { scope: 'x' })
     expect(decodeJwt(narrower.access_token)).toMatchObject({ sub: owner.id, act: { sub: agent.id }, scope: 'x' })
     expect(decodeJwt(narrower.access_token)).not.toHaveProperty('act.act')
+  })
+
+  test('a resource server goes on in its own name with what was sent to it, and its actors are all named', async () => {
+    const { serviceId } = await oauth.server.api.call(createService, { body: { name: 'the archive' }, token: admin })
+    const { secret } = await oauth.server.api.call(createServiceSecret, {
+      params: { serviceId },
+      body: {},
+      token: admin,
+    })
+    const archive = { resource: 'https://archive.example', name: 'The archive', scopes: ['keep'] }
+    const body = { ...archive, introspectedBy: [serviceId] }
+    await oauth.server.api.call(createResource, { body, token: admin })
+    const first = await exchange(agent, owner.token, { resource: archive.resource })
+    const config = await client.discovery(new URL(oauth.issuer), serviceId, secret, undefined, insecure)
+    const parameters = { subject_token: first.access_token, subject_token_type: accessToken }
+    const tokens = await client.genericGrantRequest(config, grant, parameters)
+    expect(decodeJwt(tokens.access_token)).toMatchObject({
+      sub: owner.id,
+      act: { sub: serviceId, act: { sub: agent.id } },
+      client_id: serviceId,
+      scope: 'keep',
+    })
+    // The agent in the middle of the chain is stopped, and with it all that came after.
+    await oauth.server.api.call(suspendAgent, { params: { agentId: agent.id }, body: {}, token: admin })
+    expect(await client.tokenIntrospection(config, tokens.access_token)).toEqual({ active: false })
+    await expect(client.genericGrantRequest(config, grant, parameters)).rejects.toMatchObject({
+      error: 'invalid_request',
+    })
+    await oauth.server.api.call(reactivateAgent, { params: { agentId: agent.id }, body: {}, token: admin })
+    expect(await client.tokenIntrospection(config, tokens.access_token)).toMatchObject({ active: true })
   })
 
   test('scope, resource and life only shrink, and each refusal is an event with its reason', async () => {
