@@ -7,8 +7,7 @@ import pg from 'pg'
 /** As many connections as our server has. */
 const connectionsMax = 10
 
-const [port = '0', databaseUrl, format = 'opaque', clientsJson = '[]'] = process.argv.slice(2)
-const clients: Array<{ id: string; secret: string }> = JSON.parse(clientsJson)
+const [port = '0', databaseUrl, format = 'opaque', ...secrets] = process.argv.slice(2)
 const pool = new pg.Pool({ connectionString: databaseUrl, max: connectionsMax })
 
 class PostgresAdapter implements Adapter {
@@ -54,8 +53,8 @@ const provider = new Provider(issuer, {
   adapter: PostgresAdapter,
   jwks: { keys: [{ ...jwk, kid: 'one', use: 'sig', kty: 'RSA' }] },
   cookies: { keys: ['no cookie is set'] },
-  clients: clients.map(({ id, secret }) => ({
-    client_id: id,
+  clients: secrets.map((secret, place) => ({
+    client_id: `client-${place}`,
     client_secret: secret,
     token_endpoint_auth_method: 'client_secret_post',
     grant_types: ['client_credentials'],

@@ -27,9 +27,9 @@ export interface TokenFigures {
 
 export async function measureTokens(settings: Settings, databaseUrl: string): Promise<TokenFigures> {
   const contenders: Contender[] = []
-  const enter = (contender: Contender) => {
-    contenders.push(contender)
-    return contender
+  const enter = (each: Contender) => {
+    contenders.push(each)
+    return each
   }
   try {
     const ours = enter(await startOurs(databaseUrl))
@@ -118,18 +118,15 @@ async function create(url: string, token: string, body: object): Promise<Record<
 async function startBare(format: 'opaque' | 'jwt', databaseUrl: string): Promise<Contender> {
   const port = await freePort()
   const url = await ownDatabase(databaseUrl, `bare_${format}`)
-  const clients = Array.from({ length: clientCount }, (_, n) => ({
-    id: `client-${n}`,
-    secret: randomBytes(32).toString('base64url'),
-  }))
+  const secrets = Array.from({ length: clientCount }, () => randomBytes(32).toString('base64url'))
   const { stop } = await startProgram({
     command: process.execPath,
-    args: ['bare-provider-server.ts', `${port}`, url, format, JSON.stringify(clients)],
+    args: ['bare-provider-server.ts', `${port}`, url, format, ...secrets],
     cwd: import.meta.dirname,
     readyUrl: `http://localhost:${port}/.well-known/openid-configuration`,
   })
-  const requests = clients.map(({ id, secret }) =>
-    postForm('/token', { grant_type: 'client_credentials', client_id: id, client_secret: secret }),
+  const requests = secrets.map((secret, n) =>
+    postForm('/token', { grant_type: 'client_credentials', client_id: `client-${n}`, client_secret: secret }),
   )
   const target = { name: `oidc-provider, ${format}`, port, requests, check: format === 'jwt' ? checkJwt : checkOpaque }
   const rows = rowCounter(url)
