@@ -201,6 +201,9 @@ describe.each(databases)('sessions on %s', (_name, open) => {
     const query = { agentId: agent.id, status: 'active' as const }
     expect(await small.api.call(listSessions, { query, token: await small.admin() })).toMatchObject({ total: 2 })
     await small.close()
+  })
+
+  test('where an agent may have one session, that one begins no other', async () => {
     const single = await withLimit(1)
     const alone = await makeAgent(single, await single.admin())
     const { accessToken: token } = await loginAgent(single, alone)

@@ -73,6 +73,7 @@ const Settings = z
       .regex(/^[A-Za-z0-9-]{1,64}$/, 'is no name of a header')
       .optional(),
     AGENT_IAM_DPOP_NONCE: z.enum(['required', 'optional']).default('optional'),
+    AGENT_IAM_DYNAMIC_REGISTRATION: z.enum(['on', 'off']).default('off'),
     AGENT_IAM_SESSIONS_PER_AGENT: z.coerce.number().int().min(1).max(1000).default(defaultSettings.sessionsPerAgent),
     AGENT_IAM_SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'is not an smtp:// or smtps:// URL' }).optional(),
     AGENT_IAM_MAIL_FROM: z.email({ error: 'is not one plain e-mail address' }).optional(),
@@ -195,7 +196,10 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     redisUrl: settings.REDIS_URL,
     mail: mailOf(settings),
     logLevel: settings.AGENT_IAM_LOG_LEVEL,
-    settings: { sessionsPerAgent: settings.AGENT_IAM_SESSIONS_PER_AGENT },
+    settings: {
+      sessionsPerAgent: settings.AGENT_IAM_SESSIONS_PER_AGENT,
+      dynamicRegistration: settings.AGENT_IAM_DYNAMIC_REGISTRATION === 'on',
+    },
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,
     tls: tlsFiles(settings, folder),

@@ -2,10 +2,11 @@ import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
+import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { requireLive } from '../sessions/model.ts'
 import { endSession, findSession, openSession, recordEnd } from '../sessions/service.ts'
-import { listSessionsOfClient } from './store/clients.ts'
+import { keepClient, listSessionsOfClient } from './store/clients.ts'
 import { deleteGrantSessions, findGrantOfSession, insertGrantSession, listGrantSessions } from './store/grants.ts'
 import { deletePayload, deletePayloadsOfGrant, findPayloadForUpdate } from './store/payloads.ts'
 
@@ -47,6 +48,8 @@ export async function sessionOfGrant(
     const { metadata, clientId, scope, confirmation, seconds } = authority
     const start = { method: oauthMethod, clientId, scope, confirmation, seconds, metadata }
     const { sessionId } = await openSession(tx, identityId, start)
+    // A client that registered itself is forgotten unless it is used; now it is.
+    if (isId('client', clientId)) await keepClient(tx, clientId)
     const expiresAt = addSeconds(tx.clock.now(), seconds)
     await insertGrantSession(tx, grant, { sessionId, authority: digest, expiresAt })
     return sessionId

@@ -42,6 +42,7 @@ export {
   readPayload,
   sealedPayloads,
 } from './payloads.ts'
+export { keepDescribedClient, registerDynamicClient, type Described } from './registration.ts'
 export {
   createResource,
   knownResource,

@@ -27,7 +27,12 @@ export const findAccount: FindAccount = async (koa, sub, token) => {
 /** Notes, when a login has just come back, by which session of ours it was proved. */
 export function noteLogin({ oidc }: KoaContextWithOIDC): void {
   const sessionId: unknown = Reflect.get(Object(oidc.result?.login), 'sessionId')
-  if (typeof sessionId === 'string') oidc.session?.sidFor(loginName, sessionId)
+  if (typeof sessionId === 'string' && oidc.session) noteSession(oidc.session, sessionId)
+}
+
+/** Binds a browser's login to the session of ours that it began. */
+export function noteSession(session: { sidFor(clientId: string, value: string): void }, sessionId: string): void {
+  session.sidFor(loginName, sessionId)
 }
 
 /** The session of ours by which the browser is logged in; undefined where it is not. */

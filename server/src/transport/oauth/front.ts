@@ -3,6 +3,8 @@ import type { TenantId } from '@agent-iam/contract/ids'
 import { asCaller, type Context } from '../../platform/context.ts'
 import { answerInteraction, showInteraction } from './interaction.ts'
 import { Issuers, type Terms } from './issuers.ts'
+import { answerLoginFirst, mustLogInFirst, showLoginFirst } from './login-first.ts'
+import { answerRegistration } from './registration.ts'
 import { bindContext } from './requests.ts'
 
 /** A request as it arrived, and for which issuer. */
@@ -15,6 +17,13 @@ export interface Arrival {
   /** What the provider knows as the path; where it is mounted comes before. */
   readonly path: string
   readonly mount: string
+}
+
+type Arrived = Awaited<ReturnType<Front['arrive']>>
+
+interface Typed {
+  readonly uid: string
+  readonly form: URLSearchParams
 }
 
 /**
@@ -37,19 +46,28 @@ export class Front {
     return { provider, ctx }
   }
 
-  /** Hands the request to the provider. */
-  async handOver(arrival: Arrival, provider: Awaited<ReturnType<Issuers['providerOf']>>): Promise<void> {
-    await provider.callback()(arrival.request, arrival.response)
+  /** Hands the request to the provider; that of a client whose URL may not be read yet, once the person has logged in. */
+  async handOver(arrival: Arrival, { provider, ctx }: Arrived): Promise<void> {
+    const { request, response, path } = arrival
+    const exchange = { ctx, provider, request, response }
+    if (await mustLogInFirst(exchange, path)) showLoginFirst(exchange, path.slice(path.indexOf('?') + 1))
+    else await provider.callback()(request, response)
   }
 
   /** A person logs in or consents. */
-  async interact(
-    { request, response }: Arrival,
-    { provider, ctx }: Awaited<ReturnType<Front['arrive']>>,
-    { uid, form }: { uid: string; form: URLSearchParams },
-  ): Promise<void> {
+  async interact({ request, response }: Arrival, { provider, ctx }: Arrived, { uid, form }: Typed): Promise<void> {
     const exchange = { ctx, provider, request, response, uid, form }
     await (request.method === 'POST' ? answerInteraction(exchange) : showInteraction(exchange))
+  }
+
+  /** A person logs in before anything is known of the client. */
+  async logInFirst({ request, response }: Arrival, { provider, ctx }: Arrived, form: URLSearchParams): Promise<void> {
+    await answerLoginFirst({ ctx, provider, request, response }, form)
+  }
+
+  /** A client registers itself. */
+  async register({ response }: Arrival, { provider, ctx }: Arrived, body: string): Promise<void> {
+    await answerRegistration({ ctx, provider, response }, body)
   }
 
   /**

@@ -16,6 +16,7 @@ export async function mountOauth(server: FastifyInstance, system: Context, terms
   let loading: Promise<Front> | undefined
   const front = () => (loading ??= import('./front.ts').then((module) => new module.Front(system, terms)))
   serveResourceMetadata(server, system)
+  await serveRegistration(server, system, front)
   await server.register((scope, _options, done) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null))
@@ -25,9 +26,9 @@ export async function mountOauth(server: FastifyInstance, system: Context, terms
         url: place.url,
         handler: async (request, reply) => {
           const arrival = arrivalOf(system, request, reply, place)
-          const { provider } = await (await front()).arrive(arrival)
+          const arrived = await (await front()).arrive(arrival)
           leaveTo(reply)
-          await (await front()).handOver(arrival, provider)
+          await (await front()).handOver(arrival, arrived)
         },
       })
     done()
@@ -45,8 +46,28 @@ export async function mountOauth(server: FastifyInstance, system: Context, terms
           const arrival = arrivalOf(system, request, reply, place)
           const arrived = await (await front()).arrive(arrival)
           leaveTo(reply)
-          await (await front()).interact(arrival, arrived, typedIn(request))
+          const form = typedIn(request)
+          if (place.isLoginFirst) await (await front()).logInFirst(arrival, arrived, form)
+          else await (await front()).interact(arrival, arrived, { uid: uidOf(request), form })
         },
+      })
+    done()
+  })
+}
+
+/** Where that is switched on, clients register themselves; elsewhere the provider says that there is no such place. */
+async function serveRegistration(server: FastifyInstance, system: Context, front: () => Promise<Front>): Promise<void> {
+  if (!system.settings.dynamicRegistration) return
+  await server.register((scope, _options, done) => {
+    scope.removeAllContentTypeParsers()
+    const options = { parseAs: 'string', bodyLimit: formBytesMax } as const
+    scope.addContentTypeParser('application/json', options, (_request, body, parsed) => parsed(null, body))
+    for (const place of registrationPlaces)
+      scope.post(place.url, async (request, reply) => {
+        const arrival = arrivalOf(system, request, reply, place)
+        const arrived = await (await front()).arrive(arrival)
+        leaveTo(reply)
+        await (await front()).register(arrival, arrived, String(request.body))
       })
     done()
   })
@@ -83,18 +104,28 @@ const places: readonly Place[] = [
   ]),
 ]
 
-const interactionPlaces: readonly Place[] = [
-  { url: '/oauth/interaction/:uid', isOfTenant: false },
-  { url: '/t/:tenantId/oauth/interaction/:uid', isOfTenant: true },
+const interactionPlaces: ReadonlyArray<Place & { readonly isLoginFirst: boolean }> = [
+  { url: '/oauth/interaction/:uid', isOfTenant: false, isLoginFirst: false },
+  { url: '/t/:tenantId/oauth/interaction/:uid', isOfTenant: true, isLoginFirst: false },
+  { url: '/oauth/login', isOfTenant: false, isLoginFirst: true },
+  { url: '/t/:tenantId/oauth/login', isOfTenant: true, isLoginFirst: true },
+]
+
+const registrationPlaces: readonly Place[] = [
+  { url: '/oauth/register', isOfTenant: false },
+  { url: '/t/:tenantId/oauth/register', isOfTenant: true },
 ]
 
 const formType = 'application/x-www-form-urlencoded'
 /** A login form with its ticket is a few kilobytes. */
 const formBytesMax = 16_384
 
-function typedIn({ params, body }: FastifyRequest): { uid: string; form: URLSearchParams } {
-  const uid: unknown = Reflect.get(Object(params), 'uid')
-  return { uid: String(uid), form: new URLSearchParams(typeof body === 'string' ? body : '') }
+function typedIn({ body }: FastifyRequest): URLSearchParams {
+  return new URLSearchParams(typeof body === 'string' ? body : '')
+}
+
+function uidOf({ params }: FastifyRequest): string {
+  return String(Reflect.get(Object(params), 'uid'))
 }
 
 function arrivalOf(system: Context, request: FastifyRequest, reply: FastifyReply, place: Place): Arrival {

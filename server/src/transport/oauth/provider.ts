@@ -7,9 +7,11 @@ import { hmacSha256 } from '../../platform/digest.ts'
 import { findAccount, loginPolicy, noteLogin } from './accounts.ts'
 import { PayloadAdapter } from './adapter.ts'
 import { ClientAdapter } from './client-metadata.ts'
+import { cookiesOf } from './cookies.ts'
 import { assertAssertion, isSecretOf } from './client-proofs.ts'
 import type { Terms } from './issuers.ts'
 import { answerForJwts } from './jwt-tokens.ts'
+import { fetchUntrusted, metadataDocuments } from './metadata-documents.ts'
 import { renderError } from './pages/error.ts'
 import { deviceFlowPages } from './pages/device.ts'
 import { logoutPages } from './pages/logout.ts'
@@ -62,7 +64,8 @@ function configurationOf(tenant: Tenant): Configuration {
     jwks: { keys: jwks.map(toJwk) },
     clientDefaults: { id_token_signed_response_alg: algorithm },
     ...protocol,
-    ...cookiesOf(ctx, issuer),
+    cookies: cookiesOf(ctx, issuer),
+    fetch: fetchUntrusted(ctx),
     ttl,
     findAccount,
     loadExistingGrant,
@@ -81,7 +84,10 @@ function configurationOf(tenant: Tenant): Configuration {
     features: {
       ...features,
       dPoP: { enabled: true, nonceSecret: ctx.sealer.derive('oauth dpop nonce'), requireNonce: () => isNonceRequired },
+      clientIdMetadataDocument: metadataDocuments(ctx),
       deviceFlow: { enabled: true, ...deviceFlowPages },
+      // Answered by us, so that a client is kept as all others are; here it is announced.
+      registration: { enabled: ctx.settings.dynamicRegistration, issueRegistrationAccessToken: false },
       rpInitiatedLogout: { enabled: true, ...logoutPages },
     },
   }
@@ -149,25 +155,6 @@ const ttl = {
   RefreshToken: (koa) => Math.max(1, koa.oidc.entities.Grant?.remainingTTL ?? sessionSeconds),
   Session: sessionSeconds,
 } satisfies Configuration['ttl']
-
-/** Apart for each issuer, so that two tenants in one browser are two logins. */
-function cookiesOf(ctx: Context, issuer: string): Configuration {
-  const { pathname, protocol: scheme } = new URL(issuer)
-  const prefix = scheme === 'https:' ? '__Secure-' : ''
-  const common = { httpOnly: true, sameSite: 'lax', signed: true, secure: scheme === 'https:' } as const
-  return {
-    cookies: {
-      keys: [ctx.sealer.derive(`oauth cookies of ${issuer}`).toString('base64url')],
-      names: {
-        session: `${prefix}agent-iam-login`,
-        interaction: `${prefix}agent-iam-interaction`,
-        resume: `${prefix}agent-iam-resume`,
-      },
-      long: { ...common, path: `${pathname.replace(/\/$/, '')}/oauth` },
-      short: common,
-    },
-  }
-}
 
 /** A grant whose sessions were ended elsewhere is none any more; the person is asked again. */
 async function loadExistingGrant({ oidc, req }: KoaContextWithOIDC) {

@@ -7,19 +7,24 @@ interface Login extends LoginState {
   readonly destination: string
   readonly csrfToken: string
   readonly formTargets: readonly string[]
+  /** Where the form goes, if not where the page is; and the request that it goes on with. */
+  readonly action?: string
+  readonly query?: string
 }
 
 const titles = { password: 'Log in', code: 'Second factor', 'new-password': 'Choose a new password' } as const
 
 /** Where a person logs in, step by step. */
-export function loginPage({ step, email, ticket, fault, destination, csrfToken, formTargets }: Login): FramedPage {
+export function loginPage(login: Login): FramedPage {
+  const { step, email, ticket, fault, destination, csrfToken, formTargets, action, query } = login
   return frame({
     title: titles[step],
     formTargets,
     main: html`<h1>${titles[step]}</h1>
       <p class="lead">To go on to <strong>${destination}</strong>. What you type here stays here.</p>
-      <form method="post">
+      <form method="post" ${action === undefined ? undefined : html`action="${action}"`}>
         <input type="hidden" name="csrf" value="${csrfToken}" />
+        ${query === undefined ? undefined : html`<input type="hidden" name="query" value="${query}" />`}
         <input type="hidden" name="ticket" value="${ticket}" />
         ${step === 'password' ? undefined : html`<p>You log in as <strong>${email}</strong>.</p>`}
         ${fieldsOf(step, email)}
