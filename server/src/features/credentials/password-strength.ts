@@ -1,5 +1,6 @@
+import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { Problem } from '../../platform/problem.ts'
 import { Turns } from './turns.ts'
@@ -28,58 +29,63 @@ const turns = new Turns(judgingMax, waitingMax)
 
 const timeoutMs = 10_000
 
-/** How long the thread waits for another password: people who are refused try again at once. */
+/** How long the process waits for another password: people who are refused try again at once. */
 const idleMs = 10_000
 
 /**
  * How hard a password is to guess for who knows the common ones and some words about its owner.
  *
- * It is judged in a thread that ends soon after: neither the dictionaries, some seventy megabytes of them, nor the time that
- * it takes are the server's.
+ * It is judged in a process of its own that ends soon after: neither the dictionaries, some seventy megabytes of them, nor the
+ * time that it takes are the server's. A thread would do the work, but not give the memory back.
  */
 export async function judgePassword(password: string, words: readonly string[]): Promise<Strength> {
   const judged = Array.from(password).slice(0, judgedCharactersMax).join('')
-  return turns.take(() => judgeInThread({ password: judged, words: words.slice(0, wordsMax) }))
+  return turns.take(() => judgeApart({ password: judged, words: words.slice(0, wordsMax) }))
 }
 
-let idle: { readonly worker: Worker; readonly end: NodeJS.Timeout } | undefined
+let idle: { readonly judge: ChildProcess; readonly end: NodeJS.Timeout } | undefined
 
-async function judgeInThread(asked: { password: string; words: readonly string[] }): Promise<Strength> {
-  const worker = wakeWorker() ?? startWorker()
+async function judgeApart(asked: { password: string; words: readonly string[] }): Promise<Strength> {
+  const judge = wakeJudge() ?? startJudge()
   try {
-    worker.postMessage(asked)
-    const answers: unknown = await once(worker, 'message', { signal: AbortSignal.timeout(timeoutMs) })
-    const [strength] = z.tuple([Strength]).parse(answers)
-    keepWorker(worker)
+    judge.send(asked)
+    const answers: unknown = await once(judge, 'message', { signal: AbortSignal.timeout(timeoutMs) })
+    const [strength] = z.tuple([Strength, z.unknown()]).parse(answers)
+    keepJudge(judge)
     return strength
   } catch (cause) {
-    await worker.terminate()
+    judge.kill()
     if (!(cause instanceof Error) || cause.name !== 'AbortError') throw cause
     throw new Problem('unavailable', 'judging the password takes too long just now; try again shortly', { cause })
   }
 }
 
-function startWorker(): Worker {
-  const worker = new Worker(new URL('./password-strength-worker.ts', import.meta.url), { env: {} })
-  // Once we have stopped listening for an answer, a dying thread's error concerns nobody; unheard it would end the process.
-  return worker.on('error', () => undefined)
+const program = fileURLToPath(new URL('./password-judge-worker.ts', import.meta.url))
+
+function startJudge(): ChildProcess {
+  // It gets no secrets to find but the password, and that by a pipe.
+  const judge = fork(program, [], { env: {}, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  // Once we have stopped listening for an answer, its end concerns nobody; unheard an error would end the server.
+  return judge.on('error', () => undefined).on('exit', () => forget(judge))
 }
 
-function wakeWorker(): Worker | undefined {
+function wakeJudge(): ChildProcess | undefined {
   if (!idle) return undefined
-  const { worker, end } = idle
+  const { judge, end } = idle
   idle = undefined
   clearTimeout(end)
-  worker.ref()
-  return worker
+  judge.ref()
+  judge.channel?.ref()
+  return judge
 }
 
-/** Until the next password, or its end; a server that stops does not wait for it. */
-function keepWorker(worker: Worker): void {
-  worker.unref()
-  const end = setTimeout(() => {
-    idle = undefined
-    void worker.terminate()
-  }, idleMs)
-  idle = { worker, end: end.unref() }
+/** Until the next password, or its end; a server that stops does not wait for it, and it ends when the server has. */
+function keepJudge(judge: ChildProcess): void {
+  judge.unref()
+  judge.channel?.unref()
+  idle = { judge, end: setTimeout(() => judge.kill(), idleMs).unref() }
+}
+
+function forget(judge: ChildProcess): void {
+  if (idle?.judge === judge) idle = undefined
 }

@@ -1,10 +1,9 @@
-import { parentPort } from 'node:worker_threads'
+// A program that judges one password after another, for as long as whoever started it stays connected.
 import { ZxcvbnFactory } from '@zxcvbn-ts/core'
 import * as common from '@zxcvbn-ts/language-common'
 import * as english from '@zxcvbn-ts/language-en'
 import { z } from 'zod'
 
-/** A thread that judges one password after another, for as long as it is kept. */
 const Asked = z.object({ password: z.string(), words: z.array(z.string()) })
 
 const judge = new ZxcvbnFactory({
@@ -13,10 +12,9 @@ const judge = new ZxcvbnFactory({
   translations: english.translations,
 })
 
-parentPort?.on('message', (message: unknown) => {
+process.on('message', (message: unknown) => {
   const { password, words } = Asked.parse(message)
   const { score, feedback } = judge.check(password, words)
   const advice = [...(feedback.warning === null ? [] : [feedback.warning]), ...feedback.suggestions]
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
-  parentPort?.postMessage({ score, advice })
+  process.send?.({ score, advice })
 })
