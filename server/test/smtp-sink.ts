@@ -29,6 +29,10 @@ export async function openSink({
   isSilent = false,
 }: SinkOptions = {}): Promise<SmtpSink> {
   const mails: Email[] = []
+  const take = async (bytes: Buffer, done: () => void) => {
+    mails.push(await PostalMime.parse(bytes))
+    done()
+  }
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['STARTTLS', 'AUTH'],
@@ -46,11 +50,7 @@ export async function openSink({
       const chunks: Buffer[] = []
       stream.on('data', (chunk: Buffer) => chunks.push(chunk))
       stream.on('end', () => {
-        if (isSilent) return
-        void PostalMime.parse(Buffer.concat(chunks)).then((mail) => {
-          mails.push(mail)
-          done()
-        })
+        if (!isSilent) void take(Buffer.concat(chunks), done)
       })
     },
   })
