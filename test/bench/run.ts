@@ -6,6 +6,7 @@ import { measureRest } from './memory.ts'
 import { checkEntries, loginEntry, printChecks, printLogins, printRest, restEntry, writeEntries } from './report.ts'
 import { readSettings } from './settings.ts'
 import { measureTokens, printTokens, tokensEntry } from './tokens.ts'
+import { measureValidation, printValidation, validationEntry } from './validation.ts'
 
 const settings = readSettings(process.argv.slice(2))
 // Whoever interrupts us must not be left with our servers: they end with this process.
@@ -24,9 +25,12 @@ const tokens = settings.ids.has('P4')
   ? await onPostgres((databaseUrl) => measureTokens(settings, databaseUrl))
   : undefined
 if (tokens) printTokens(tokens, settings)
+const validation = settings.ids.has('P5') ? await onPostgres(measureValidation) : undefined
+if (validation) printValidation(validation)
 const entries = {
   ...(checks && checkEntries(checks)),
   ...(tokens && { P4: tokensEntry(tokens) }),
+  ...(validation && { P5: validationEntry(validation) }),
   ...(rest && { P9: restEntry(rest) }),
   ...(logins && { LOGINS: loginEntry(logins) }),
 }
