@@ -103,7 +103,11 @@ describe.each(databases)('sessions on %s', (_name, open) => {
       await server.api.refuse(getAgent, { params: { agentId: agent.id }, token: grandchild.accessToken }),
     ).toMatchObject({ code: 'insufficient-scope' })
     await server.api.call(logout, { token })
-    for (const { accessToken } of [child, grandchild]) expect(await code(accessToken)).toBe('token-revoked')
+    for (const { accessToken, sessionId } of [child, grandchild]) {
+      expect(await code(accessToken)).toBe('token-revoked')
+      const after = await server.api.call(getSession, { params: { sessionId }, token: admin })
+      expect(after).toMatchObject({ status: 'ended', endReason: 'logout' })
+    }
   })
 
   test('a refresh token used twice ends what was begun with its session too', async () => {
@@ -171,7 +175,7 @@ describe.each(databases)('sessions on %s', (_name, open) => {
     const ctx = server.inTenant(server.app.defaultTenantId)
     for (const method of ['token-exchange', 'api-key'])
       for (let n = 0; n < 10; n++) await inTransaction(ctx, (tx) => openSession(tx, agent.id, { method }))
-    await server.api.call(validate, { token })
+    expect(await server.api.call(validate, { token })).toMatchObject({ valid: true })
   })
 
   test('what a holder notes is kept apart from what the server notes, on which rights rest', async () => {
