@@ -1,6 +1,6 @@
 import { validate } from '@agent-iam/contract/auth'
-import { createResource, deleteClient } from '@agent-iam/contract/clients'
-import { endSession } from '@agent-iam/contract/sessions'
+import { createResource, deleteClient, listClients } from '@agent-iam/contract/clients'
+import { endSession, listSessions } from '@agent-iam/contract/sessions'
 import { suspendAgent } from '@agent-iam/contract/agents'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import * as client from 'openid-client'
@@ -313,6 +313,66 @@ describe.each(databases)('the OAuth provider on %s', (_name, open) => {
     const tokens = await tokensOf(oauth, config, {})
     expect(decodeJwt(tokens.access_token)).toMatchObject({ scope })
     expect(tokens.scope).toBe(scope)
+  })
+
+  test('asks again once the login was ended elsewhere, and ends it when the person logs out', async () => {
+    const { config } = await registerApp(oauth, admin)
+    const { browser } = await authorize(oauth, config, { scope: `openid ${scope}` })
+    const { config: second } = await registerApp(oauth, admin)
+    const { url } = await authorizationUrl(second, { scope })
+    // Still logged in: only asked to consent.
+    expect((await browser.open(url)).html).toContain('act for you?')
+    const { sessions } = await oauth.server.api.call(listSessions, { query: { limit: 100 }, token: admin })
+    const [latest] = sessions.filter(({ method, status }) => method === 'password' && status === 'active')
+    await oauth.server.api.send(endSession, { params: { sessionId: latest?.sessionId }, token: admin })
+    const login = await browser.open(url)
+    expect(login.html).toContain('name="password"')
+
+    await browser.send(login, { ...administrator })
+    const question = await browser.open(`${oauth.issuer}/oauth/logout`)
+    expect(question.html).toContain('Log out?')
+    const done = await browser.send(question, { logout: 'yes' })
+    expect(done.html).toContain('You are logged out')
+    expect((await browser.open(url)).html).toContain('name="password"')
+  })
+
+  test('tells about the person what was consented to, and to nobody once the session has ended', async () => {
+    const { config } = await registerApp(oauth, admin)
+    const tokens = await tokensOf(oauth, config, { scope: 'openid email' })
+    const { sub } = tokens.claims() ?? { sub: '' }
+    expect(await client.fetchUserInfo(config, tokens.access_token, sub)).toEqual({ sub, email: administrator.email })
+    await client.tokenRevocation(config, tokens.refresh_token ?? '')
+    await expect(client.fetchUserInfo(config, tokens.access_token, sub)).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('says with each refusal where a token is to be had', async () => {
+    const { headers } = await oauth.server.api.send(validate)
+    const url = /resource_metadata="([^"]*)"/.exec(String(headers['www-authenticate']))?.[1] ?? ''
+    expect(await (await fetch(url)).json()).toMatchObject({
+      resource: `${oauth.issuer}/api`,
+      authorization_servers: [oauth.issuer],
+    })
+    const { config } = await registerApp(oauth, admin)
+    const { access_token: token } = await tokensOf(oauth, config, { scope })
+    const refused = await oauth.server.api.send(listClients, { token })
+    expect([refused.status, refused.headers['www-authenticate']]).toEqual([
+      403,
+      [expect.stringMatching(/error="insufficient_scope", scope="agent-iam\/clients\*:read"/)],
+    ])
+  })
+
+  test('puts what it refuses on record', async () => {
+    const { config } = await registerApp(oauth, admin)
+    const { callback } = await authorize(oauth, config, { scope })
+    const wrong = { pkceCodeVerifier: client.randomPKCECodeVerifier() }
+    const redeemed = client.authorizationCodeGrant(config, callback, wrong)
+    await expect(redeemed).rejects.toMatchObject({ error: 'invalid_grant' })
+    const rows = await oauth.server.database.ask(
+      `select convert_from(leaf, 'UTF8')::json as leaf from audit_events where type = 'request.refused'`,
+    )
+    expect(rows.map(({ leaf }) => leaf)).toContainEqual(
+      expect.objectContaining({ action: 'oauth.token', decision: 'deny', actor: 'anonymous' }),
+    )
   })
 
   test('keeps the issuers of two tenants apart', async () => {

@@ -1,9 +1,15 @@
-import { interactionPolicy, type Account, type FindAccount, type KoaContextWithOIDC } from 'oidc-provider'
-import { isSessionLive } from '../../features/clients/service.ts'
+import {
+  interactionPolicy,
+  type Account,
+  type FindAccount,
+  type KoaContextWithOIDC,
+  type Provider,
+} from 'oidc-provider'
+import { isSessionLive, revokeSession } from '../../features/clients/service.ts'
 import { findUser } from '../../features/identities/service.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
-import { contextOf } from './requests.ts'
+import { contextOf, isOidc } from './requests.ts'
 import { isDescentLive } from './token-sessions.ts'
 
 /**
@@ -60,4 +66,15 @@ export function loginPolicy(): interactionPolicy.DefaultPolicy {
   })
   policy.get('login')?.checks.push(ended)
   return policy
+}
+
+/** Who logs out in the browser ends the session that the login began. */
+export function endLoginAtLogout(provider: Provider): void {
+  provider.use(async (koa, next) => {
+    await next()
+    if (!isOidc(koa) || koa.oidc.route !== 'end_session_confirm' || !koa.oidc.session) return
+    const { session } = koa.oidc
+    const id = Reflect.get(session, 'destroyed') === true ? loginSessionOf(session) : undefined
+    if (id) await revokeSession(contextOf(koa), id)
+  })
 }

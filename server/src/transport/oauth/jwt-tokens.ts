@@ -5,7 +5,7 @@ import type { Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { AccessTokenClaimsSchema, type AccessTokenClaims } from '../../platform/keys.ts'
 import { Problem } from '../../platform/problem.ts'
-import { contextOf } from './requests.ts'
+import { contextOf, isOidc } from './requests.ts'
 
 /**
  * The provider stores no JWT and so knows nothing of them: at introspection (RFC 7662) and revocation (RFC 7009) it says
@@ -17,11 +17,6 @@ export function answerForJwts(provider: Provider): void {
     const isUnsupported = Reflect.get(Object(koa.body), 'error') === 'unsupported_token_type'
     if (isUnsupported && isOidc(koa) && koa.oidc.client) await answerFor(koa)
   })
-}
-
-/** What lies outside the provider's own routes has none. */
-function isOidc(koa: object): koa is KoaContextWithOIDC {
-  return 'oidc' in koa
 }
 
 async function answerFor(koa: KoaContextWithOIDC): Promise<void> {

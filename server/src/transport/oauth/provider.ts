@@ -4,7 +4,7 @@ import { isGrantLive } from '../../features/clients/service.ts'
 import { accessTokenSeconds, sessionSeconds } from '../../features/tokens/model.ts'
 import type { Context } from '../../platform/context.ts'
 import { hmacSha256 } from '../../platform/digest.ts'
-import { findAccount, loginPolicy, noteLogin } from './accounts.ts'
+import { endLoginAtLogout, findAccount, loginPolicy, noteLogin } from './accounts.ts'
 import { PayloadAdapter } from './adapter.ts'
 import { ClientAdapter } from './client-metadata.ts'
 import { cookiesOf } from './cookies.ts'
@@ -48,6 +48,7 @@ export function createProvider(tenant: Tenant): Provider {
   registerTokenExchange(provider, tenant.isNonceRequired ? 'required' : 'optional')
   recordRefusals(provider, tenant.refusals)
   answerForJwts(provider)
+  endLoginAtLogout(provider)
   // Grants that the library does not have are registered here.
   provider.on('interaction.ended', noteLogin)
   logFaults(provider, tenant.ctx)

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { Provider } from 'oidc-provider'
+import { Provider, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Context } from '../../platform/context.ts'
 
 /** Our context of each request that the provider is at; the provider itself knows only the raw request. */
@@ -20,4 +20,9 @@ export function contextOf(koa: { readonly req: IncomingMessage }): Context {
 export function currentContext(otherwise: Context): Context {
   const koa = Provider.ctx
   return (koa && contexts.get(koa.req)) ?? otherwise
+}
+
+/** Whether the provider took a request as its own: what lies outside its routes has no context of its. */
+export function isOidc(koa: object): koa is KoaContextWithOIDC {
+  return 'oidc' in koa
 }

@@ -18,8 +18,8 @@ function grantInWords(entry: string): string {
   const grant = parseGrant(entry)
   if (!grant) return 'use'
   const { type, idPattern, action } = grant
-  const verb = action === '*' ? 'do anything' : action
-  const where = idPattern === undefined ? 'all' : idPattern.replace(/\*$/, '…')
-  if (type === platformResourceType) return `${verb} in Agent IAM: ${where}`
-  return `${verb} with ${type === '*' ? 'anything' : type}: ${where}`
+  const verb = action === '*' ? 'do anything with' : action
+  const kind = type === '*' ? 'everything' : type
+  const which = idPattern === undefined || idPattern === '*' ? 'all of it' : idPattern.replace(/\*$/, '…')
+  return type === platformResourceType ? `${verb} ${which} in Agent IAM` : `${verb} ${kind}: ${which}`
 }
