@@ -139,3 +139,36 @@ test('a closed agent’s token is worth nothing any more, and the next login is 
   await expect(stolen.auth.validate()).rejects.toMatchObject({ code: 'token-revoked' })
   expect((await aNew('closing')).id).toBe(agent.id)
 })
+
+test('an agent changes its key by itself, and the old key ends with its grace', async () => {
+  const agent = await aNew('rotating')
+  const keysOf = async () => (await server.admin.agents.listKeys({ params: { agentId: agent.id } })).keys
+  const [before] = await keysOf()
+  await agent.rotateKey({ graceSeconds: 0 })
+  expect((await agent.check('read', 'file/docs/a.md')).allowed).toBe(true)
+  const keys = await keysOf()
+  expect(keys.map(({ status }) => status)).toEqual(['active', 'revoked'])
+  expect(keys[1]?.thumbprint).toBe(before?.thumbprint)
+  // The file has the new key: the next run is the same agent.
+  await agent.close()
+  expect((await aNew('rotating')).id).toBe(agent.id)
+})
+
+test('a change of keys whose answer is lost loses nothing: the next run has the key that the server knows', async () => {
+  const losing: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, init)
+    if (new Request(input, init).url.endsWith('/rotate-key')) throw new TypeError('fetch failed')
+    return answer
+  }
+  const agent = await secure('unlucky', { ...server.options, capabilities, fetch: losing })
+  await expect(agent.rotateKey({ graceSeconds: 0 })).rejects.toMatchObject({ name: 'UnreachableError' })
+  const again = await aNew('unlucky')
+  expect(again.id).toBe(agent.id)
+  expect((await again.check('read', 'file/docs/a.md')).allowed).toBe(true)
+  // Where the old key still logs in, the run completes what was begun.
+  const patient = await secure('patient', { ...server.options, capabilities, fetch: losing })
+  await expect(patient.rotateKey()).rejects.toMatchObject({ name: 'UnreachableError' })
+  await aNew('patient')
+  const { keys } = await server.admin.agents.listKeys({ params: { agentId: patient.id } })
+  expect(keys.map(({ status }) => status)).toEqual(['active', 'retiring'])
+})

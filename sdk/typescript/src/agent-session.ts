@@ -3,6 +3,7 @@ import { getChallenge, login, logout, refresh, type Tokens } from '@agent-iam/co
 import { call, type Connection } from './call.ts'
 import type { Clock } from './clock.ts'
 import { CredentialsError, RefusedError, UnreachableError, UnsafeChallengeError } from './errors.ts'
+import { rotateKey } from './key-rotation.ts'
 import { Possession } from './possession.ts'
 import type { OwnIdentity } from './registration.ts'
 
@@ -21,9 +22,9 @@ const renewAheadSeconds = 60
 /** One login of an agent, kept alive: renewed ahead of its end, begun anew when the server has ended it. */
 export class AgentSession {
   readonly #connection: Connection
-  readonly #identity: OwnIdentity
+  #identity: OwnIdentity
   readonly #clock: Clock
-  readonly #possession: Possession
+  #possession: Possession
   #tokens: LiveTokens | undefined
   /** The renewal on its way, which all who need a token share. */
   #renewal: Promise<LiveTokens> | undefined
@@ -71,6 +72,14 @@ export class AgentSession {
     } catch (error) {
       if (!(error instanceof RefusedError || error instanceof UnreachableError)) throw error
     }
+  }
+
+  /** Gives the agent a new key, and goes on with it. */
+  async rotateKey(graceSeconds?: number): Promise<void> {
+    const renewed = await rotateKey(this.#identity, (request) => this.run(request), this.#clock, graceSeconds)
+    await this.end()
+    this.#identity = renewed
+    this.#possession = new Possession(renewed.key, this.#clock)
   }
 
   /** To the server with a token, and with a proof where the token is bound to the key. */

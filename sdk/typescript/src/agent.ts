@@ -75,6 +75,15 @@ export class Agent {
     return result
   }
 
+  /**
+   * Gives the agent a new key and keeps it in the key file. Other processes with the old key go on, and log in with it
+   * until the grace ends: a day, unless said otherwise.
+   */
+  async rotateKey({ graceSeconds }: { readonly graceSeconds?: number } = {}): Promise<void> {
+    if (this.#closed) throw new AgentIamError(`the agent ${this.name} is closed`)
+    await this.#session.rotateKey(graceSeconds)
+  }
+
   /** Ends the session. The key stays: the next `secure` with this name is the same agent. */
   async close(): Promise<void> {
     if (this.#closed) return

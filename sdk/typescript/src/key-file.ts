@@ -25,6 +25,8 @@ const RegisteredKey = z.object({
   issuer: z.string(),
   tenantId: z.string().nullable(),
   agentId: idSchema('agent'),
+  /** The key that is to take its place: written down before it is sent, so that a lost answer loses nothing. */
+  nextPrivateKey: z.string().optional(),
 })
 /** A key that the server knows, and as whose. */
 export type RegisteredKey = z.infer<typeof RegisteredKey>

@@ -38,6 +38,8 @@ export interface OwnIdentity {
   readonly issuer: string
   readonly key: AgentKey
   readonly file: string
+  /** What the file holds. */
+  readonly stored: RegisteredKey
 }
 
 /** How long another process of this machine is waited for while it registers the same name. */
@@ -58,8 +60,9 @@ export async function findOrRegister(registrant: Registrant): Promise<OwnIdentit
   return ownIdentity(file, await registerFresh(registrant, file, pending))
 }
 
-function ownIdentity(file: string, { agentId, issuer, privateKey }: RegisteredKey): OwnIdentity {
-  return { agentId, issuer, key: parseAgentKey(privateKey, file), file }
+function ownIdentity(file: string, stored: RegisteredKey): OwnIdentity {
+  const { agentId, issuer, privateKey } = stored
+  return { agentId, issuer, key: parseAgentKey(privateKey, file), file, stored }
 }
 
 function newPending({ state, name, clock }: Registrant): PendingKey {

@@ -2,9 +2,12 @@ import type { AgentId } from '@agent-iam/contract/ids'
 import type { Json } from '@agent-iam/contract/json'
 import { Agent, type ReportErrorListener } from './agent.ts'
 import { AgentSession } from './agent-session.ts'
+import type { Connection } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { readLocalState } from './config.ts'
-import { findOrRegister } from './registration.ts'
+import { CredentialsError } from './errors.ts'
+import { adoptNextKey, withNextKey } from './key-rotation.ts'
+import { findOrRegister, type OwnIdentity } from './registration.ts'
 
 export interface SecureOptions {
   /** Default: `AGENT_IAM_URL`, else the only server in the credentials file, else `http://localhost:9000`. */
@@ -42,9 +45,26 @@ export async function secure(agentName: string, options: SecureOptions = {}): Pr
   const { clock = systemClock, fetch, onReportError = warn } = options
   const state = await readLocalState(options)
   const identity = await findOrRegister({ ...options, name, state, clock })
-  const session = new AgentSession({ server: state.server, fetch }, identity, clock)
-  await session.token()
+  const session = await logIn({ server: state.server, fetch }, identity, clock)
   return new Agent({ id: identity.agentId, name }, session, clock, onReportError)
+}
+
+/** Logs in, and completes a change of keys that an earlier run began. */
+async function logIn(connection: Connection, identity: OwnIdentity, clock: Clock): Promise<AgentSession> {
+  const session = new AgentSession(connection, identity, clock)
+  const isChanging = identity.stored.nextPrivateKey !== undefined
+  try {
+    await session.token()
+    if (isChanging) await session.rotateKey()
+    return session
+  } catch (error) {
+    // The old key's grace may have ended; then the server knows the new one.
+    if (!(isChanging && error instanceof CredentialsError)) throw error
+    const renewed = new AgentSession(connection, withNextKey(identity), clock)
+    await renewed.token()
+    await adoptNextKey(identity)
+    return renewed
+  }
 }
 
 function warn(error: Error): void {

@@ -69,16 +69,14 @@ export class FakeServer {
   #answerProved(request: Request, path: string, body: unknown): Response {
     const authorization = request.headers.get('authorization')
     const proof = request.headers.get('dpop')
-    const [scheme, token = ''] = (authorization ?? '').split(' ')
-    if (proof === null) return scheme === 'DPoP' ? problem('invalid-proof') : this.#answer(path, body, authorization)
-    const agent = this.agents.get(this.#tokens.get(token) ?? String(Object(body).agentId))
-    const claims = readProof(proof, agent?.publicKey)
-    if (this.nonce !== undefined && claims?.nonce !== this.nonce)
-      return problem('use-dpop-nonce', { 'dpop-nonce': this.nonce })
-    const ath = scheme === 'DPoP' ? createHash('sha256').update(token).digest('base64url') : undefined
-    const right = { htm: request.method, htu: this.url + path, ath }
-    if (!claims || !isDeepStrictEqual({ htm: claims.htm, htu: claims.htu, ath: claims.ath }, right))
-      return problem('invalid-proof')
+    if (proof === null)
+      return authorization?.startsWith('DPoP ') ? problem('invalid-proof') : this.#answer(path, body, authorization)
+    const token = authorization?.slice('DPoP '.length)
+    const agent = this.agents.get(this.#tokens.get(token ?? '') ?? String(Object(body).agentId))
+    const { nonce, ...claims } = readProof(proof, agent?.publicKey)
+    if (this.nonce !== undefined && nonce !== this.nonce) return problem('use-dpop-nonce', { 'dpop-nonce': this.nonce })
+    const right = { htm: request.method, htu: this.url + path, ...(token && { ath: digestOf(token) }) }
+    if (!isDeepStrictEqual(claims, right)) return problem('invalid-proof')
     this.proofs.push(proof)
     return this.#answer(path, body, authorization)
   }
@@ -185,6 +183,10 @@ function problem(code: ProblemCode, headers: Record<string, string> = {}): Respo
   return Response.json(document, { status, headers })
 }
 
+function digestOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url')
+}
+
 const ProofHeader = z.strictObject({
   typ: z.literal('dpop+jwt'),
   alg: z.literal('EdDSA'),
@@ -198,11 +200,11 @@ const ProofClaims = z.object({
 })
 
 /** The claims of a DPoP proof that the agent's key signed. A refresh does not say whose it is. */
-function readProof(proof: string, publicKey: string | undefined): z.infer<typeof ProofClaims> | undefined {
+function readProof(proof: string, publicKey: string | undefined): Partial<z.infer<typeof ProofClaims>> {
   const [head = '', claims = '', signature = ''] = proof.split('.')
   const { jwk } = ProofHeader.parse(JSON.parse(Buffer.from(head, 'base64url').toString()))
   const isOwn = publicKey === undefined || jwk.x === publicKey
-  if (!isOwn || !isSigned(jwk.x, `${head}.${claims}`, signature)) return undefined
+  if (!isOwn || !isSigned(jwk.x, `${head}.${claims}`, signature)) return {}
   return ProofClaims.parse(JSON.parse(Buffer.from(claims, 'base64url').toString()))
 }
 
