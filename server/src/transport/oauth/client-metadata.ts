@@ -35,7 +35,8 @@ export class ClientAdapter implements Adapter {
     if (identityId) return machineMetadata(ctx, identityId)
     if (!isId('client', id)) return undefined
     const client = await knownClient(ctx, id)
-    return client && toMetadata(ctx, client)
+    // One that is named by a URL has no other name on the wire, and is read from there.
+    return client?.url === undefined && client ? toMetadata(ctx, client) : undefined
   }
 
   /** Clients register themselves only where that is switched on. */
@@ -100,7 +101,7 @@ function toJwks({ jwk, kid, thumbprint }: AssertionKey): JWK[] {
 function toMetadata(ctx: Context, client: Client): AdapterPayload {
   const isInteractive = client.grantTypes.includes('authorization_code')
   return {
-    client_id: client.url ?? client.id,
+    client_id: client.id,
     client_name: client.name,
     application_type: client.applicationType,
     grant_types: [...client.grantTypes],

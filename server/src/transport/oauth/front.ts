@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TenantId } from '@agent-iam/contract/ids'
+import type { Provider } from 'oidc-provider'
 import { asCaller, type Context } from '../../platform/context.ts'
 import { answerInteraction, showInteraction } from './interaction.ts'
 import { Issuers, type Terms } from './issuers.ts'
@@ -33,6 +34,7 @@ interface Typed {
 export class Front {
   readonly #system: Context
   readonly #issuers: Issuers
+  readonly #handlers = new WeakMap<Provider, ReturnType<Provider['callback']>>()
 
   constructor(system: Context, terms: Terms) {
     this.#system = system
@@ -51,7 +53,14 @@ export class Front {
     const { request, response, path } = arrival
     const exchange = { ctx, provider, request, response }
     if (await mustLogInFirst(exchange, path)) showLoginFirst(exchange, path.slice(path.indexOf('?') + 1))
-    else await provider.callback()(request, response)
+    else await this.#handlerOf(provider)(request, response)
+  }
+
+  /** The provider makes a new one each time it is asked. */
+  #handlerOf(provider: Provider): ReturnType<Provider['callback']> {
+    const handler = this.#handlers.get(provider) ?? provider.callback()
+    this.#handlers.set(provider, handler)
+    return handler
   }
 
   /** A person logs in or consents. */
