@@ -1,12 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { validate } from '@agent-iam/contract/auth'
 import { createResource, deleteClient, listClients } from '@agent-iam/contract/clients'
 import { endSession, listSessions } from '@agent-iam/contract/sessions'
 import { suspendAgent } from '@agent-iam/contract/agents'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { createService, createServiceSecret, deleteServiceSecret } from '@agent-iam/contract/services'
+import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeAgent, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
+import { enrolApp } from './factors.ts'
 import {
   administrator,
   asAgent,
@@ -81,6 +84,76 @@ describe.each(databases)('the OAuth provider on %s', (_name, open) => {
     await oauth.server.api.call(suspendAgent, { params: { agentId: other.id }, body: {}, token: admin })
     await expect(client.clientCredentialsGrant(config)).rejects.toMatchObject({ error: 'invalid_client' })
     expect(await refuse(token)).toMatchObject({ code: expect.stringMatching(/token-revoked|identity-inactive/) })
+  })
+
+  test('takes a service’s secret, and ends what was begun with it when it is deleted', async () => {
+    const service = { name: 'a service of the OAuth tests', capabilities: ['file/docs/*:read'] }
+    const { serviceId } = await oauth.server.api.call(createService, { body: service, token: admin })
+    const params = { serviceId }
+    const { secret, secretId } = await oauth.server.api.call(createServiceSecret, { params, token: admin })
+    const as = (shown: string) =>
+      client.discovery(new URL(oauth.issuer), serviceId, undefined, client.ClientSecretBasic(shown), insecure)
+    const tokens = await client.clientCredentialsGrant(await as(secret), { scope: 'file/docs/*:read' })
+    expect(await call(tokens.access_token)).toMatchObject({ identityId: serviceId })
+    const wrong = client.clientCredentialsGrant(await as(`${secret}x`))
+    await expect(wrong).rejects.toMatchObject({ status: 401 })
+    const own = await as(secret)
+    expect(await client.tokenIntrospection(own, tokens.access_token)).toMatchObject({ active: true, sub: serviceId })
+    await oauth.server.api.call(deleteServiceSecret, { params: { ...params, secretId }, token: admin })
+    expect(await refuse(tokens.access_token)).toMatchObject({ code: 'token-revoked' })
+    await expect(client.clientCredentialsGrant(own)).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('takes an assertion once, and none that is for anybody else', async () => {
+    const { config } = await registerApp(oauth, admin)
+    const endpoint = config.serverMetadata().token_endpoint ?? ''
+    const send = async (claims: Record<string, unknown>, header: Record<string, unknown> = {}) => {
+      const now = Math.floor(oauth.server.clock.now().getTime() / 1000)
+      const base = { iss: agent.id, sub: agent.id, aud: oauth.issuer, iat: now, exp: now + 60, jti: randomUUID() }
+      const token = await new SignJWT({ ...base, ...claims })
+        .setProtectedHeader({ alg: 'EdDSA', ...header })
+        .sign(agent.privateKey)
+      const body = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: token,
+      })
+      const post = async () => (await fetch(endpoint, { method: 'POST', body })).status
+      return { first: await post(), second: await post() }
+    }
+    expect(await send({})).toEqual({ first: 200, second: 401 })
+    const now = Math.floor(Date.now() / 1000)
+    const wrong: Array<[Record<string, unknown>, Record<string, unknown>?]> = [
+      [{ aud: endpoint }],
+      [{ aud: [oauth.issuer, 'https://other.example'] }],
+      [{ exp: now + 3600 }],
+      [{ sub: 'agt_nobody' }],
+      [{}, { typ: 'dpop+jwt' }],
+      [{}, { jku: 'https://evil.example/keys' }],
+      [{}, { kid: 'another' }],
+    ]
+    for (const [claims, header] of wrong) {
+      const { first } = await send(claims, header)
+      expect([first, claims, header]).toEqual([401, claims, header])
+    }
+  })
+
+  test('asks for the second factor after the password, and for nothing twice', async () => {
+    const user = await oauth.server.user('member')
+    const { recoveryCodes } = await enrolApp(oauth.server, user.token)
+    const { config } = await registerApp(oauth, admin)
+    const { url } = await authorizationUrl(config, { scope })
+    const browser = new TestBrowser(oauth.issuer)
+    const login = await browser.open(url)
+    const second = await browser.send(login, { email: user.email, password: administrator.password })
+    expect(second.html).toContain('name="code"')
+    expect(second.html).not.toContain(administrator.password)
+    const wrong = await browser.send(second, { code: '000000' })
+    expect(wrong.html).toContain('The code is not valid.')
+    const consent = await browser.send(wrong, { code: recoveryCodes[0] ?? '' })
+    expect(consent.html).toContain('act for you?')
+    const ticket = await new TestBrowser(oauth.issuer).send(second, { code: recoveryCodes[1] ?? '' })
+    expect(ticket.status).toBe(400)
   })
 
   test('lets a person’s client in by code and PKCE, once', async () => {

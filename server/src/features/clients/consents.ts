@@ -3,7 +3,7 @@ import { isId } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
 
 /** A person's answer to what a client asked of them. */
-export interface Consent {
+interface Consent {
   readonly accountId: string
   /** As it is named on the wire. */
   readonly clientId: string

@@ -32,7 +32,7 @@ import {
   updateClient as updateClientRow,
 } from './store/clients.ts'
 
-export { recordConsent, type Consent } from './consents.ts'
+export { recordConsent } from './consents.ts'
 export { isGrantLive, isSessionLive, revokeSession, sessionOfGrant } from './grants.ts'
 export {
   consumePayload,

@@ -85,6 +85,7 @@ async function assertApplication(
   if (!isFirst) throw refused('it was used before; make a new one')
 }
 
+/** The reason is for our log: the client is told no more than that it is not proved (RFC 6749 §5.2). */
 function refused(reason: string): Error {
-  return new errors.InvalidClient(`the client assertion is refused: ${reason}`, reason)
+  return new errors.InvalidClientAuth(`the client assertion is refused: ${reason}`)
 }
