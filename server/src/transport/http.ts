@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { SecureContextOptions } from 'node:tls'
 import type { Operation } from '@agent-iam/contract/operation'
+import { problems } from '@agent-iam/contract/problems'
 import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
@@ -216,12 +217,18 @@ async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operat
     door.telemetry.refusalLost()
     ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
   }
-  if (document.status === 401 || problem.code === 'insufficient-scope')
-    reply.header('www-authenticate', challengesOf(ctx, problem))
   if (problem.code === 'use-dpop-nonce' || isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
-  const retryAfterSeconds = problem.retryAfterSeconds ?? (document.status === 503 ? 1 : undefined)
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', `${retryAfterSeconds}`)
+  tellWhatToDo(ctx, problem, reply)
   return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
+}
+
+/** How to authenticate instead, and how long to wait, in the headers that programs read. */
+function tellWhatToDo(ctx: Context, problem: Problem, reply: FastifyReply): void {
+  const { status } = problems[problem.code]
+  if (status === 401 || problem.code === 'insufficient-scope')
+    reply.header('www-authenticate', challengesOf(ctx, problem))
+  const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? 1 : undefined)
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', `${retryAfterSeconds}`)
 }
 
 /** A name of the caller's own for the request, as far as it fits a log line. */

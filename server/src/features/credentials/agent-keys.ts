@@ -44,7 +44,7 @@ export async function replaceAgentKey(
 ): Promise<KeyRotation | undefined> {
   const live = await listLiveKeys(tx, agentId)
   const active = live.find(({ status }) => status === 'active')
-  const ended = live.filter((each) => graceSeconds === 0 || each !== active).map(({ thumbprint }) => thumbprint)
+  const ended = live.filter((each) => graceSeconds === 0 || each !== active).map((each) => each.thumbprint)
   await revokeKeys(tx, agentId, ended)
   if (active && graceSeconds > 0) await retireActiveKey(tx, agentId, addSeconds(tx.clock.now(), graceSeconds))
   if (!(await insertAgentKey(tx, agentId, key))) return undefined

@@ -49,7 +49,10 @@ export const identityRoutes = [
     return { enrolmentToken: tokenToWire(token), revokedAgents }
   }),
   route(users.importUsers, async (ctx, { body }) => ({ users: await importUsers(ctx, body.users) })),
-  route(users.unlockUser, async (ctx, { params: { userId } }) => ({ userId, wasLocked: await unlockUser(ctx, userId) })),
+  route(users.unlockUser, async (ctx, { params: { userId } }) => ({
+    userId,
+    wasLocked: await unlockUser(ctx, userId),
+  })),
 ]
 
 function toWire({ agent, grants, keyThumbprint }: AgentView): contract.Agent {

@@ -21,13 +21,12 @@ import { deleteKeys } from './store/keys.ts'
 import { deleteSecrets } from './store/secrets.ts'
 import { insertService, listServices, updateServiceStatus, type ServiceFilter } from './store/services.ts'
 
-export { authenticateClient, findClient, type Client, type ClientProof, type ProvedClient } from './client.ts'
+export { authenticateClient, findClient, type ClientProof, type ProvedClient } from './client.ts'
 export { holdService } from './access.ts'
 export { Admissions } from './admissions.ts'
 export { addKey, deleteKey, readKeys } from './keys.ts'
 export { createSecret, deleteSecret, readSecrets } from './secrets.ts'
 export { issueToken } from './token.ts'
-export { formatScope, parseScope } from './scope.ts'
 
 /** A service with what it holds. */
 export interface ServiceView {

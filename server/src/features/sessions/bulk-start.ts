@@ -28,7 +28,10 @@ export async function openSessions(tx: Transaction, starts: readonly BulkStart[]
     identityId,
     startedAt,
     expiresAt: addSeconds(startedAt, seconds),
-    ...{ method, clientId: identityId, scope, metadata },
+    method,
+    clientId: identityId,
+    scope,
+    metadata,
   }))
   await insertSessions(tx, sessions)
   return sessions.map(({ id, identityId, method, clientId, scope }, place) => {

@@ -34,7 +34,9 @@ export async function findTenant(tx: Transaction): Promise<Tenant | undefined> {
     .selectAll()
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .executeTakeFirst()
-  return row && { id: tx.caller.tenantId, slug: row.slug, name: row.name, status: row.status, createdAt: row.created_at }
+  return (
+    row && { id: tx.caller.tenantId, slug: row.slug, name: row.name, status: row.status, createdAt: row.created_at }
+  )
 }
 
 /** Looks through all tenants: this is how a login learns which it is for. */
