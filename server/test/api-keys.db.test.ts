@@ -11,6 +11,7 @@ import {
 import { listAgents, registerAgent, suspendAgent, reactivateAgent } from '@agent-iam/contract/agents'
 import { validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
+import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { createService, createServiceSecret, suspendService } from '@agent-iam/contract/services'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeAgent } from './agents.ts'
@@ -106,6 +107,38 @@ describe.each(databases)('API keys on %s', (_name, open) => {
     for (const problem of await Promise.all(attempts)) expect(problem).toMatchObject({ status: 403, code: 'forbidden' })
     await server.api.call(getApiKey, { params, token: key })
     await works(key)
+  })
+
+  test('the secret of a person’s key is learnt by that person alone; an administrator can stop it', async () => {
+    const user = await server.user('viewer')
+    const { key, apiKeyId } = await make(user.token)
+    const params = { apiKeyId }
+    expect(await server.api.refuse(rotateApiKey, { params, token: admin })).toMatchObject({ code: 'forbidden' })
+    expect(await works(key)).toMatchObject({ userId: user.id })
+    await server.api.call(disableApiKey, { params, token: admin })
+    expect(await refusal(key)).toBe('token-revoked')
+    await server.api.call(enableApiKey, { params, token: user.token })
+    const { key: next } = await server.api.call(rotateApiKey, { params, token: user.token })
+    expect(await works(next)).toMatchObject({ userId: user.id })
+  })
+
+  test('an SDK token makes no key that outlives it, and learns the secret of none', async () => {
+    const user = await server.user('viewer')
+    const { apiKeyId } = await make(user.token)
+    const device = await server.api.call(createSdkToken, { body: { device: 'a laptop' }, token: user.token })
+    const attempts = [
+      server.api.refuse(createApiKey, { body: { name: `key ${++made}` }, token: device.accessToken }),
+      server.api.refuse(rotateApiKey, { params: { apiKeyId }, token: device.accessToken }),
+    ]
+    for (const problem of await Promise.all(attempts)) expect(problem).toMatchObject({ code: 'forbidden' })
+  })
+
+  test('what a narrowed session makes for another stays narrow when that is given more', async () => {
+    const agent = await makeAgent(server, admin, ['file/docs/*:read'])
+    const scopes = ['agent-iam/api-keys:create', 'agent-iam/agents*:*', 'file/*:*']
+    const narrow = await server.api.call(createSdkToken, { body: { device: 'narrow', scopes }, token: admin })
+    const made = await make(narrow.accessToken, { for: agent.id })
+    expect(made.scopes).toEqual(['file/docs/*:read'])
   })
 
   test('the owner makes keys for its agents and services, and they act as those', async () => {

@@ -23,7 +23,7 @@ import { recordEvent } from '../audit/service.ts'
 import { listHeld, requireMayGrant, requireScope, requireWithin } from '../capabilities/service.ts'
 import { findAgent, lockIdentity } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
-import { apiKeyMethod } from '../sessions/model.ts'
+import { apiKeyMethod, sdkTokenMethod } from '../sessions/model.ts'
 import { endSession, openSession, recordEnd, requireSession, shortenSession } from '../sessions/service.ts'
 import { requireCredentialMaker } from '../services/model.ts'
 import { holdService } from '../services/service.ts'
@@ -58,8 +58,9 @@ export async function createApiKey(ctx: Context, input: CreateApiKey): Promise<M
     const owner = requireCredentialMaker(tx.caller)
     requireScope(tx.caller, 'agent-iam/api-keys:create')
     const identityId = input.for ?? owner
+    requireNotOfDevice(tx.caller, identityId)
     await requireMayActFor(tx, identityId)
-    const scopes = input.scopes ?? (identityId === owner ? narrowingOf(tx.caller) : undefined)
+    const scopes = input.scopes ?? (await narrowingFor(tx, identityId))
     await requireMayLend(tx, { identityId, scopes })
     if ((await countApiKeys(tx, identityId)) >= apiKeysMax)
       throw new Problem('quota-spent', `${identityId} has ${apiKeysMax} API keys; delete one first`)
@@ -133,6 +134,8 @@ export async function enableApiKey(ctx: Context, id: ApiKeyId): Promise<ApiKey> 
 export async function rotateApiKey(ctx: Context, id: ApiKeyId, graceSeconds: number): Promise<MadeKey> {
   return inTransaction(ctx, async (tx) => {
     const key = await requireForChange(tx, 'api-keys:rotate', id)
+    requireOwnWherePersonal(tx.caller, key)
+    requireNotOfDevice(tx.caller, key.identityId)
     if (key.status !== 'active') throw new Problem('wrong-state', `${id} is ${key.status}`)
     requireUnexpired(key, tx.clock.now())
     await requireMayLend(tx, key)
@@ -176,6 +179,19 @@ async function requireMayActFor(tx: Transaction, identityId: IdentityId): Promis
   return lockIdentity(tx, identityId)
 }
 
+/** Who rotates a key learns its secret: with a person's, an administrator would act under that person's name. */
+function requireOwnWherePersonal(caller: Caller, { id, identityId }: ApiKey): void {
+  if (!isId('user', identityId) || requireSession(caller).identityId === identityId) return
+  throw new Problem('forbidden', `${id} acts as a person, who alone rotates it; disable or delete it instead`)
+}
+
+/** The tokens of a device end when they are revoked: none of them makes its person a key that goes on. */
+function requireNotOfDevice(caller: Caller, identityId: IdentityId): void {
+  const { identityId: self, method } = requireSession(caller)
+  if (method === sdkTokenMethod && self === identityId)
+    throw new Problem('forbidden', 'an SDK token makes no API key of its person; log in for this')
+}
+
 /** Who makes a secret could use it, so it must hold whatever the secret can do. */
 async function requireMayLend(tx: Transaction, key: Pick<ApiKey, 'identityId' | 'scopes'>): Promise<void> {
   const held = await listHeld(tx, key.identityId)
@@ -183,8 +199,11 @@ async function requireMayLend(tx: Transaction, key: Pick<ApiKey, 'identityId' | 
   await requireMayGrant(tx, key.scopes ?? held)
 }
 
-function narrowingOf(caller: Caller): readonly string[] | undefined {
-  return caller.kind === 'identity' ? caller.scope : undefined
+/** What a narrowed session makes stays narrow, also where the identity is given more later. */
+async function narrowingFor(tx: Transaction, identityId: IdentityId): Promise<readonly string[] | undefined> {
+  const { scope, identityId: self } = requireSession(tx.caller)
+  if (scope === undefined || identityId === self) return scope
+  return listHeld(tx, identityId)
 }
 
 async function requireForChange(tx: Transaction, action: PlatformAction, id: ApiKeyId): Promise<ApiKey> {
