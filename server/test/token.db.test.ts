@@ -1,12 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import { validate } from '@agent-iam/contract/auth'
 import { createService, createServiceSecret, deleteServiceSecret, suspendService } from '@agent-iam/contract/services'
+import type { AgentId } from '@agent-iam/contract/ids'
 import { issueToken } from '@agent-iam/contract/token'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import * as client from 'openid-client'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { listAllKeys, revokeKeys } from '../src/features/credentials/service.ts'
+import { findAgentForUpdate } from '../src/features/identities/service.ts'
+import { inTransaction } from '../src/platform/context.ts'
+import { assertion, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
-import { insecure } from './oauth-clients.ts'
+import { asAgent, insecure } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
 import { startServer, type TestServer } from './test-server.ts'
 
@@ -87,6 +93,39 @@ describe.each(databases)('tokens for client credentials on %s', (_name, open) =>
     expect(new Set(events.map(({ personal }) => personal?.['address']))).toEqual(new Set(['10.0.0.0', '10.0.0.25']))
     expect(new Set(events.map(({ requestId }) => requestId)).size).toBe(2)
   })
+
+  test('a credential that ends while its token is being made has proved nothing, at either endpoint', async () => {
+    const agent = await makeAgent(server, admin)
+    const { credentials } = await assertion(agent, server, { claims: { aud: oauth.issuer } })
+    const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' as const
+    const proof = { client_assertion_type: type, client_assertion: credentials.token }
+    const body = { grant_type: 'client_credentials' as const, client_id: agent.id, ...proof }
+    const ours = await whileHeld(agent.id, () => server.api.refuse(issueToken, { body }))
+    expect(ours).toMatchObject({ code: 'invalid-credentials' })
+
+    const other = await makeAgent(server, admin)
+    const config = await asAgent(oauth.issuer, other)
+    // PGlite has one session, so there the provider looks only when all is over, and knows no key of the client.
+    const refused = { error: expect.stringMatching(/^invalid_(grant|client)$/) }
+    await whileHeld(other.id, () => expect(client.clientCredentialsGrant(config)).rejects.toMatchObject(refused))
+  })
+
+  /** The agent's keys are revoked by who holds it, while another has proved it already and waits to hold it too. */
+  async function whileHeld<Result>(id: AgentId, ask: () => Promise<Result>): Promise<Result> {
+    const asked = await inTransaction(server.inTenant(server.app.defaultTenantId), async (tx) => {
+      await findAgentForUpdate(tx, id)
+      const asking = ask()
+      await sleep(500)
+      await revokeKeys(
+        tx,
+        id,
+        (await listAllKeys(tx, id, 10)).map(({ thumbprint }) => thumbprint),
+      )
+      return [asking]
+    })
+    const [asking = ask()] = asked
+    return asking
+  }
 
   test('no token outlives the secret that it was made with, on either of two instances', async () => {
     const other = await startServer(

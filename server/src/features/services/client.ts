@@ -14,7 +14,7 @@ import {
 import { findAgent } from '../identities/service.ts'
 import type { ClientId } from './model.ts'
 import { listKeys } from './store/keys.ts'
-import { findSecretByDigest } from './store/secrets.ts'
+import { findSecretByDigest, listSecrets } from './store/secrets.ts'
 import { findService } from './store/services.ts'
 
 /** What a client shows of itself; a certificate (RFC 8705) is shown by the connection. */
@@ -60,6 +60,28 @@ export async function authenticateClient(tx: Transaction, id: ClientId, proof: C
   const credential = await prove(tx, id, proof)
   if (credential === undefined) throw clientNotProved()
   return { id, method: proof.method, credential }
+}
+
+/**
+ * Throws `invalid-credentials` unless what proved the client still would. Asked once the client is held: what ended between
+ * has ended the sessions that it began, and would not end the one that is about to begin.
+ */
+export async function requireStillProved(tx: Transaction, { id, method, credential }: ProvedClient): Promise<void> {
+  const live = method === 'client-secret' ? await listSecretIds(tx, id) : await listThumbprints(tx, id, method)
+  if (!live.includes(credential)) throw clientNotProved()
+}
+
+async function listSecretIds(tx: Transaction, id: ClientId): Promise<readonly string[]> {
+  return isId('service', id) ? (await listSecrets(tx, id)).map((secret) => secret.id) : []
+}
+
+async function listThumbprints(
+  tx: Transaction,
+  id: ClientId,
+  method: ClientProof['method'],
+): Promise<readonly string[]> {
+  if (method === 'private-key-jwt') return (await findKeys(tx, id)).map(({ thumbprint }) => thumbprint)
+  return [(await proveByCertificate(tx, id)) ?? '']
 }
 
 /** The same words, whether the client is unknown or its proof is wrong. */

@@ -21,7 +21,7 @@ import { deleteKeys } from './store/keys.ts'
 import { deleteSecrets } from './store/secrets.ts'
 import { insertService, listServices, updateServiceStatus, type ServiceFilter } from './store/services.ts'
 
-export { authenticateClient, findClient, type ClientProof, type ProvedClient } from './client.ts'
+export { authenticateClient, findClient, requireStillProved, type ClientProof, type ProvedClient } from './client.ts'
 export { holdService } from './access.ts'
 export { Admissions } from './admissions.ts'
 export { addKey, deleteKey, readKeys } from './keys.ts'

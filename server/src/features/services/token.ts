@@ -12,7 +12,7 @@ import { boundKey, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
 import { signAccessToken, tokenTypeOf } from '../tokens/service.ts'
 import type { Admissions, Admitted } from './admissions.ts'
-import { authenticateClient, type ClientProof, type ProvedClient } from './client.ts'
+import { authenticateClient, requireStillProved, type ClientProof, type ProvedClient } from './client.ts'
 import type { ClientId } from './model.ts'
 import { formatScope, parseScope } from './scope.ts'
 import { findServiceForUpdate } from './store/services.ts'
@@ -92,12 +92,10 @@ async function admitAlone(ctx: Context, { clientId, proof, asked }: Alone): Prom
 }
 
 /** Opens the session. Whether the client may act is told only to who proved to be it. */
-async function admit(
-  tx: Transaction,
-  { id, method, credential }: ProvedClient,
-  asked: readonly string[] | undefined,
-): Promise<Admitted> {
+async function admit(tx: Transaction, client: ProvedClient, asked: readonly string[] | undefined): Promise<Admitted> {
+  const { id, method, credential } = client
   const defaults = isId('service', id) ? await admitService(tx, id) : await admitAgent(tx, id)
+  await requireStillProved(tx, client)
   const held = await listHeld(tx, id)
   requireWithin(asked ?? [], held, 'what the client holds')
   const scope = asked ?? (defaults.length > 0 ? defaults : undefined)

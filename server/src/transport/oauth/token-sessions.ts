@@ -7,7 +7,7 @@ import {
 } from 'oidc-provider'
 import { isGrantLive, ownResource, sessionOfGrant } from '../../features/clients/service.ts'
 import { activateAgent, findAgentForUpdate, lockIdentity } from '../../features/identities/service.ts'
-import { findClient as findMachine } from '../../features/services/service.ts'
+import { findClient as findMachine, requireStillProved } from '../../features/services/service.ts'
 import { openSession } from '../../features/sessions/service.ts'
 import { sessionSeconds } from '../../features/tokens/model.ts'
 import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
@@ -72,6 +72,7 @@ async function sessionOfMachine(koa: KoaContextWithOIDC, token: ClientCredential
   const { id, method, credential } = proved
   return inTransaction(ctx, async (tx) => {
     await admit(tx, id)
+    await requireStillProved(tx, proved)
     const { sessionId } = await openSession(tx, id, {
       method,
       clientId: id,
