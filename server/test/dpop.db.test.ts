@@ -172,6 +172,25 @@ describe.each(databases)('DPoP on %s', (_name, open) => {
     expect((await server.api.refuse(validate, { token: accessToken })).code).toBe('invalid-token')
   })
 
+  test('who binds a session with a refresh token that it stole loses it when the other comes back', async () => {
+    const { refreshToken } = await loginAgent(server, agent)
+    server.clock.advance(1)
+    const dpop = await proofOf(server, key, { path: refreshPath })
+    const stolen = await server.api.call(refresh, { body: { refreshToken }, headers: { dpop } })
+    expect(await server.api.refuse(refresh, { body: { refreshToken } })).toMatchObject({ code: 'token-revoked' })
+    expect(codeOf(await use({}, key, stolen.accessToken))).toBe('token-revoked')
+  })
+
+  test('who binds a session and did not get the answer asks again with the same key', async () => {
+    const { refreshToken } = await loginAgent(server, agent)
+    server.clock.advance(1)
+    const ask = async () => {
+      const dpop = await proofOf(server, key, { path: refreshPath })
+      return server.api.call(refresh, { body: { refreshToken }, headers: { dpop } })
+    }
+    expect((await ask()).refreshToken).toBe((await ask()).refreshToken)
+  })
+
   test('a person’s tokens are bound as well', async () => {
     const headers = { dpop: await proofOf(server, key, { path: loginPath }) }
     const { accessToken, tokenType } = await server.api.call(login, { body: { email, password }, headers })
@@ -235,7 +254,8 @@ describe.each(databases)('DPoP on %s', (_name, open) => {
     const answer = await server.api.send(validate, { token: bound.accessToken })
     const challenges = [answer.headers['www-authenticate']].flat()
     expect(challenges).toEqual([
-      'Bearer realm="http://localhost:9000", error="invalid_token"',
+      'Bearer realm="http://localhost:9000", error="invalid_token", ' +
+        'resource_metadata="http://localhost:9000/.well-known/oauth-protected-resource/api"',
       'DPoP error="invalid_token", algs="EdDSA Ed25519 ES256 ES384 PS256 RS256"',
     ])
   })

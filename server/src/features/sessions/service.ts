@@ -10,7 +10,7 @@ import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { refreshGraceSeconds } from '../tokens/model.ts'
+import { refreshGraceSeconds, type RefreshToken } from '../tokens/model.ts'
 import {
   findRefreshTokenForUpdate,
   findRefreshTokenTenant,
@@ -22,7 +22,7 @@ import {
   type TokenPair,
 } from '../tokens/service.ts'
 import { endWithDescendants } from './ending.ts'
-import { requireLive, sdkTokenMethod } from './model.ts'
+import { requireLive, sdkTokenMethod, type LiveSession } from './model.ts'
 import { requireOrBind, requirePossession } from './possession.ts'
 import { bindSession, countUse, findSession, findSessionForUpdate, touchSession } from './store.ts'
 
@@ -92,18 +92,10 @@ async function succeed(
     throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
   const { session, identity } = found
   requireLive(session, identity, tx.clock.now())
+  if (isBoundByAnother(tx.caller, token, session)) return endReused(tx, session)
   const confirmation = await requireOrBind(tx, session.confirmation)
   if (confirmation && !session.confirmation) await bindSession(tx, session.id, confirmation)
-  if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) {
-    await endWithDescendants(tx, session, 'refresh token reused')
-    recordEvent(tx, {
-      type: 'session.reuse-detected',
-      resource: `agent-iam/sessions/${session.id}`,
-      data: { identityId: session.identityId },
-      narrows: true,
-    })
-    return 'reused'
-  }
+  if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) return endReused(tx, session)
   if (!token.usedAt) {
     await markRefreshTokenUsed(tx, digest)
     await countUse(tx, session.id)
@@ -123,6 +115,27 @@ async function succeed(
     confirmation,
     refreshToken: await succeedRefreshToken(tx, refreshToken, sessionId),
   }
+}
+
+/**
+ * Whether a token that was bound to nothing was used by who bound the session to its key, and is presented by another: one
+ * of the two stole it, and would otherwise have shut out the other unnoticed.
+ */
+function isBoundByAnother(caller: Caller, token: RefreshToken, { metadata, confirmation }: LiveSession): boolean {
+  const boundAt: unknown = Reflect.get(Object(metadata), 'boundAt')
+  if (!token.usedAt || typeof boundAt !== 'string' || token.issuedAt >= new Date(boundAt)) return false
+  return !confirmation || !('jkt' in confirmation) || caller.dpop?.thumbprint !== confirmation.jkt
+}
+
+async function endReused(tx: Transaction, { id, identityId }: LiveSession): Promise<'reused'> {
+  await endWithDescendants(tx, { id, identityId }, 'refresh token reused')
+  recordEvent(tx, {
+    type: 'session.reuse-detected',
+    resource: `agent-iam/sessions/${id}`,
+    data: { identityId },
+    narrows: true,
+  })
+  return 'reused'
 }
 
 /** Ends the caller's own session, and with it every token of it and what was begun with those. */

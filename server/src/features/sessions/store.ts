@@ -182,11 +182,12 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
   }
 }
 
-/** Binds a session's tokens to a key. The session is held, and was bound to none. */
+/** Binds a session's tokens to a key, and notes when. The session is held, and was bound to none. */
 export async function bindSession(tx: Transaction, id: SessionId, confirmation: Confirmation): Promise<void> {
+  const noted = JSON.stringify({ boundAt: tx.clock.now().toISOString() })
   await tx.db
     .updateTable('sessions')
-    .set({ confirmation: JSON.stringify(confirmation) })
+    .set({ confirmation: JSON.stringify(confirmation), metadata: sql`metadata || ${noted}::jsonb` })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
     .execute()

@@ -14,5 +14,6 @@ export const refreshTokenPrefix = 'rft_'
 
 export interface RefreshToken {
   readonly sessionId: `ses_${string}`
+  readonly issuedAt: Date
   readonly usedAt: Date | undefined
 }

@@ -35,12 +35,18 @@ export async function findRefreshTokenTenant(tx: Transaction, digest: Buffer): P
 export async function findRefreshTokenForUpdate(tx: Transaction, digest: Buffer): Promise<RefreshToken | undefined> {
   const row = await tx.db
     .selectFrom('refresh_tokens')
-    .select(['session_id', 'used_at'])
+    .select(['session_id', 'created_at', 'used_at'])
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('digest', '=', digest)
     .forUpdate()
     .executeTakeFirst()
-  return row && { sessionId: fromUuid('session', row.session_id), usedAt: row.used_at ?? undefined }
+  return (
+    row && {
+      sessionId: fromUuid('session', row.session_id),
+      issuedAt: row.created_at,
+      usedAt: row.used_at ?? undefined,
+    }
+  )
 }
 
 export async function markRefreshTokenUsed(tx: Transaction, digest: Buffer): Promise<void> {
