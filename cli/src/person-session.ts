@@ -1,11 +1,18 @@
 import { join } from 'node:path'
-import { login, refresh, type Tokens, type UserLogin } from '@agent-iam/contract/auth'
+import { login, refresh, type UserLogin } from '@agent-iam/contract/auth'
 import { AgentIamError, call, type Connection, RefusedError } from '@agent-iam/sdk'
 import { type LocalState, parseFile, readPrivateFile, replacePrivateFile, serverFolder } from '@agent-iam/sdk/local'
 import { z } from 'zod'
 import type { World } from './world.ts'
 
-const Session = z.object({ version: z.literal(1), server: z.string(), email: z.string(), refreshToken: z.string() })
+const Session = z.object({
+  version: z.literal(1),
+  server: z.string(),
+  email: z.string(),
+  refreshToken: z.string(),
+  /** Says at the next login that this machine is known. */
+  deviceToken: z.string().optional(),
+})
 type Session = z.infer<typeof Session>
 
 /** Runs requests as the person who logged in, or with the token in `AGENT_IAM_TOKEN`. */
@@ -13,10 +20,15 @@ export interface Person {
   run<T>(request: (connection: Connection) => Promise<T>): Promise<T>
 }
 
+export type Login = Omit<UserLogin, 'deviceToken'>
+
 /** Logs in a person and keeps the session on this machine, beside the credentials file. */
-export async function logIn(world: World, state: LocalState, user: UserLogin): Promise<void> {
-  const tokens = await call({ server: state.server, fetch: world.fetch }, login, { body: user })
-  await keep(state, user.email, tokens)
+export async function logIn(world: World, state: LocalState, user: Login): Promise<void> {
+  const known = await readSession(state)
+  const deviceToken = known?.email === user.email ? known.deviceToken : undefined
+  const body = { ...user, ...(deviceToken !== undefined && { deviceToken }) }
+  const tokens = await call({ server: state.server, fetch: world.fetch }, login, { body })
+  await keep(state, user.email, { ...tokens, deviceToken: tokens.deviceToken ?? deviceToken })
 }
 
 /** Takes up the session that `logIn` left. */
@@ -44,10 +56,10 @@ async function renewingPerson(connection: Connection, state: LocalState): Promis
 }
 
 async function renew(connection: Connection, state: LocalState): Promise<string> {
-  const { email, refreshToken } = await requireSession(state)
+  const { email, refreshToken, deviceToken } = await requireSession(state)
   try {
     const tokens = await call(connection, refresh, { body: { refreshToken } })
-    await keep(state, email, tokens)
+    await keep(state, email, { ...tokens, deviceToken })
     return tokens.accessToken
   } catch (error) {
     if (error instanceof RefusedError && error.problem.status === 401) throw loginNeeded(state, 'has ended', error)
@@ -56,14 +68,21 @@ async function renew(connection: Connection, state: LocalState): Promise<string>
 }
 
 async function requireSession(state: LocalState): Promise<Session> {
-  const file = sessionFile(state)
-  const text = await readPrivateFile(file)
-  if (text === undefined) throw loginNeeded(state, 'is not there')
-  return parseFile(file, text, Session)
+  const session = await readSession(state)
+  if (!session) throw loginNeeded(state, 'is not there')
+  return session
 }
 
-async function keep(state: LocalState, email: string, { refreshToken }: Tokens): Promise<void> {
-  const session: Session = { version: 1, server: state.server, email, refreshToken }
+async function readSession(state: LocalState): Promise<Session | undefined> {
+  const file = sessionFile(state)
+  const text = await readPrivateFile(file)
+  return text === undefined ? undefined : parseFile(file, text, Session)
+}
+
+type Kept = Pick<Session, 'refreshToken'> & { readonly deviceToken?: string | undefined }
+
+async function keep(state: LocalState, email: string, { refreshToken, deviceToken }: Kept): Promise<void> {
+  const session: Session = { version: 1, server: state.server, email, refreshToken, deviceToken }
   await replacePrivateFile(sessionFile(state), `${JSON.stringify(session, undefined, 2)}\n`)
 }
 

@@ -172,7 +172,8 @@ describe.each(databases)('decisions and secrets on %s', (_name, open) => {
     const before = await startServer(database, { clock, masterKey })
     await before.api.call(login, { body })
     await database.ask(
-      'update signing_keys set sealed = (select sealed from signing_keys where tenant_id = $1) where tenant_id = $2',
+      'update signing_keys set sealed = (select sealed from signing_keys where ' +
+        "tenant_id = $1 and state = 'active' and algorithm = 'RS256') where tenant_id = $2",
       [uuidOf(server.app.defaultTenantId), uuidOf(id)],
     )
     const after = await startServer(database, { clock, masterKey })

@@ -9,6 +9,7 @@ import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import { createApiKey } from '@agent-iam/contract/api-keys'
 import { inviteUser } from '@agent-iam/contract/invitations'
 import { registerUser } from '@agent-iam/contract/registrations'
+import { listSigningKeys } from '@agent-iam/contract/signing-keys'
 import { createPolicy } from '@agent-iam/contract/policies'
 import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { addServiceKey, createService, createServiceSecret } from '@agent-iam/contract/services'
@@ -94,6 +95,7 @@ interface Holdings {
   readonly passkeyId: string
   readonly clientId: string
   readonly resourceId: string
+  readonly keyId: string
 }
 
 describe.each(databases)('every operation on %s', (_name, open) => {
@@ -235,8 +237,10 @@ async function fill(server: TestServer, token: string): Promise<Holdings> {
   const services = { ...(await fillServices(api, token)), ...(await fillClients(api, token)) }
   const { registrationId } = await api.call(registerUser, registerUser.example)
   const { invitationId } = await api.call(inviteUser, { ...inviteUser.example, token })
+  const { signingKeys } = await api.call(listSigningKeys, { token })
+  const keyId = signingKeys[0]?.keyId ?? 'key_'
   const { passkeyId } = await enrolPasskey(server, (await server.user()).token)
-  const accounts = { registrationId, invitationId, passkeyId }
+  const accounts = { registrationId, invitationId, passkeyId, keyId }
   return { ...services, ...accounts, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
 }
 
@@ -272,6 +276,7 @@ const absentHoldings: Holdings = {
   clientId: `cli_${'0'.repeat(32)}`,
   resourceId: `rsc_${'0'.repeat(32)}`,
   passkeyId: `psk_${'0'.repeat(32)}`,
+  keyId: `key_${'0'.repeat(32)}`,
 }
 
 /** The example with ids of things that are there. */

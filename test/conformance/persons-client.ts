@@ -1,6 +1,8 @@
+import { createServer } from 'node:http'
 import type {
   OAuthClientMetadata,
   OAuthClientProvider,
+  OAuthDiscoveryState,
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
@@ -10,6 +12,7 @@ export class PersonsClient implements OAuthClientProvider {
   readonly redirectUrl: string
   #information: StoredOAuthClientInformation | undefined
   #tokens: StoredOAuthTokens | undefined
+  #discovered: OAuthDiscoveryState | undefined
   #verifier = ''
   #state = ''
   #authorizationUrl: URL | undefined
@@ -58,6 +61,14 @@ export class PersonsClient implements OAuthClientProvider {
     this.#authorizationUrl = url
   }
 
+  saveDiscoveryState(state: OAuthDiscoveryState): void {
+    this.#discovered = state
+  }
+
+  discoveryState(): OAuthDiscoveryState | undefined {
+    return this.#discovered
+  }
+
   saveCodeVerifier(verifier: string): void {
     this.#verifier = verifier
   }
@@ -69,7 +80,10 @@ export class PersonsClient implements OAuthClientProvider {
   /** What the browser brings back to the redirect URL, once the person has allowed it; with the state that was sent. */
   async comeBack(visit: (url: string) => Promise<string>): Promise<URLSearchParams> {
     if (!this.#authorizationUrl) throw new Error('nobody was sent to log in')
+    const page = createServer((_request, response) => response.end('You can close this page.'))
+    await new Promise<void>((resolve) => page.listen(Number(new URL(this.redirectUrl).port), '127.0.0.1', resolve))
     const answer = new URL(await visit(this.#authorizationUrl.href)).searchParams
+    page.close()
     if (answer.get('state') !== this.#state) throw new Error('the state that came back is another')
     return answer
   }

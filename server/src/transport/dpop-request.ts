@@ -43,17 +43,15 @@ function urlsOf({ url, headers, protocol }: FastifyRequest, { publicUrl, isLoopb
 export function challengesOf(ctx: Context, { code, scope }: Problem): string[] {
   const wanted = scope === undefined ? '' : `, scope="${scope.replaceAll(/[^\x21\x23-\x5b\x5d-\x7e]/g, '')}"`
   const where = `resource_metadata="${resourceMetadataUrl(ctx.keys, ctx.caller.tenantId)}"`
-  const bearerError = bearerErrors.get(code) ?? 'invalid_token'
-  const bearer = `Bearer realm="${ctx.keys.publicUrl}", error="${bearerError}"${wanted}, ${where}`
+  // RFC 6750 §3.1: who sent no credentials is told of no error.
+  const fault = code === 'unauthenticated' ? '' : `, error="${bearerErrors.get(code) ?? 'invalid_token'}"`
+  const bearer = `Bearer realm="${ctx.keys.publicUrl}"${fault}${wanted}, ${where}`
   if (code === 'insufficient-scope') return [bearer]
   const error = dpopErrors.get(code)
   return [bearer, `DPoP ${error ? `error="${error}", ` : ''}algs="${dpopAlgorithms.join(' ')}"`]
 }
 
-const bearerErrors = new Map([
-  ['unauthenticated', 'invalid_request'],
-  ['insufficient-scope', 'insufficient_scope'],
-])
+const bearerErrors = new Map([['insufficient-scope', 'insufficient_scope']])
 const dpopErrors = new Map([
   ['invalid-token', 'invalid_token'],
   ['token-revoked', 'invalid_token'],
