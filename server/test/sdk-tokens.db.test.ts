@@ -14,9 +14,9 @@ import {
 } from '@agent-iam/contract/sdk-tokens'
 import { createSession, endSession, listSessions } from '@agent-iam/contract/sessions'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startSession } from '../src/features/sessions/service.ts'
+import { callerOfAccessToken, startSession } from '../src/features/sessions/service.ts'
 import { signTokens } from '../src/features/tokens/service.ts'
-import { createSdkToken as makeSdkToken } from '../src/features/sessions/sdk-tokens.ts'
+import { createSdkToken as makeSdkToken, recoverSdkToken as recover } from '../src/features/sessions/sdk-tokens.ts'
 import { asCaller, inTransaction, type Transaction } from '../src/platform/context.ts'
 import { loginAgent, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
@@ -240,6 +240,26 @@ describe.each(databases)('SDK tokens on %s', (_name, open) => {
     // It may show and end itself.
     expect(await server.api.call(getSdkToken, { params, token })).toMatchObject({ status: 'active' })
     expect(await server.api.call(revokeSdkToken, { params, token })).toMatchObject({ status: 'revoked' })
+  })
+
+  test('none is begun with a login that has ended since it was let in', async () => {
+    const { sdkTokenId } = await make()
+    const nobody = { kind: 'anonymous', tenantId: user.tenantId, address: '127.0.0.1' } as const
+    const caller = await callerOfAccessToken(asCaller(server.app.system, nobody), user.token)
+    const late = asCaller(server.app.system, caller)
+    await server.api.call(logoutAll, { token: user.token })
+    const ended = expect.stringContaining('has ended')
+    await expect(makeSdkToken(late, { device: 'another' })).rejects.toMatchObject({ detail: ended })
+    await expect(recover(late, sdkTokenId)).rejects.toMatchObject({ detail: ended })
+  })
+
+  test('none is made by a client that was let in: it would outlive that', async () => {
+    const grant = await inTransaction(server.inTenant(user.tenantId), (tx) =>
+      startSession(tx, user.id, { method: 'oauth', clientId: 'cli_0198c5a1f3e07b2c8d4e6f708192a3b4' }),
+    )
+    const { accessToken: token } = await signTokens(server.app.system, grant)
+    const body = { device: 'another' }
+    expect(await server.api.refuse(createSdkToken, { body, token })).toMatchObject({ code: 'forbidden' })
   })
 
   test('agents have none, and their limit of sessions is no matter of people’s devices', async () => {

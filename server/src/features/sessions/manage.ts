@@ -12,7 +12,7 @@ import { recordEvent } from '../audit/service.ts'
 import { findAgent, lockIdentity } from '../identities/service.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { endSessionsOf, endWithDescendants } from './ending.ts'
-import { apiKeyMethod, requireLive, statusOf, type StoredSession } from './model.ts'
+import { apiKeyMethod, requireLive, statusOf, type LiveSession, type StoredSession } from './model.ts'
 import { requireSession } from './service.ts'
 import { startSession } from './start.ts'
 import { findSession, updateNotes } from './store.ts'
@@ -142,7 +142,8 @@ async function requireStored(tx: Transaction, id: SessionId): Promise<StoredSess
   return session
 }
 
-async function requireLiveSession(tx: Transaction, id: SessionId) {
+/** Throws unless a session lives. Who holds its identity keeps it so: whoever ends it comes before or after. */
+export async function requireLiveSession(tx: Transaction, id: SessionId): Promise<LiveSession> {
   const found = await findSession(tx, id)
   if (!found) throw new Problem('token-revoked', 'the session has ended; log in again')
   requireLive(found.session, found.identity, tx.clock.now())

@@ -2,7 +2,7 @@
  * SDK tokens: a person's lasting login on a device, 90 days, whose refresh token is traded with each use. Each is a
  * session of its own, so its end is exact. None makes or brings back another: for that the person logs in.
  */
-import type { SdkTokenId, UserId } from '@agent-iam/contract/ids'
+import type { SdkTokenId, SessionId, UserId } from '@agent-iam/contract/ids'
 import { sdkTokensMax } from '@agent-iam/contract/sdk-tokens'
 import {
   inTransaction,
@@ -19,6 +19,7 @@ import { requireMayGrant, requireScope } from '../capabilities/service.ts'
 import { lockIdentity } from '../identities/service.ts'
 import { signTokens, type Grant, type TokenPair } from '../tokens/service.ts'
 import { endWithDescendants } from './ending.ts'
+import { requireLiveSession } from './manage.ts'
 import { apiKeyMethod, sdkTokenMethod, sdkTokenSeconds, statusOf, type SdkToken } from './model.ts'
 import { requireSession } from './service.ts'
 import { startSession } from './start.ts'
@@ -43,6 +44,7 @@ export async function createSdkToken(
 ): Promise<SdkTokenWithSecrets> {
   const person = requireLoggedIn(ctx.caller, 'create')
   const made = await inTransaction(ctx, async (tx) => {
+    await holdLogin(tx, person)
     await requireRoom(tx, person.userId)
     const grant = await startDeviceSession(tx, person, { device, scope: scopes ?? person.scope })
     const id = tx.newId('sdkToken')
@@ -58,7 +60,7 @@ export async function recoverSdkToken(ctx: Context, id: SdkTokenId): Promise<Sdk
   const person = requireLoggedIn(ctx.caller, 'recover')
   const { userId } = person
   const recovered = await inTransaction(ctx, async (tx) => {
-    await lockIdentity(tx, userId)
+    await holdLogin(tx, person)
     const { sessionId, device, scope } = await requireSdkToken(tx, userId, id)
     await endWithDescendants(tx, { id: sessionId, identityId: userId }, 'recovered')
     await requireRoom(tx, userId)
@@ -115,6 +117,7 @@ export async function revokeAllSdkTokens(ctx: Context): Promise<number> {
 
 interface Person {
   readonly userId: UserId
+  readonly sessionId: SessionId
   readonly scope: readonly string[] | undefined
   readonly confirmation: Confirmation | undefined
 }
@@ -123,10 +126,10 @@ type Verb = 'create' | 'read' | 'revoke' | 'recover'
 
 /** These are a person's own affair: nobody is asked for permission, but a narrowed session must reach them. */
 function requirePerson(caller: Caller, verb: Verb): Person & { readonly method: string } {
-  const { identityId, scope, confirmation, method } = requireSession(caller)
+  const { identityId, sessionId, scope, confirmation, method } = requireSession(caller)
   if (!isId('user', identityId)) throw new Problem('forbidden', 'SDK tokens are for people; agents log in by their key')
   requireScope(caller, `agent-iam/own-sdk-tokens:${verb}`)
-  return { userId: identityId, scope, confirmation, method }
+  return { userId: identityId, sessionId, scope, confirmation, method }
 }
 
 /** Whoever holds a lasting token must not be able to make it last for ever. */
@@ -137,8 +140,18 @@ function requireLoggedIn(caller: Caller, verb: Verb): Person {
   return person
 }
 
-async function requireRoom(tx: Transaction, userId: UserId): Promise<void> {
+/**
+ * Holds the login that asks. It may have ended since its token was looked at, by a new password say; what is begun with it
+ * would outlive that. Nor does a client that was let in make what would outlive its grant.
+ */
+async function holdLogin(tx: Transaction, { userId, sessionId }: Person): Promise<void> {
   await lockIdentity(tx, userId)
+  const { clientId } = await requireLiveSession(tx, sessionId)
+  if (clientId !== undefined)
+    throw new Problem('forbidden', 'a client that was let in cannot do this; log in yourself, then try again')
+}
+
+async function requireRoom(tx: Transaction, userId: UserId): Promise<void> {
   const { active } = await countSdkTokens(tx, userId)
   if (active >= sdkTokensMax) throw new Problem('quota-spent', `you have ${active} SDK tokens; revoke one first`)
 }
