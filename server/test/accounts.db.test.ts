@@ -10,6 +10,7 @@ import { login, validate } from '@agent-iam/contract/auth'
 import { listMessages } from '@agent-iam/contract/mail'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases } from './databases.ts'
+import { enrolApp } from './factors.ts'
 import { mailedToken, messagesTo } from './mailbox.ts'
 import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
 
@@ -93,6 +94,20 @@ describe.each(databases)('accounts on %s', (_name, open) => {
       const again = await server.api.refuse(resetPassword, { body: { token, newPassword: other }, from: from() })
       expect(again.code).toBe('invalid-token')
       expect(await events('user.password-reset', `agent-iam/users/${user.id}`)).toHaveLength(1)
+    })
+
+    test('gives no further guesses at the second factor', async () => {
+      const user = await server.user('member')
+      const { app } = await enrolApp(server, user.token)
+      const guess = (secret: string, code: string) => {
+        const body = { email: user.email, password: secret, secondFactor: { type: 'totp', code } }
+        return server.api.refuse(login, { body, from: from() })
+      }
+      const wrong = app.code(5)
+      for (let count = 1; count <= 5; count++) expect((await guess(password, wrong)).code).toBe('invalid-credentials')
+      const token = await asked(user)
+      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: from() })
+      expect((await guess(better, app.fresh())).code).toBe('too-many-attempts')
     })
 
     test('is answered alike for who has an account, who has none, and a tenant that is not there', async () => {

@@ -4,7 +4,7 @@ import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
-import { findPasswordForUpdate, limitSender, preparePassword, releaseUser } from '../credentials/service.ts'
+import { findPasswordForUpdate, limitSender, preparePassword, releasePassword } from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
 import { findTenantId } from '../tenants/service.ts'
 import { ownerOf, renewPassword } from './change-password.ts'
@@ -96,7 +96,8 @@ async function reset(
   await findPasswordForUpdate(tx, id)
   await spendToken(tx, 'password-reset', digest)
   const user = requireActive(await findUser(tx, id))
-  await releaseUser(tx, user)
+  // NOTE: not the second factor's: who reads somebody's mail could else guess at it again with every link.
+  await releasePassword(tx, user.email)
   recordEvent(tx, { type: 'user.password-reset', actor: id, resource: `agent-iam/users/${id}` })
   return renewPassword(tx, { user, hash })
 }

@@ -133,12 +133,19 @@ export async function limitSender(
   })
 }
 
-/** Forgets every failed attempt at a user's password and second factor; returns whether there were any. */
-export async function releaseUser(tx: Transaction, { id, email }: { id: UserId; email: string | undefined }) {
-  const names = [...(email === undefined ? [] : [loginAccount(tx.caller.tenantId, email)]), id]
-  let released = false
-  for (const name of names) released = (await deleteAttemptsAt(tx, keyedDigest(tx, 'account', name))) || released
-  return released
+/** Forgets every failed attempt at a user's password; returns whether there were any. */
+export async function releasePassword(tx: Transaction, email: string | undefined): Promise<boolean> {
+  return email !== undefined && forget(tx, loginAccount(tx.caller.tenantId, email))
+}
+
+/** The same, and of the second factor too. */
+export async function releaseUser(tx: Transaction, user: { id: UserId; email: string | undefined }): Promise<boolean> {
+  const wasPasswordLocked = await releasePassword(tx, user.email)
+  return (await forget(tx, user.id)) || wasPasswordLocked
+}
+
+function forget(tx: Transaction, account: string): Promise<boolean> {
+  return deleteAttemptsAt(tx, keyedDigest(tx, 'account', account))
 }
 
 /** A digest that only we can make: a plain one of an address or a name is found by trying them all. */

@@ -44,6 +44,7 @@ export {
   guardAttempt,
   limitSender,
   loginAccount,
+  releasePassword,
   releaseUser,
 } from './attempts.ts'
 export { listLoginKeys, liveAgentKeysMax, makeAgentKey, replaceAgentKey } from './agent-keys.ts'
