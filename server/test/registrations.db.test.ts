@@ -1,4 +1,5 @@
 import { listUsers, suspendUser } from '@agent-iam/contract/accounts'
+import { createApiKey } from '@agent-iam/contract/api-keys'
 import type { Id, UserId } from '@agent-iam/contract/ids'
 import { login } from '@agent-iam/contract/auth'
 import { acceptInvitation, inviteUser, listInvitations, revokeInvitation } from '@agent-iam/contract/invitations'
@@ -11,7 +12,9 @@ import {
   rejectRegistration,
   setRegistrationSettings,
 } from '@agent-iam/contract/registrations'
+import { createService, suspendService } from '@agent-iam/contract/services'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { builtInRoles } from '../src/features/capabilities/model.ts'
 import { grant } from '../src/features/capabilities/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
 import { databases } from './databases.ts'
@@ -112,6 +115,14 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
     test('is mailed about at most three times a day to one address', async () => {
       for (let count = 1; count <= 5; count++) await register('bombed@example.com')
       expect(await messagesTo(server, 'bombed@example.com', admin)).toHaveLength(3)
+    })
+
+    test.each(['an account', 'none'])('is taken five times of one address that has %s, and no further', async (has) => {
+      const email = has === 'none' ? 'insisting@example.com' : (await server.user('member')).email
+      for (let count = 1; count <= 5; count++) await register(email)
+      const body = { email: email.toUpperCase(), name: 'Edith', password }
+      const { code, detail } = await server.api.refuse(registerUser, { body, from: from() })
+      expect([code, detail]).toEqual(['too-many-attempts', expect.stringContaining('of this address wait already')])
     })
 
     test('carries nothing that a stranger wrote into the mail', async () => {
@@ -266,6 +277,21 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
       const link = await mailedToken(server, 'friend@example.com', admin)
       await server.api.call(suspendUser, { params: { userId: inviter.id }, body: {}, token: admin })
       expect((await accept(link)).status).toBe(401)
+    })
+
+    test('ends with the service that sent it, too', async () => {
+      const body = { name: 'onboarding', capabilities: ['agent-iam/users*:invite', ...builtInRoles.member] }
+      const { serviceId } = await server.api.call(createService, { body, token: admin })
+      const { key } = await server.api.call(createApiKey, { body: { name: 'invites', for: serviceId }, token: admin })
+      await invite('first@example.com', 'member', key)
+      await invite('second@example.com', 'member', key)
+      const [first, second] = [
+        await mailedToken(server, 'first@example.com', admin),
+        await mailedToken(server, 'second@example.com', admin),
+      ]
+      expect((await accept(first)).status).toBe(201)
+      await server.api.call(suspendService, { params: { serviceId }, body: {}, token: admin })
+      expect((await accept(second)).status).toBe(401)
     })
 
     test('to who has an account is refused to the administrator, who may see users', async () => {

@@ -9,7 +9,7 @@ import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
 import { requireMayGrant } from '../capabilities/service.ts'
 import { limitSender, preparePassword } from '../credentials/service.ts'
-import { findUserByEmail } from '../identities/service.ts'
+import { findUserByEmail, holdWhetherActive } from '../identities/service.ts'
 import { getTenant } from '../tenants/service.ts'
 import { invitationLetter } from './letters.ts'
 import { invitationSeconds, invitationStatus, type Invitation, type InvitationId } from './model.ts'
@@ -124,6 +124,8 @@ export async function acceptInvitation(ctx: Context, { token, password, name }: 
   const person = { email: invitation.email, name: name ?? invitation.name }
   const passwordHash = await preparePassword(there, password, { field: 'password', tenant: tenant.slug, ...person })
   return inTransaction(there, async (tx) => {
+    // NOTE: before the invitation, as by whoever suspends the inviter and so ends it.
+    await requireInviter(tx, invitation)
     const present = requirePending(await findInvitationForUpdate(tx, id), tx.clock.now())
     await spendToken(tx, 'invitation', digest)
     const userId = await makeUser(tx, { ...person, passwordHash, role: present.role })
@@ -139,7 +141,12 @@ export async function acceptInvitation(ctx: Context, { token, password, name }: 
   })
 }
 
-/** Whoever suspends the inviter ends the invitation too, so it still stands for somebody's right. */
+/** Whoever suspends a user ends their invitations too; a service or an agent may have been stopped since. */
+async function requireInviter(tx: Transaction, { invitedBy }: Invitation): Promise<void> {
+  const isIdentity = isId('user', invitedBy) || isId('service', invitedBy) || isId('agent', invitedBy)
+  if (!isIdentity || !(await holdWhetherActive(tx, invitedBy))) throw notGood()
+}
+
 function requirePending(invitation: Invitation | undefined, now: Date): Invitation {
   if (invitation && invitationStatus(invitation, now) === 'pending') return invitation
   throw notGood()

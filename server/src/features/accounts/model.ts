@@ -25,6 +25,11 @@ export const resetTokensMax = 3
 export const registrationSeconds = 7 * 86_400
 /** Registrations that wait at once in a tenant: no administrator reads more, and strangers fill no table. */
 export const pendingRegistrationsMax = 1000
+/**
+ * Of those, how many may name one address. It bounds the ones whose address has an account too, which wait unseen: no
+ * administrator can make room by deciding them.
+ */
+export const registrationsOfAddressMax = 5
 /** Registrations of one address in a day that are answered by mail; further ones are kept in silence. */
 export const registrationMailsMax = 3
 export const invitationSeconds = 7 * 86_400

@@ -14,6 +14,7 @@ import {
   pendingRegistrationsMax,
   registrationMailsMax,
   registrationSeconds,
+  registrationsOfAddressMax,
   registrationStatus,
   type Registration,
   type RegistrationId,
@@ -48,7 +49,8 @@ export async function registerUser(
   const passwordHash = await preparePassword(there, password, { field: 'password', tenant, ...person })
   return inTransaction(there, async (tx) => {
     const since = addSeconds(tx.clock.now(), -86_400)
-    const { pending, ofAddress } = await countRegistrations(tx, { email: person.email, since })
+    const { pending, pendingOfAddress, ofAddress } = await countRegistrations(tx, { email: person.email, since })
+    if (pendingOfAddress >= registrationsOfAddressMax) throw askedTooOften()
     if (pending >= pendingRegistrationsMax)
       throw new Problem('unavailable', 'too many registrations wait for an administrator; try again another day')
     const isKnown = (await findUserByEmail(tx, person.email)) !== undefined
@@ -75,6 +77,11 @@ async function requireTakesStrangers(ctx: Context, slug: string): Promise<Contex
     'forbidden',
     `there is no tenant "${slug}" that takes registrations; ask its administrator to invite`,
   )
+}
+
+function askedTooOften(): Problem {
+  const detail = `${registrationsOfAddressMax} registrations of this address wait already; ask the administrator`
+  return new Problem('too-many-attempts', detail, { retryAfterSeconds: 86_400 })
 }
 
 function newRegistration(

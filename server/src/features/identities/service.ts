@@ -38,6 +38,7 @@ export {
   findAgentForUpdate,
   findUser,
   findUserByEmail,
+  holdWhetherActive,
   insertUser,
   listUsers,
   lockIdentity,

@@ -94,6 +94,18 @@ export async function lockIdentity(tx: Transaction, id: IdentityId): Promise<voi
     .execute()
 }
 
+/** Whether an identity, of whatever kind, may act. It is held: whoever stops it came before, or comes after. */
+export async function holdWhetherActive(tx: Transaction, id: IdentityId): Promise<boolean> {
+  const row = await tx.db
+    .selectFrom('identities')
+    .select(['status', 'expires_at'])
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  return row?.status === 'active' && (row.expires_at === null || row.expires_at > tx.clock.now())
+}
+
 export async function findAgent(tx: Transaction, id: AgentId): Promise<Agent | undefined> {
   const row = await agents(tx).where('id', '=', toUuid(id)).executeTakeFirst()
   return row && toAgent(row)

@@ -94,18 +94,25 @@ export async function listRegistrations(
   return rows.map(toRegistration)
 }
 
-/** How many wait in the tenant, and how many named this address since then. */
+/** How many wait in the tenant, how many of them name this address, and how many named it since then. */
 export async function countRegistrations(
   tx: Transaction,
   { email, since }: { email: string; since: Date },
-): Promise<{ pending: number; ofAddress: number }> {
+): Promise<{ pending: number; pendingOfAddress: number; ofAddress: number }> {
   const tenant = toUuid(tx.caller.tenantId)
-  const { rows } = await sql<{ pending: number; of_address: number }>`
+  const { rows } = await sql<{ pending: number; pending_of_address: number; of_address: number }>`
     select (select count(*) from registrations
         where tenant_id = ${tenant} and status = 'pending' and expires_at > ${tx.clock.now()}) as pending,
+      (select count(*) from registrations where tenant_id = ${tenant} and email = ${email}
+        and status = 'pending' and expires_at > ${tx.clock.now()}) as pending_of_address,
       (select count(*) from registrations
         where tenant_id = ${tenant} and email = ${email} and created_at > ${since}) as of_address`.execute(tx.db)
-  return { pending: Number(rows[0]?.pending), ofAddress: Number(rows[0]?.of_address) }
+  const [row] = rows
+  return {
+    pending: Number(row?.pending),
+    pendingOfAddress: Number(row?.pending_of_address),
+    ofAddress: Number(row?.of_address),
+  }
 }
 
 export async function findIsOpen(tx: Transaction): Promise<boolean | undefined> {
