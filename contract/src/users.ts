@@ -15,6 +15,8 @@ const ImportedUser = z.strictObject({
   name: Name,
   /** bcrypt, as `$2b$12$…`; the first good login puts an Argon2id hash in its place. */
   passwordHash: z.string().max(100),
+  /** Whether it is good for nothing but choosing another, at the first login. */
+  mustChangePassword: z.boolean().default(false),
   roles: z.array(RoleName).max(4).default([]),
 })
 export type ImportedUser = z.output<typeof ImportedUser>

@@ -117,6 +117,16 @@ describe.each(databases)('passwords on %s', (_name, open) => {
     expect(problem).toMatchObject({ code: 'invalid-request', errors: [{ field: 'users.0.passwordHash' }] })
   })
 
+  test('an imported password that must be changed is, at the first login', async () => {
+    const user = { email: 'new.hand@example.com', name: 'Hand', passwordHash: await bcrypt(password, { cost: 4 }) }
+    const body = { users: [{ ...user, mustChangePassword: true }] }
+    await server.api.call(importUsers, { body, token })
+    const proved = { email: user.email, password }
+    expect(await outcome(proved)).toBe('password-change-required')
+    expect(await outcome({ ...proved, newPassword: better })).toBe('done')
+    expect(await outcome({ email: user.email, password: better })).toBe('done')
+  })
+
   test('an import is whole or not at all, and gives no role that the importer may not', async () => {
     const passwordHash = await bcrypt(password, { cost: 5 })
     const one = { email: 'one@example.com', name: 'One', passwordHash }

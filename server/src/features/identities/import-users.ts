@@ -32,11 +32,12 @@ export async function importUsers(
 
 const hashWanted = 'is no bcrypt hash ($2a$, $2b$ or $2y$) of cost 14 or less'
 
-async function importUser(tx: Transaction, { email: given, name, passwordHash, roles }: ImportedUser) {
+async function importUser(tx: Transaction, user: ImportedUser) {
+  const { email: given, name, passwordHash, mustChangePassword, roles } = user
   const [userId, email] = [tx.newId('user'), given.toLowerCase()]
   const isInserted = await insertUser(tx, { id: userId, name, email, status: 'active', createdAt: tx.clock.now() })
   if (!isInserted) throw new Problem('already-exists', `there is a user ${email} already; leave it out`)
-  await setPassword(tx, userId, passwordHash)
+  await setPassword(tx, userId, passwordHash, { mustChange: mustChangePassword })
   for (const role of roles) await assignRole(tx, userId, role)
   recordEvent(tx, {
     type: 'user.imported',
