@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { validate } from '@agent-iam/contract/auth'
+import { logoutAll, validate } from '@agent-iam/contract/auth'
 import { createResource, deleteClient, listClients } from '@agent-iam/contract/clients'
 import { endSession, listSessions } from '@agent-iam/contract/sessions'
 import { suspendAgent } from '@agent-iam/contract/agents'
@@ -21,6 +21,7 @@ import {
 } from './oauth-clients.ts'
 import { TestBrowser } from './oauth-browser.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
+import { password } from './test-server.ts'
 
 const scope = 'agent-iam/agents*:read'
 
@@ -294,6 +295,17 @@ describe.each(databases)('the OAuth provider on %s', (_name, open) => {
     expect(await refuse(others.access_token)).toMatchObject({ code: 'token-revoked' })
     const gone = client.refreshTokenGrant(config, others.refresh_token ?? '')
     await expect(gone).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('gives nothing for a code once the login by which it was given has ended', async () => {
+    const person = await oauth.server.user('viewer')
+    const who = { email: person.email, password }
+    const { config } = await registerApp(oauth, admin)
+    const asked = { scope: `${scope} offline_access`, prompt: 'consent' }
+    const { callback, verifier } = await authorize(oauth, config, asked, who)
+    await oauth.server.api.call(logoutAll, { token: person.token })
+    const redeemed = client.authorizationCodeGrant(config, callback, { pkceCodeVerifier: verifier })
+    await expect(redeemed).rejects.toMatchObject({ error: 'invalid_grant' })
   })
 
   test('takes a request that was pushed before, once', async () => {

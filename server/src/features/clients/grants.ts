@@ -4,6 +4,7 @@ import { inTransaction, type Confirmation, type Context, type Transaction } from
 import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
+import { lockIdentity } from '../identities/service.ts'
 import { requireLive } from '../sessions/model.ts'
 import { endSession, findSession, openSession, recordEnd } from '../sessions/service.ts'
 import { keepClient, listSessionsOfClient } from './store/clients.ts'
@@ -25,6 +26,8 @@ export interface TokenAuthority {
   /** What the session tells about itself: for whom its tokens are. */
   readonly metadata: Readonly<Record<string, string>>
   readonly seconds: number
+  /** The login by which the person gave the code that is redeemed: ended meanwhile, it gives nothing more. */
+  readonly login: SessionId | undefined
 }
 
 /**
@@ -42,6 +45,11 @@ export async function sessionOfGrant(
     // Held, so that of two tokens made at once one opens the session and the other finds it.
     const known = (await isStanding(tx, grant)) ? await listGrantSessions(tx, grant) : undefined
     if (!known) throw new Problem('token-revoked', 'the grant has ended; ask for a new one')
+    const { login } = authority
+    // Held, so that whoever ends all that the person has begun comes before, and is seen, or after, and ends this too.
+    await lockIdentity(tx, identityId)
+    if (login !== undefined && !(await isLive(tx, login)))
+      throw new Problem('token-revoked', 'the login by which it was given has ended')
     const digest = digestOf(authority)
     const found = known.find((each) => each.authority.equals(digest))
     if (found) return found.sessionId

@@ -5,12 +5,11 @@ import {
   type KoaContextWithOIDC,
   type Provider,
 } from 'oidc-provider'
-import { isSessionLive, revokeSession } from '../../features/clients/service.ts'
+import { isGrantLive, isSessionLive, revokeSession } from '../../features/clients/service.ts'
 import { findUser } from '../../features/identities/service.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { contextOf, isOidc } from './requests.ts'
-import { isDescentLive } from './token-sessions.ts'
 
 /**
  * Under this name the provider's browser session keeps the session of ours that its login began. No client is called so.
@@ -20,7 +19,9 @@ const loginName = '@login'
 /** The person behind an account, as long as they may act and what is presented still stands. */
 export const findAccount: FindAccount = async (koa, sub, token) => {
   const ctx = contextOf(koa)
-  if (!isId('user', sub) || !(await isDescentLive(ctx, token?.grantId))) return undefined
+  // What a token descends from must stand: its grant, and the sessions of that.
+  const isOver = token?.grantId !== undefined && !(await isGrantLive(ctx, token.grantId))
+  if (!isId('user', sub) || isOver) return undefined
   const user = await inTransaction(ctx, (tx) => findUser(tx, sub))
   if (user?.status !== 'active') return undefined
   const account: Account = {

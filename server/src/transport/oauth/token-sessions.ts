@@ -5,14 +5,16 @@ import {
   type KoaContextWithOIDC,
   type UnknownObject,
 } from 'oidc-provider'
-import { isGrantLive, ownResource, sessionOfGrant } from '../../features/clients/service.ts'
+import { ownResource, sessionOfGrant } from '../../features/clients/service.ts'
 import { activateAgent, findAgentForUpdate, lockIdentity } from '../../features/identities/service.ts'
 import { findClient as findMachine, requireStillProved } from '../../features/services/service.ts'
 import { openSession } from '../../features/sessions/service.ts'
 import { sessionSeconds } from '../../features/tokens/model.ts'
 import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
+import type { SessionId } from '@agent-iam/contract/ids'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
+import { loginSessionOf } from './accounts.ts'
 import type { MachineId } from './client-metadata.ts'
 import { proofOf } from './client-proofs.ts'
 import { contextOf } from './requests.ts'
@@ -61,7 +63,21 @@ async function sessionOfPerson(koa: KoaContextWithOIDC, token: AccessToken): Pro
     confirmation: confirmationOf(token),
     metadata: metadataOf(token),
     seconds: remainingSeconds(koa),
+    login: await redeemedLogin(koa, token),
   })
+}
+
+/** By which login the code was given that is redeemed; undefined where a token is refreshed. */
+async function redeemedLogin(
+  { oidc }: KoaContextWithOIDC,
+  { sessionUid }: AccessToken,
+): Promise<SessionId | undefined> {
+  const { AuthorizationCode, DeviceCode } = oidc.entities
+  if (!AuthorizationCode && !DeviceCode) return undefined
+  const session = sessionUid === undefined ? undefined : await oidc.provider.Session.findByUid(sessionUid)
+  const login = session && loginSessionOf(session)
+  if (login === undefined) throw new errors.InvalidGrant('the login by which it was given has ended')
+  return login
 }
 
 /** A machine proves itself for each token, so each has a session of its own, which ends with what proved it. */
@@ -115,9 +131,4 @@ function metadataOf({ aud, scope }: Token): Record<string, string> {
 function remainingSeconds(koa: KoaContextWithOIDC): number {
   const { Grant } = koa.oidc.entities
   return Math.max(1, Grant?.remainingTTL ?? sessionSeconds)
-}
-
-/** Whether what a token descends from still stands: its grant, and the sessions of it. */
-export async function isDescentLive(ctx: Context, grantId: string | undefined): Promise<boolean> {
-  return grantId === undefined || isGrantLive(ctx, grantId)
 }
