@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:https'
 import { listClients } from '@agent-iam/contract/clients'
 import { decodeJwt } from 'jose'
@@ -13,6 +14,9 @@ import { selfSigned } from './self-signed.ts'
 
 const scope = 'agent-iam/agents*:read'
 const metadata = { client_name: 'A stranger', redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' }
+
+const byKey = { token_endpoint_auth_method: 'private_key_jwt' }
+const privateJwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' })
 
 /** Serves what clients say of themselves at addresses of their own. */
 async function serveDocuments() {
@@ -87,6 +91,7 @@ describe.each(databases)('clients that nobody registered on %s', (_name, open) =
     ['of another client', { client_id: 'https://other.example/app' }],
     ['with a shared secret', { token_endpoint_auth_method: 'client_secret_basic' }],
     ['too large', { client_name: 'x'.repeat(6000) }],
+    ['that returns in the clear', { redirect_uris: [redirectUri, 'http://app.example/callback'] }],
     ['that returns elsewhere', { redirect_uris: ['https://elsewhere.example/'] }],
   ])('a document %s is refused', async (what, document) => {
     const clientId = describeAt(`/${what.replaceAll(' ', '-')}`, { ...metadata, ...document })
@@ -164,7 +169,8 @@ describe.each(databases)('clients that nobody registered on %s', (_name, open) =
     ['a redirect that runs a script', { redirect_uris: ['javascript:alert(1)'] }, 'invalid_redirect_uri'],
     ['a redirect with a fragment', { redirect_uris: ['https://app.example/#x'] }, 'invalid_redirect_uri'],
     ['a name that reads as another', { client_name: 'A\u202eb' }, 'invalid_client_metadata'],
-    ['a private key', { jwks: 7 }, 'invalid_client_metadata'],
+    ['what is no key set', { jwks: 7 }, 'invalid_client_metadata'],
+    ['a private key', { ...byKey, jwks: { keys: [privateJwk] } }, 'invalid_client_metadata'],
   ])('no client registers %s', async (_what, change, error) => {
     expect(await register({ ...metadata, ...change })).toMatchObject({ status: 400, answer: { error } })
   })
@@ -174,6 +180,12 @@ describe.each(databases)('clients that nobody registered on %s', (_name, open) =
     const taken = answers.filter(({ status }) => status === 201)
     expect([taken.length, answers.length - taken.length]).toEqual([20, 5])
     expect((await register(metadata, '10.78.0.1')).status).toBe(201)
+  })
+
+  test('the addresses of one IPv6 network are one, however they are spelt', async () => {
+    const answers = await Promise.all(Array.from({ length: 25 }, (_, n) => register(metadata, `2001:db8::${n + 1}`)))
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(20)
+    expect((await register(metadata, '2001:db8:0:1::1')).status).toBe(201)
   })
 
   test('a flow begun on one instance goes on and ends on another', async () => {

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { addressNetwork } from '../../platform/address-network.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { hmacSha256, sha256 } from '../../platform/digest.ts'
@@ -64,17 +64,11 @@ function made(tx: Transaction, described: Described) {
 }
 
 async function requireQuota(tx: Transaction): Promise<void> {
-  const network = hmacSha256(tx.sealer.derive('oauth registrations'), networkOf(tx.caller.address))
+  const network = hmacSha256(tx.sealer.derive('oauth registrations'), addressNetwork(tx.caller.address))
   if (await countRegistration(tx, network, registrationsPerHourMax)) return
   throw new Problem('too-many-attempts', 'too many clients were registered from this network; try again in an hour', {
     retryAfterSeconds: 3600,
   })
-}
-
-/** An IPv6 host has a whole /64 to itself. */
-function networkOf(address: string): string {
-  if (isIP(address) !== 6 || address.startsWith('::ffff:')) return address
-  return address.split(':').slice(0, 4).join(':')
 }
 
 function isSame(known: Client, described: Described): boolean {

@@ -2,6 +2,7 @@ import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { keepDescribedClient, knownClient, type Described } from '../../features/clients/service.ts'
 import type { Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
+import { isLoopbackName } from '../host-guard.ts'
 import { isLoginLive } from './accounts.ts'
 import { clientName } from './pages/client-name.ts'
 import { currentContext } from './requests.ts'
@@ -54,7 +55,8 @@ export function fetchUntrusted(tenantCtx: Context): NonNullable<Configuration['f
 /** What is kept of a document; undefined where it asks for what we do not give. */
 function describe(client: Client): Described | undefined {
   const authMethod = authMethods.find((each) => each === client.clientAuthMethod)
-  if (!authMethod) return undefined
+  const returnsTo = [...(client.redirectUris ?? []), ...(client.postLogoutRedirectUris ?? [])]
+  if (!authMethod || returnsTo.some(isInTheClear)) return undefined
   return {
     name: clientName(client),
     authMethod,
@@ -66,4 +68,10 @@ function describe(client: Client): Described | undefined {
     jwks: undefined,
     requireDpop: client.dpopBoundAccessTokens ?? false,
   }
+}
+
+/** The library takes plain http to any host; codes go so to this machine alone (RFC 8252 §7.3). */
+function isInTheClear(uri: string): boolean {
+  const url = URL.parse(uri)
+  return url?.protocol === 'http:' && !isLoopbackName(url.host)
 }
