@@ -1,3 +1,4 @@
+import { forgotPassword } from '@agent-iam/contract/accounts'
 import { login } from '@agent-iam/contract/auth'
 import { platformTenantId } from '@agent-iam/contract/ids'
 import { unlockUser } from '@agent-iam/contract/users'
@@ -70,6 +71,15 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
     expect(await attempt({}, '2001:db8:7:8::1')).toBe('done')
     for (let n = 1; n <= 10; n++) await attempt({}, '192.0.2.9')
     expect(await attempt({}, '::ffff:192.0.2.9')).toBe('too-many-attempts')
+  })
+
+  test('an IPv6 site has ten networks’ worth of them, in however many networks', async () => {
+    const ask = (from: string) =>
+      server.api.send(forgotPassword, { body: { email: 'nobody@example.com' }, from }).then(({ status }) => status)
+    const sent = await Promise.all(Array.from({ length: 105 }, (_, n) => ask(`2001:db8:9:${n.toString(16)}::1`)))
+    expect(sent.filter((status) => status === 200)).toHaveLength(100)
+    expect(sent.filter((status) => status === 429)).toHaveLength(5)
+    expect(await ask('2001:db8:a::1')).toBe(200)
   })
 
   test('five failures close the account to that address for a quarter of an hour, and to no other', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { addressNetwork } from './address-network.ts'
+import { addressNetwork, addressSite } from './address-network.ts'
 
 test.each([
   ['192.0.2.7', '192.0.2.7'],
@@ -11,4 +11,14 @@ test.each([
   ['', ''],
 ])('%s sends as %s', (address, network) => {
   expect(addressNetwork(address)).toBe(network)
+})
+
+test.each([
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1::/48'],
+  ['2001:db8::1', '2001:db8:0::/48'],
+  ['192.0.2.7', undefined],
+  ['::ffff:192.0.2.7', undefined],
+  ['', undefined],
+])('%s is of the site %s', (address, site) => {
+  expect(addressSite(address)).toBe(site)
 })

@@ -8,6 +8,22 @@ export function addressNetwork(address: string): string {
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)
   if (parsed instanceof ipaddr.IPv4) return parsed.toString()
-  const groups = parsed.parts.slice(0, networkGroups)
-  return `${groups.map((group) => group.toString(16)).join(':')}::/64`
+  return prefixOf(parsed, networkGroups)
+}
+
+/** Groups that name the site: whoever asks for a /48 gets one, and with it 65,536 networks. */
+const siteGroups = 3
+
+/** The /48 of an IPv6 address; undefined for any other. */
+export function addressSite(address: string): string | undefined {
+  if (!ipaddr.isValid(address)) return undefined
+  const parsed = ipaddr.process(address)
+  return parsed instanceof ipaddr.IPv6 ? prefixOf(parsed, siteGroups) : undefined
+}
+
+const groupBits = 16
+
+function prefixOf({ parts }: ipaddr.IPv6, groups: number): string {
+  const prefix = parts.slice(0, groups).map((group) => group.toString(16))
+  return `${prefix.join(':')}::/${groups * groupBits}`
 }

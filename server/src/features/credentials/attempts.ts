@@ -8,7 +8,7 @@
  * keeps nobody out of their own account for good.
  */
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
-import { addressNetwork } from '../../platform/address-network.ts'
+import { addressNetwork, addressSite } from '../../platform/address-network.ts'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { hmacSha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
@@ -25,6 +25,8 @@ import {
 
 /** Attempts from one address, whatever they name: more than a person needs, and far less than guessing does. */
 export const addressLimit: AttemptLimit = { max: 10, windowSeconds: 60 }
+/** Networks' worth of attempts that an IPv6 site has: it could else take another /64 for every few. */
+const networksPerSite = 10
 /** Failures that close something for a while. */
 const failureLimit: AttemptLimit = { max: 5, windowSeconds: 900, locks: true }
 /** Failures that an account takes from all addresses together. */
@@ -126,9 +128,13 @@ export async function limitSender(
   { device, limit = addressLimit }: { device?: string | undefined; limit?: AttemptLimit } = {},
 ): Promise<void> {
   await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId: platformTenantId }), async (tx) => {
-    const sender = device === undefined ? `address ${addressNetwork(tx.caller.address)}` : `device ${device}`
-    const key = { account: keyedDigest(tx, 'sender', sender), place: keyedDigest(tx, 'sent', purpose) }
-    requireCounted(tx, await countAttempt(tx, key, limit))
+    const { address } = tx.caller
+    const site = device === undefined ? addressSite(address) : undefined
+    const place = keyedDigest(tx, 'sent', purpose)
+    const count = async (sender: string, within: AttemptLimit) =>
+      requireCounted(tx, await countAttempt(tx, { account: keyedDigest(tx, 'sender', sender), place }, within))
+    await count(device === undefined ? `address ${addressNetwork(address)}` : `device ${device}`, limit)
+    if (site !== undefined) await count(`site ${site}`, { ...limit, max: limit.max * networksPerSite })
     await sweepAttempts(tx)
   })
 }
