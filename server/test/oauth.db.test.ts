@@ -308,6 +308,31 @@ describe.each(databases)('the OAuth provider on %s', (_name, open) => {
     await expect(redeemed).rejects.toMatchObject({ error: 'invalid_grant' })
   })
 
+  test('asks each time for a client that any program on the computer could be, and says for what', async () => {
+    const back = 'http://127.0.0.1:7777/back'
+    for (const applicationType of ['web', 'native']) {
+      const { config } = await registerApp(oauth, admin, { authMethod: 'none', redirectUris: [back], applicationType })
+      const { url } = await authorizationUrl(config, { scope, redirect_uri: back })
+      const browser = new TestBrowser(oauth.issuer)
+      const consent = await browser.send(await browser.open(url), { ...administrator })
+      expect((await browser.send(consent, { allow: 'yes' })).url.origin).toBe(new URL(back).origin)
+      const again = await browser.open((await authorizationUrl(config, { scope, redirect_uri: back })).url)
+      expect([again.url.origin, again.html.includes(scope)]).toEqual([oauth.issuer, true])
+    }
+  })
+
+  test('lets nobody wait where something of ours fails', async () => {
+    const { config } = await registerApp(oauth, admin)
+    const { url } = await authorizationUrl(config, { scope })
+    const browser = new TestBrowser(oauth.issuer)
+    const login = await browser.open(url)
+    await oauth.server.database.ask('alter table passwords rename to passwords_away')
+    const failed = await browser.send(login, { ...administrator })
+    await oauth.server.database.ask('alter table passwords_away rename to passwords')
+    expect([failed.status, failed.html.includes('server_error')]).toEqual([500, true])
+    expect(failed.html).not.toContain('passwords')
+  })
+
   test('takes a request that was pushed before, once', async () => {
     const { config } = await registerApp(oauth, admin)
     const { url: plain, verifier } = await authorizationUrl(config, { scope })

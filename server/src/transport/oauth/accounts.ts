@@ -57,7 +57,7 @@ export async function isLoginLive(ctx: Context, session: Parameters<typeof login
   return id !== undefined && isSessionLive(ctx, id)
 }
 
-/** The provider's own questions before it answers, and one of ours: whether the login still stands. */
+/** The provider's own questions before it answers, and ours: whether the login still stands, and who the client is. */
 export function loginPolicy(): interactionPolicy.DefaultPolicy {
   const policy = interactionPolicy.base()
   const ended = new interactionPolicy.Check('login_ended', 'the login has ended', 'login_required', async (koa) => {
@@ -66,8 +66,21 @@ export function loginPolicy(): interactionPolicy.DefaultPolicy {
     return !(await isLoginLive(contextOf(koa), session))
   })
   policy.get('login')?.checks.push(ended)
+  policy.get('consent')?.checks.push(unprovedClient)
   return policy
 }
+
+/**
+ * RFC 8252 §8.6: any program on a person's computer may call itself by the name of another that proves nothing and returns
+ * there. It is never let in silently. The library asks so of clients that say they are native, and some do not say it.
+ */
+const unprovedClient = new interactionPolicy.Check(
+  'unproved_client',
+  'the client proves nothing, so the person is asked',
+  'interaction_required',
+  ({ oidc: { client, params, result } }) =>
+    client?.clientAuthMethod === 'none' && !String(params?.['redirect_uri']).startsWith('https:') && !result?.consent,
+)
 
 /** Who logs out in the browser ends the session that the login began. */
 export function endLoginAtLogout(provider: Provider): void {

@@ -37,21 +37,47 @@ export async function consentQuestion(
   const client = await provider.Client.find(String(params['client_id']))
   if (!client) throw new Problem('not-found', 'the client is no longer known')
   const missing = Missing.parse(prompt.details)
+  const { openId, resources } = isNothing(missing) ? await givenBefore(provider, interaction) : asked(missing)
   const redirectUri = params['redirect_uri']
   return {
     client,
     vouching: (await knownClient(ctx, client.clientId))?.source ?? 'metadata-document',
     redirectUri: typeof redirectUri === 'string' ? redirectUri : undefined,
     account: await accountOf(ctx, interaction),
-    openIdScopes: missing.missingOIDCScope,
+    openIdScopes: openId,
     resources: await Promise.all(
-      Object.entries(missing.missingResourceScopes).map(async ([uri, scopes]) => ({
+      resources.map(async ([uri, scopes]) => ({
         isOwn: uri === ownResource(ctx),
         name: (await knownResource(ctx, uri))?.name ?? uri,
         scopes,
       })),
     ),
   }
+}
+
+interface Scopes {
+  readonly openId: readonly string[]
+  readonly resources: ReadonlyArray<[string, string[]]>
+}
+
+function asked({ missingOIDCScope, missingResourceScopes }: z.output<typeof Missing>): Scopes {
+  return { openId: missingOIDCScope, resources: Object.entries(missingResourceScopes) }
+}
+
+function isNothing(missing: z.output<typeof Missing>): boolean {
+  const { openId, resources } = asked(missing)
+  return openId.length === 0 && resources.length === 0
+}
+
+/** What the person gave before: who is asked again, though nothing is missing, is asked for that. */
+async function givenBefore(provider: Provider, { grantId }: Interaction): Promise<Scopes> {
+  const grant = grantId === undefined ? undefined : await provider.Grant.find(grantId)
+  const openId = grant?.getOIDCScope().split(' ') ?? []
+  const resources = Object.entries(grant?.resources ?? {}).map(([uri, scopes]): [string, string[]] => [
+    uri,
+    scopes.split(' '),
+  ])
+  return { openId: openId.filter((each) => each !== ''), resources }
 }
 
 async function accountOf(ctx: Context, { session }: Interaction): Promise<string> {
@@ -74,21 +100,17 @@ export interface Given {
  */
 export async function consentedGrant(
   provider: Provider,
-  { params, prompt, session, grantId }: Interaction,
+  interaction: Interaction,
 ): Promise<{ grant: Grant; given: Given }> {
+  const { params, prompt, session } = interaction
   const accountId = session?.accountId
   const clientId = String(params['client_id'])
   if (accountId === undefined) throw new Problem('not-found', 'nobody is logged in')
   const missing = Missing.parse(prompt.details)
   const grant = new provider.Grant({ accountId, clientId })
-  const before = grantId === undefined ? undefined : await provider.Grant.find(grantId)
-  const resources: Array<[string, string[]]> = [
-    ...Object.entries(before?.resources ?? {}).map(([uri, scopes]): [string, string[]] => [uri, scopes.split(' ')]),
-    ...Object.entries(missing.missingResourceScopes),
-  ]
-  const openId = [...(before?.getOIDCScope().split(' ') ?? []), ...missing.missingOIDCScope].filter(
-    (each) => each !== '',
-  )
+  const [before, more] = [await givenBefore(provider, interaction), asked(missing)]
+  const resources = [...before.resources, ...more.resources]
+  const openId = [...before.openId, ...more.openId]
   if (openId.length > 0) grant.addOIDCScope(openId)
   for (const [uri, scopes] of resources) grant.addResourceScope(uri, scopes)
   const scopes = [...openId, ...resources.flatMap(([, each]) => each)]

@@ -2,10 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { Provider } from 'oidc-provider'
 import { asCaller, type Context } from '../../platform/context.ts'
+import { toProblem } from '../problem-response.ts'
 import { answerInteraction, showInteraction } from './interaction.ts'
 import { Issuers, type Terms } from './issuers.ts'
 import { answerLoginFirst, mustLogInFirst, showLoginFirst } from './login-first.ts'
 import { answerRegistration } from './registration.ts'
+import { errorPage } from './pages/error.ts'
+import { sendPage } from './pages/send.ts'
 import { bindContext } from './requests.ts'
 
 /** A request as it arrived, and for which issuer. */
@@ -52,8 +55,10 @@ export class Front {
   async handOver(arrival: Arrival, { provider, ctx }: Arrived): Promise<void> {
     const { request, response, path } = arrival
     const exchange = { ctx, provider, request, response }
-    if (await mustLogInFirst(exchange, path)) showLoginFirst(exchange, path.slice(path.indexOf('?') + 1))
-    else await this.#handlerOf(provider)(request, response)
+    await answered(exchange, async () => {
+      if (await mustLogInFirst(exchange, path)) showLoginFirst(exchange, path.slice(path.indexOf('?') + 1))
+      else await this.#handlerOf(provider)(request, response)
+    })
   }
 
   /** The provider makes a new one each time it is asked. */
@@ -66,17 +71,19 @@ export class Front {
   /** A person logs in or consents. */
   async interact({ request, response }: Arrival, { provider, ctx }: Arrived, { uid, form }: Typed): Promise<void> {
     const exchange = { ctx, provider, request, response, uid, form }
-    await (request.method === 'POST' ? answerInteraction(exchange) : showInteraction(exchange))
+    await answered(exchange, () =>
+      request.method === 'POST' ? answerInteraction(exchange) : showInteraction(exchange),
+    )
   }
 
   /** A person logs in before anything is known of the client. */
   async logInFirst({ request, response }: Arrival, { provider, ctx }: Arrived, form: URLSearchParams): Promise<void> {
-    await answerLoginFirst({ ctx, provider, request, response }, form)
+    await answered({ ctx, response }, () => answerLoginFirst({ ctx, provider, request, response }, form))
   }
 
   /** A client registers itself. */
   async register({ response }: Arrival, { provider, ctx }: Arrived, body: string): Promise<void> {
-    await answerRegistration({ ctx, provider, response }, body)
+    await answered({ ctx, response }, () => answerRegistration({ ctx, provider, response }, body))
   }
 
   /**
@@ -94,5 +101,24 @@ export class Front {
     request.originalUrl = mount + path
     request.url = path
     return ctx
+  }
+}
+
+/**
+ * Runs what answers a request that the server has let go of: nobody else would end it, so that who asked would wait, and
+ * so would a server that stops. NOTE: of the fault only its words go into the log: what hangs on it may be secret.
+ */
+async function answered(
+  { ctx, response }: { readonly ctx: Context; readonly response: ServerResponse },
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    const { name, message, stack } = error instanceof Error ? error : new Error('thrown is no error')
+    ctx.log.error({ requestId: ctx.requestId, error: { name, message, stack } }, 'an OAuth request failed')
+    if (response.headersSent) return void response.destroy()
+    const told = { error: 'server_error', error_description: `the operator finds it by ${ctx.requestId}` }
+    sendPage(response, toProblem(error).code === 'unavailable' ? 503 : 500, errorPage(told))
   }
 }
