@@ -20,7 +20,7 @@ describe.each(databases)('oauth4webapi on %s', (_name, open) => {
   beforeAll(async () => {
     provider = await listen(await open())
     admin = await provider.server.admin()
-    agent = await makeAgent(provider.server, admin)
+    agent = await makeAgent(provider.server, admin, ['files:read'])
     const issuer = new URL(provider.issuer)
     const answer = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...insecure })
     as = await oauth.processDiscoveryResponse(issuer, answer)
@@ -71,6 +71,13 @@ describe.each(databases)('oauth4webapi on %s', (_name, open) => {
     await expect(elsewhere).rejects.toThrow(/"aud"/)
   })
 
+  test('an agent gets no scope at a resource server that it does not hold', async () => {
+    const other = await makeAgent(provider.server, admin, ['files/public*:read'])
+    const der = other.privateKey.export({ format: 'der', type: 'pkcs8' })
+    const auth = oauth.PrivateKeyJwt(await crypto.subtle.importKey('pkcs8', der, 'Ed25519', false, ['sign']))
+    await expect(tokensOf(other.id, auth)).rejects.toMatchObject({ error: 'invalid_scope' })
+  })
+
   test('a token that is bound to a key is taken with its proof alone', async () => {
     const [mine, anothers] = [await aDpopKey(), await aDpopKey()]
     const { access_token: token, token_type: type } = await tokensOf(agent.id, await agentKey(), { DPoP: mine })
@@ -82,7 +89,7 @@ describe.each(databases)('oauth4webapi on %s', (_name, open) => {
   })
 
   test('a service proves itself by its secret, in the body or in the header', async () => {
-    const body = { name: 'a service of many ways' }
+    const body = { name: 'a service of many ways', capabilities: ['files:read'] }
     const { serviceId } = await provider.server.api.call(createService, { body, token: admin })
     const made = { params: { serviceId }, body: {}, token: admin }
     const { secret } = await provider.server.api.call(createServiceSecret, made)

@@ -34,9 +34,7 @@ export async function resourceServerInfo(
   const isOwn = resource === ownResource(ctx)
   const known = isOwn ? undefined : await knownResource(ctx, resource)
   if (!isOwn && !known) throw await wrongTarget(koa)
-  // Who asks for nothing gets the defaults here too, where the resource is said.
-  await requestedScopes(koa, client)
-  const scopes = known?.scopes ?? (await capabilitiesOf(koa, client))
+  const scopes = known ? await scopesAt(koa, client, known.scopes) : await capabilitiesOf(koa, client)
   return {
     audience: resource,
     scope: scopes.join(' '),
@@ -48,6 +46,22 @@ export async function resourceServerInfo(
 async function wrongTarget(koa: KoaContextWithOIDC): Promise<Error> {
   const names = await resourceNames(contextOf(koa))
   return new errors.InvalidTarget(`there is no such resource; there are ${names.join(' ')}`)
+}
+
+/**
+ * A registered resource server's own scopes. A machine gets of them what is written like a capability that it holds, and
+ * what an administrator made its default; a person's client gets what the person allows.
+ */
+async function scopesAt(koa: KoaContextWithOIDC, client: Client, declared: readonly string[]): Promise<string[]> {
+  const asked = (await requestedScopes(koa, client)).filter((scope) => declared.includes(scope))
+  if (identityOf(client.clientId)) {
+    const given = await defaultScopesOf(contextOf(koa), client.clientId)
+    const beyond = asked.filter((scope) => !given.includes(scope))
+    const unwritten = beyond.find((scope) => !isCapability(scope))
+    if (unwritten !== undefined) throw new errors.InvalidScope('the client was not given it', unwritten)
+    await requireHeld(koa, client, beyond)
+  }
+  return [...declared]
 }
 
 /**
