@@ -15,6 +15,9 @@ const attemptsMax = 3
 /** Fifty failures in so long are what one account takes. */
 const accountWindowSeconds = 3600
 
+/** Many pairs of logins, on a machine that other tests use too. */
+const timeout = 120_000
+
 describe.each(databases)('a refused login on %s', (_name, open) => {
   let server: TestServer
   let known: TestAgent
@@ -26,7 +29,7 @@ describe.each(databases)('a refused login on %s', (_name, open) => {
   })
   afterAll(() => server.close())
 
-  test('tells by neither words nor time whether the agent exists', async () => {
+  test('tells by neither words nor time whether the agent exists', { timeout }, async () => {
     const stranger = aKey().privateKey
     const unknown: TestAgent = { id: `agt_${'7'.repeat(32)}`, name: 'unknown', privateKey: stranger }
     const attempt = async (agent: TestAgent) => {
@@ -55,7 +58,7 @@ describe.each(databases)('a refused login on %s', (_name, open) => {
     expect(await statementsFor(unknown)).toEqual(statements)
   })
 
-  test('tells by neither words nor time whether the person or the tenant exists', async () => {
+  test('tells by neither words nor time whether the person or the tenant exists', { timeout }, async () => {
     // An account that fails too often is slowed down, so the failures of the one before have to be over.
     const attempt = (body: object) => {
       server.clock.advance(accountWindowSeconds / 25)

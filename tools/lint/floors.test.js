@@ -70,7 +70,11 @@ test.each([
   ['@electric-sql/pglite/contrib/citext', 'server/src/platform/embedded.ts', 'sdk/typescript/src/index.ts'],
   ['ioredis', 'server/src/platform/shared-state.ts', 'server/src/features/limits/service.ts'],
   ['@cedar-policy/cedar-wasm/nodejs', 'server/src/features/policies/engine.ts', 'server/src/features/trust/model.ts'],
-  ['jose', 'server/src/features/tokens/service.ts', 'server/src/transport/authenticate.ts'],
+  ['jose', 'server/src/features/tokens/service.ts', 'server/src/features/setup/service.ts'],
+  ['oidc-provider', 'server/src/transport/oauth/provider.ts', 'server/src/transport/http.ts'],
+  ['nodemailer', 'server/src/platform/smtp.ts', 'server/src/features/mail/service.ts'],
+  ['undici', 'server/src/platform/outbound-fetch.ts', 'server/src/transport/oauth/provider.ts'],
+  ['@simplewebauthn/server', 'server/src/features/factors/webauthn.ts', 'server/src/features/sessions/service.ts'],
   ['@node-rs/argon2', 'server/src/features/credentials/password.ts', 'server/src/features/setup/service.ts'],
 ])('%s is at home in %s, not in %s', (name, home, elsewhere) => {
   expect(guestComplaint(home, name)).toBeUndefined()

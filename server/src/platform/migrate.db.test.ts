@@ -49,7 +49,7 @@ describe('on PostgreSQL', () => {
         `select (select count(*)::int from tenants) as tenants, (select count(*)::int from identities) as administrators,
            (select count(*)::int from signing_keys) as keys, (select count(*)::int from master_keys) as masters`,
       ),
-    ).toEqual([{ tenants: 2, administrators: 2, keys: 2, masters: 1 }])
+    ).toEqual([{ tenants: 2, administrators: 2, keys: 4, masters: 1 }])
     await database.close()
   })
 })
