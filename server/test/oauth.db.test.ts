@@ -381,6 +381,19 @@ describe.each(databases)('the OAuth provider on %s', (_name, open) => {
     expect(await call(tokens.access_token)).toMatchObject({ userId: expect.any(String) })
   })
 
+  test('lets nobody try one code of a device after another', async () => {
+    const browser = new TestBrowser(oauth.issuer)
+    let page = await browser.open('/oauth/device')
+    const statuses = []
+    for (let tries = 1; tries <= 11; tries++) {
+      const tried = await browser.send(page, { user_code: `ABCD-EFG${'BCDFGHJKLMN'.charAt(tries - 1)}` })
+      statuses.push(tried.status)
+      if (tried.html.includes('not a code that is waiting')) page = tried
+      else expect(tried.html).toContain('temporarily_unavailable')
+    }
+    expect(statuses.slice(-2)).toEqual([200, 400])
+  })
+
   test('gives nothing where the person refuses, at the login or after', async () => {
     const { config } = await registerApp(oauth, admin)
     const { url } = await authorizationUrl(config, { scope })

@@ -116,7 +116,14 @@ export async function attemptFailed(ctx: Context, { isLast, purpose, account }: 
 }
 
 /** What is counted by sender alone, each with counts of its own. */
-export type SentPurpose = 'login' | 'setup' | 'forgotten-password' | 'reset-token' | 'registration' | 'invitation'
+export type SentPurpose =
+  | 'login'
+  | 'setup'
+  | 'forgotten-password'
+  | 'reset-token'
+  | 'registration'
+  | 'invitation'
+  | 'device-code'
 
 /**
  * Counts a request by where it comes from, before anything of it is looked at; throws `too-many-attempts` beyond the

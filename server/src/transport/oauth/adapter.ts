@@ -7,7 +7,9 @@ import {
   keepPayload,
   readPayload,
 } from '../../features/clients/service.ts'
+import { limitSender } from '../../features/credentials/service.ts'
 import type { Context } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
 
 /** What the provider stores is its own; that it is an object is all that is believed of it. */
 const Content = z.record(z.string(), z.unknown())
@@ -37,7 +39,13 @@ export class PayloadAdapter implements Adapter {
     return this.#find('id', id)
   }
 
-  findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+  /** RFC 8628 §5.1: a code is short, so nobody may try many. */
+  async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
+    try {
+      await limitSender(this.#ctx(), 'device-code')
+    } catch (error) {
+      throw error instanceof Problem ? new errors.TemporarilyUnavailable(error.detail) : error
+    }
     return this.#find('user_code', userCode)
   }
 
