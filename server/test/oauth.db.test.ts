@@ -231,6 +231,13 @@ describe.each(databases)('the OAuth provider on %s', (_name, open) => {
     })
   })
 
+  test('knows no resource server by a name that none could have', async () => {
+    const asked = client.clientCredentialsGrant(await asAgent(oauth.issuer, agent), {
+      resource: 'https://a.example/\0',
+    })
+    await expect(asked).rejects.toMatchObject({ error: 'invalid_target' })
+  })
+
   test('makes tokens for a resource server that ours does not take, and introspects them for whom it names', async () => {
     const { config: server, clientId } = await registerApp(oauth, admin)
     const resource = 'https://mcp.example/files'

@@ -1,3 +1,4 @@
+import { ResourceUri } from '@agent-iam/contract/clients'
 import type { ResourceId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
@@ -64,6 +65,8 @@ export async function removeResource(ctx: Context, id: ResourceId): Promise<Reso
 
 /** The resource server that a token is asked for; undefined when the tenant knows none of this name. */
 export async function knownResource(ctx: Context | Transaction, uri: string): Promise<Resource | undefined> {
+  // What could not have been registered is not looked for: the database refuses some texts, such as NUL.
+  if (!ResourceUri.safeParse(uri).success) return undefined
   return inTransaction(ctx, (tx) => findResourceByUri(tx, uri))
 }
 

@@ -78,7 +78,7 @@ async function assertApplication(
   const isAssertion = assertionTypes.has(header['typ']) && Object.keys(header).every((name) => headerMembers.has(name))
   if (!isAssertion) throw refused('its header says that it is something else, or brings a key')
   if (typeof exp !== 'number' || exp > latest) throw refused('it may live five minutes at most')
-  if (typeof jti !== 'string' || jti.length > jtiCharactersMax || !jti.isWellFormed())
+  if (typeof jti !== 'string' || jti.length > jtiCharactersMax || !jti.isWellFormed() || jti.includes('\u0000'))
     throw refused(`its jti may have ${jtiCharactersMax} characters`)
   const expiresAt = new Date(exp * 1000)
   const isFirst = await inTransaction(ctx, (tx) => insertNonce(tx, assertionPurpose, `${clientId} ${jti}`, expiresAt))
