@@ -1,8 +1,7 @@
 import type { UserId } from '@agent-iam/contract/ids'
-import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import { inTransaction, type Caller, type Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
-import { recordEvent } from '../audit/service.ts'
 import { requireScope } from '../capabilities/service.ts'
 import {
   attemptFailed,
@@ -13,14 +12,10 @@ import {
   guardAttempt,
   loginAccount,
   preparePassword,
-  setPassword,
   verifyPassword,
 } from '../credentials/service.ts'
-import { endSessionsOf } from '../sessions/service.ts'
-import { changedLetter } from './letters.ts'
+import { renewPassword } from '../sessions/service.ts'
 import type { UserView } from './model.ts'
-import { postNews } from './post.ts'
-import { endTokens } from './store/tokens.ts'
 import { findUser } from './store/users.ts'
 
 export interface PasswordChange {
@@ -47,34 +42,6 @@ export async function changePassword(
       throw new Problem('invalid-credentials', 'the password was changed meanwhile; use the new one')
     return renewPassword(tx, { user, hash, except: caller.sessionId })
   })
-}
-
-interface Renewal {
-  readonly user: Pick<UserView, 'id' | 'email'>
-  readonly hash: string
-  /** The session that goes on. */
-  readonly except?: (Caller & { kind: 'identity' })['sessionId']
-}
-
-/** Gives a user another password, and ends what the old one began: sessions, and links that would reset it. */
-export async function renewPassword(
-  tx: Transaction,
-  { user: { id, email }, hash, except }: Renewal,
-): Promise<{ changedAt: Date; endedSessions: number }> {
-  await setPassword(tx, id, hash)
-  await endTokens(tx, 'password-reset', id)
-  const ended = await endSessionsOf(tx, id, { reason: 'password changed', except })
-  const { address } = tx.caller
-  recordEvent(tx, {
-    type: 'user.password-changed',
-    actor: id,
-    resource: `agent-iam/users/${id}`,
-    data: { endedSessions: ended.length },
-    personal: { subject: id, fields: { address } },
-    narrows: true,
-  })
-  if (email !== undefined) await postNews(tx, email, changedLetter)
-  return { changedAt: tx.clock.now(), endedSessions: ended.length }
 }
 
 /** What is known of a user, and so may not be in the password. */

@@ -10,11 +10,11 @@ import { builtInRoles } from '../capabilities/model.ts'
 import { requireMayGrant } from '../capabilities/service.ts'
 import { limitSender, preparePassword } from '../credentials/service.ts'
 import { findUserByEmail, holdWhetherActive } from '../identities/service.ts'
+import { post } from '../mail/service.ts'
 import { getTenant } from '../tenants/service.ts'
 import { invitationLetter } from './letters.ts'
 import { invitationSeconds, invitationStatus, type Invitation, type InvitationId } from './model.ts'
 import { makeUser } from './newcomer.ts'
-import { post } from './post.ts'
 import {
   findInvitation,
   findInvitationForUpdate,

@@ -1,11 +1,5 @@
-import type { Tenant } from '../tenants/model.ts'
 import type { Letter } from '../mail/model.ts'
-
-/** What every letter needs to know. */
-export interface Sender {
-  readonly publicUrl: string
-  readonly tenant: Pick<Tenant, 'name' | 'slug'>
-}
+import { nameOf, paragraphs, type Sender } from '../mail/service.ts'
 
 interface Mailed {
   readonly to: string
@@ -22,23 +16,10 @@ export function resetLetter({ publicUrl, tenant }: Sender, { to, token, expiresA
     to,
     expiresAt,
     subject: 'Set a new password',
-    text: lines(
+    text: paragraphs(
       `Somebody, probably you, asked for a new password at ${nameOf(tenant)}. Choose it here within 15 minutes:`,
       `${publicUrl}/reset-password#token=${token}`,
       'The link works once. If it was not you, ignore this message: your password stays as it is.',
-    ),
-  }
-}
-
-export function changedLetter({ tenant }: Sender, { to, expiresAt }: Omit<Mailed, 'token'>): Letter {
-  return {
-    purpose: 'password-changed',
-    to,
-    expiresAt,
-    subject: 'Your password was changed',
-    text: lines(
-      `Your password at ${nameOf(tenant)} was changed, and your other sessions were ended.`,
-      'If it was not you, ask for a new password at once and tell your administrator.',
     ),
   }
 }
@@ -49,7 +30,7 @@ export function confirmLetter({ publicUrl, tenant }: Sender, { to, token, expire
     to,
     expiresAt,
     subject: 'Confirm your address',
-    text: lines(
+    text: paragraphs(
       `Somebody, probably you, asked for an account at ${nameOf(tenant)} with this address. Confirm it here within 7 days,`,
       'with the password that you chose:',
       `${publicUrl}/confirm-registration#token=${token}`,
@@ -65,7 +46,7 @@ export function knownLetter({ tenant }: Sender, { to, expiresAt }: Omit<Mailed, 
     to,
     expiresAt,
     subject: 'You have an account already',
-    text: lines(
+    text: paragraphs(
       `Somebody, probably you, asked for an account at ${nameOf(tenant)} with this address, which has one. Log in with`,
       'it; if you do not know the password any more, ask for a new one. If it was not you, ignore this message.',
     ),
@@ -78,7 +59,7 @@ export function approvedLetter({ publicUrl, tenant }: Sender, { to, expiresAt }:
     to,
     expiresAt,
     subject: 'Your account is ready',
-    text: lines(
+    text: paragraphs(
       `An administrator approved your account at ${nameOf(tenant)}. Log in at ${publicUrl} with this address, the`,
       `password that you chose, and the tenant "${tenant.slug}".`,
     ),
@@ -91,7 +72,7 @@ export function rejectedLetter({ tenant }: Sender, { to, expiresAt }: Omit<Maile
     to,
     expiresAt,
     subject: 'Your account was not approved',
-    text: lines(`An administrator did not approve the account that was asked for at ${nameOf(tenant)}.`),
+    text: paragraphs(`An administrator did not approve the account that was asked for at ${nameOf(tenant)}.`),
   }
 }
 
@@ -101,18 +82,10 @@ export function invitationLetter({ publicUrl, tenant }: Sender, { to, token, exp
     to,
     expiresAt,
     subject: 'You are invited',
-    text: lines(
+    text: paragraphs(
       `You are invited to ${nameOf(tenant)}. Choose a password here within 7 days:`,
       `${publicUrl}/accept-invitation#token=${token}`,
       'The link works once.',
     ),
   }
-}
-
-function nameOf({ name }: Sender['tenant']): string {
-  return `${name} (Agent IAM)`
-}
-
-function lines(...texts: string[]): string {
-  return `${texts.join('\n\n')}\n`
 }

@@ -8,6 +8,7 @@ import { sha256 } from '../../platform/digest.ts'
 import { recordEvent } from '../audit/service.ts'
 import { limitSender, preparePassword, verifyPassword } from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
+import { post, postNews } from '../mail/service.ts'
 import { findTenantId } from '../tenants/service.ts'
 import { confirmLetter, knownLetter } from './letters.ts'
 import {
@@ -19,7 +20,6 @@ import {
   type Registration,
   type RegistrationId,
 } from './model.ts'
-import { post, postNews } from './post.ts'
 import {
   countRegistrations,
   findIsOpen,

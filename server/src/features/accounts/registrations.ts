@@ -8,10 +8,10 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
 import { requireMayGrant } from '../capabilities/service.ts'
+import { postNews } from '../mail/service.ts'
 import { approvedLetter, rejectedLetter } from './letters.ts'
 import { requireOpen, type Registration, type RegistrationId } from './model.ts'
 import { makeUser } from './newcomer.ts'
-import { postNews } from './post.ts'
 import {
   findIsOpen,
   findRegistrationForUpdate,

@@ -6,11 +6,12 @@ import { fromUuid, toUuid } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
 import { findPasswordForUpdate, limitSender, preparePassword, releasePassword } from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
+import { post } from '../mail/service.ts'
+import { renewPassword } from '../sessions/service.ts'
 import { findTenantId } from '../tenants/service.ts'
-import { ownerOf, renewPassword } from './change-password.ts'
+import { ownerOf } from './change-password.ts'
 import { resetLetter } from './letters.ts'
 import { resetTokenSeconds, resetTokensMax, type UserView } from './model.ts'
-import { post } from './post.ts'
 import {
   findTenantsWithResetRequests,
   insertResetRequest,

@@ -5,6 +5,7 @@ import { inTransaction, type Context } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import { insertNonce } from '../credentials/service.ts'
 import { makePasskeyChallenge, readPasskeyChallenge } from './challenge.ts'
+import { spending, type FactorUse } from './spending.ts'
 import { advancePasskey, findPasskeyByCredential } from './store/passkeys.ts'
 import { relyingParty, timeoutMs, verifyAssertion } from './webauthn.ts'
 
@@ -24,7 +25,12 @@ export function passkeyRequestOptions(ctx: Context) {
  * Whether the answer is by a passkey of this person, to a challenge of ours that was not answered before. Its person was
  * verified by the authenticator, so it is two factors in one.
  */
-export async function provePasskey(ctx: Context, userId: UserId, answer: PasskeyAssertion): Promise<boolean> {
+export async function provePasskey(
+  ctx: Context,
+  userId: UserId,
+  answer: PasskeyAssertion,
+  use: FactorUse = 'spend',
+): Promise<boolean> {
   const text = challengeIn(answer.response.clientDataJSON)
   const challenge = readPasskeyChallenge(ctx, 'login', text)
   const claimed = userOfPasskey(answer)
@@ -32,7 +38,7 @@ export async function provePasskey(ctx: Context, userId: UserId, answer: Passkey
   const passkey = await inTransaction(ctx, (tx) => findPasskeyByCredential(tx, userId, answer.id))
   const counter = passkey && (await verifyAssertion(ctx, answer, { passkey, challenge: text }))
   if (!passkey || counter === undefined) return false
-  return inTransaction(ctx, async (tx) => {
+  return spending(ctx, use, async (tx) => {
     if (!(await insertNonce(tx, 'passkey', challenge.nonce, challenge.expiresAt))) return false
     return advancePasskey(tx, passkey.id, counter)
   })

@@ -8,6 +8,7 @@ import { isFactorRequired, readFactors } from './held.ts'
 import { enrolmentScope, enrolmentSessionSeconds, factorRefused, kindsOf, type FactorKind } from './model.ts'
 import { provePasskey } from './passkey-proof.ts'
 import { digestOfCode } from './recovery-codes.ts'
+import { spending, type FactorUse } from './spending.ts'
 import { deleteRecoveryCode } from './store/recovery-codes.ts'
 import { findTotpForUpdate, updateTotp } from './store/totp.ts'
 import { openTotp, stepOfCode } from './totp.ts'
@@ -23,15 +24,17 @@ export interface LoginProof {
 
 /**
  * Asks for the second factor of a person whose password was proved. Throws `second-factor-required` when one is enrolled
- * and none was sent. An administrator who must have one and has none gets a session that can only enrol it.
+ * and none was sent. An administrator who must have one and has none gets a session that can only enrol it. One that is
+ * only tried stays good, so that what else is wrong with a login costs nobody a code; guesses at it count all the same.
  */
 export async function requireSecondFactor(
   ctx: Context,
   userId: UserId,
   sent: SecondFactor | undefined,
+  use: FactorUse = 'spend',
 ): Promise<LoginProof> {
   if (sent) {
-    await requireFactor(ctx, userId, sent)
+    if (!(await isProved(ctx, userId, sent, use))) throw factorRefused()
     return { method: `password+${sent.type}` }
   }
   const { kinds, isRequired } = await inTransaction(ctx, async (tx) => ({
@@ -45,24 +48,24 @@ export async function requireSecondFactor(
 
 /** Throws unless the factor is the person's, and fresh. */
 export async function requireFactor(ctx: Context, userId: UserId, sent: SecondFactor): Promise<void> {
-  if (!(await isProved(ctx, userId, sent))) throw factorRefused()
+  if (!(await isProved(ctx, userId, sent, 'spend'))) throw factorRefused()
 }
 
-function isProved(ctx: Context, userId: UserId, sent: SecondFactor): Promise<boolean> {
+function isProved(ctx: Context, userId: UserId, sent: SecondFactor, use: FactorUse): Promise<boolean> {
   switch (sent.type) {
     case 'totp':
-      return proveTotp(ctx, userId, sent.code)
+      return proveTotp(ctx, userId, sent.code, use)
     case 'recovery':
-      return inTransaction(ctx, (tx) => spendRecoveryCode(tx, userId, sent.code))
+      return spending(ctx, use, (tx) => spendRecoveryCode(tx, userId, sent.code))
     case 'passkey':
-      return provePasskey(ctx, userId, sent.response)
+      return provePasskey(ctx, userId, sent.response, use)
   }
 }
 
 /** Six digits are soon guessed, so each try is counted before it is looked at. */
-async function proveTotp(ctx: Context, userId: UserId, code: string): Promise<boolean> {
+async function proveTotp(ctx: Context, userId: UserId, code: string, use: FactorUse): Promise<boolean> {
   const attempt = await guardAttempt(ctx, { purpose: 'second-factor', account: userId })
-  const isGood = await inTransaction(ctx, async (tx) => {
+  const isGood = await spending(ctx, use, async (tx) => {
     const totp = await findTotpForUpdate(tx, userId)
     if (!totp?.confirmedAt) return false
     const step = stepOfCode(openTotp(tx, userId, totp.secret), code, tx.clock.now())

@@ -9,27 +9,12 @@ import { isId } from '../../platform/ids.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { requireHeadersSafe, type Content, type Letter, type Message } from './model.ts'
-import { openContent, sealContent } from './envelope.ts'
-import { insertMessage, listMessages } from './store.ts'
+import type { Content, Message } from './model.ts'
+import { openContent } from './envelope.ts'
+import { listMessages } from './store.ts'
 
+export { enqueueLetter, nameOf, paragraphs, post, postNews, type Sender } from './post.ts'
 export { Postman } from './postman.ts'
-
-/** Puts a letter into the outbox; it goes out once the transaction is committed. */
-export async function enqueueLetter(tx: Transaction, { purpose, expiresAt, ...content }: Letter): Promise<void> {
-  requireHeadersSafe(content)
-  const id = tx.newId('message')
-  await insertMessage(tx, {
-    id,
-    purpose,
-    status: 'queued',
-    attempts: 0,
-    createdAt: tx.clock.now(),
-    expiresAt,
-    finishedAt: undefined,
-    sealed: sealContent(tx, id, content),
-  })
-}
 
 export interface MessagesQuery {
   readonly limit: number

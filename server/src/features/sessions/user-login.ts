@@ -6,7 +6,6 @@ import type { UserLogin } from '@agent-iam/contract/auth'
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import { recordEvent } from '../audit/service.ts'
 import {
   attemptFailed,
   attemptNotMade,
@@ -22,7 +21,6 @@ import {
   needsRehash,
   preparePassword,
   readDeviceToken,
-  setPassword,
   Turns,
   updatePasswordHash,
   verifyPassword,
@@ -33,9 +31,9 @@ import { findUserByEmail, lockIdentity } from '../identities/service.ts'
 import { findTenantId } from '../tenants/service.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { notProved } from './agent-login.ts'
-import { endSessionsOf } from './ending.ts'
 import { requireActive } from './model.ts'
 import { boundKey } from './possession.ts'
+import { renewPassword } from './renew-password.ts'
 import { startSession } from './start.ts'
 
 /** With how to know the device again, and what the session is narrowed to. */
@@ -84,13 +82,14 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
   const { user, password } = await turns.take(() => provePassword(there, login, { account, device, isTenant }))
   requireActive({ status: user.status, expiresAt: undefined }, ctx.clock.now())
   // After the password, and before anything is told or changed that the second factor guards.
+  const newHash = await newPasswordHash(there, login, { user, password })
   const proof = await requireSecondFactor(there, user.id, login.secondFactor)
   return {
     there,
     user,
     proof,
     provedHash: password.hash,
-    change: await passwordChange(there, login, { user, password }),
+    change: newHash === undefined ? await madeAnew(login, password) : { hash: newHash, isNewPassword: true },
     deviceToken: makeDeviceToken(ctx, account),
   }
 }
@@ -138,21 +137,27 @@ async function findAccount(there: Context, email: string) {
   })
 }
 
-/** What is to take the place of the hash: that of the password asked for, or a better one of the same. */
-async function passwordChange(
+/**
+ * The hash of the new password, where one is due; throws what is wrong with it, or that it lacks. The second factor is only
+ * tried before that: what is asked and why is told to nobody without it, and the code is good for the login that follows.
+ */
+async function newPasswordHash(
   there: Context,
-  { password: presented, newPassword, tenant }: UserLogin,
+  { newPassword, tenant, secondFactor }: UserLogin,
   { user, password }: Known,
-): Promise<PasswordChange | undefined> {
-  if (password.mustChange) {
-    if (newPassword === undefined)
-      throw new Problem('password-change-required', 'choose a new password, and send it as newPassword beside this one')
-    const owner = { field: 'newPassword' as const, email: user.email ?? '', name: user.name, tenant, userId: user.id }
-    return { hash: await preparePassword(there, newPassword, owner), isNewPassword: true }
-  }
-  if (newPassword !== undefined) throw notAsked()
-  if (!needsRehash(password.hash, presented)) return undefined
-  return { hash: await hashPassword(presented), isNewPassword: false }
+): Promise<string | undefined> {
+  if (!password.mustChange && newPassword === undefined) return undefined
+  await requireSecondFactor(there, user.id, secondFactor, 'try')
+  if (!password.mustChange) throw notAsked()
+  if (newPassword === undefined)
+    throw new Problem('password-change-required', 'choose a new password, and send it as newPassword beside this one')
+  const owner = { field: 'newPassword' as const, email: user.email ?? '', name: user.name, tenant, userId: user.id }
+  return preparePassword(there, newPassword, owner)
+}
+
+/** A better hash of the same password, where it has one of another time. */
+async function madeAnew({ password: presented }: UserLogin, { hash }: Known['password']) {
+  return needsRehash(hash, presented) ? { hash: await hashPassword(presented), isNewPassword: false } : undefined
 }
 
 function notAsked(): Problem {
@@ -170,17 +175,12 @@ export async function admitUser(
 ): Promise<UserId> {
   const stored = await findPasswordForUpdate(tx, id)
   if (stored?.hash !== provedHash) throw notProved()
+  // NOTE: before the identity is held, since it ends links as well: whoever suspends holds those first.
+  if (change?.isNewPassword) await renewPassword(tx, { user: { id, email }, hash: change.hash })
+  else if (change) await updatePasswordHash(tx, id, change.hash)
   await lockIdentity(tx, id)
   const user = await findUserByEmail(tx, email ?? '')
   if (user?.id !== id) throw notProved()
   requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
-  if (change?.isNewPassword) await changePassword(tx, id, change.hash)
-  else if (change) await updatePasswordHash(tx, id, change.hash)
   return id
-}
-
-async function changePassword(tx: Transaction, id: UserId, hash: string): Promise<void> {
-  await setPassword(tx, id, hash)
-  recordEvent(tx, { type: 'user.password-changed', actor: id, resource: `agent-iam/users/${id}` })
-  await endSessionsOf(tx, id, { reason: 'password changed' })
 }

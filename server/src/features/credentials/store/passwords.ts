@@ -2,6 +2,7 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import { toUuid } from '../../../platform/ids.ts'
+import { endResetLinks } from './reset-links.ts'
 
 declare module '../../../platform/database.ts' {
   interface Tables {
@@ -43,7 +44,7 @@ export async function findImportedHash(tx: Transaction): Promise<string | undefi
 }
 
 /**
- * Gives a user this password in place of the one before, which joins the history.
+ * Gives a user this password in place of the one before, which joins the history; links that would reset it end.
  *
  * NOTE: comes before the end of the user's sessions, in the same transaction. A login that is under way holds the password
  * first and the identity after it; in the other order the two would wait for each other.
@@ -61,7 +62,9 @@ export async function setPassword(
     .values({ tenant_id: toUuid(tx.caller.tenantId), identity_id: toUuid(userId), ...changed })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id']).doUpdateSet(changed))
     .execute()
-  if (former) await keepFormer(tx, userId, former.hash)
+  if (!former) return
+  await keepFormer(tx, userId, former.hash)
+  await endResetLinks(tx, userId)
 }
 
 /** Another hash of the same password. */
