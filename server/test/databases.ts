@@ -9,6 +9,8 @@ import { startPostgres, type TestPostgres } from './postgres.ts'
 /** A migrated database of the test's own. */
 export interface TestDatabase {
   readonly kind: 'PGlite' | 'PostgreSQL'
+  /** Tells it from others on the same server. */
+  readonly name: string
   /** As the server has it. */
   readonly db: Database
   /** What the server's transactions run on. */
@@ -33,7 +35,7 @@ async function openPglite(): Promise<TestDatabase> {
   const open = () => openPool({ host: embedded.socketFolder, max: embeddedPoolMax, onError: ignore })
   const pool = open()
   await underStartLock(pool, () => migrate(pool))
-  return makeDatabase('PGlite', { pool, admin: pool, open, end: () => embedded.close() })
+  return makeDatabase('PGlite', { name: 'embedded', pool, admin: pool, open, end: () => embedded.close() })
 }
 
 /**
@@ -58,20 +60,22 @@ export async function openPostgres(): Promise<TestDatabase> {
     await admin.end()
     await server.stop()
   }
-  return makeDatabase('PostgreSQL', { pool, admin: inside, open, end })
+  return makeDatabase('PostgreSQL', { name, pool, admin: inside, open, end })
 }
 
 interface Parts {
+  readonly name: string
   readonly pool: pg.Pool
   readonly admin: pg.Pool
   readonly open: () => pg.Pool
   readonly end: () => Promise<void>
 }
 
-function makeDatabase(kind: TestDatabase['kind'], { pool, admin, open, end }: Parts): TestDatabase {
+function makeDatabase(kind: TestDatabase['kind'], { name, pool, admin, open, end }: Parts): TestDatabase {
   const handles = [openDatabase(pool)]
   return {
     kind,
+    name,
     pool,
     db: handles[0] ?? openDatabase(pool),
     another() {

@@ -16,9 +16,9 @@ import { createLog } from '../src/platform/log.ts'
 import { createOutboundFetch } from '../src/platform/outbound-fetch.ts'
 import { systemRandom } from '../src/platform/random.ts'
 import { createSealer } from '../src/platform/sealing.ts'
-import { inProcessState } from '../src/platform/shared-state.ts'
 import { TestApi } from './test-api.ts'
 import { TestClock } from './test-clock.ts'
+import { testState } from './test-state.ts'
 import type { TestDatabase } from './databases.ts'
 
 export const publicUrl = 'http://localhost:9000'
@@ -105,6 +105,7 @@ export class TestServer {
   async close(): Promise<void> {
     await this.app.http.close()
     await this.app.close()
+    await this.world.sharedState.close()
     await this.database.close()
   }
 }
@@ -163,7 +164,7 @@ export async function startServer(
     random: systemRandom,
     log: createLog(onLog ? 'debug' : 'silent', onLog),
     db: database.db,
-    sharedState: inProcessState(clock),
+    sharedState: testState(database, clock),
     sealer: createSealer(masterKey, systemRandom),
     fetch: createOutboundFetch({ clock, allowedNetworks: [] }),
   })
