@@ -150,6 +150,14 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     expect(decodeJwt(later.access_token).exp).toBeLessThanOrEqual(decodeJwt(token).exp ?? 0)
   })
 
+  test('a machine gets no scope in exchange for its own token that it does not hold', async () => {
+    const holder = await makeAgent(oauth.server, admin, ['files:read'])
+    const { access_token: own } = await client.clientCredentialsGrant(await as(holder))
+    const wider = exchange(holder, own, { resource: files, scope: 'files:write' })
+    await expect(wider).rejects.toMatchObject({ error: 'invalid_scope' })
+    expect(await exchange(holder, own, { resource: files })).toMatchObject({ scope: 'files:read' })
+  })
+
   test('the token of a stranger is not for an agent', async () => {
     const stranger = await oauth.server.user('viewer')
     await expect(exchange(agent, stranger.token, { resource: files })).rejects.toMatchObject({

@@ -11,8 +11,11 @@ import { isId } from '../../platform/ids.ts'
 import { AccessTokenClaimsSchema, type AccessTokenClaims } from '../../platform/keys.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordAlone, recordEvent } from '../audit/service.ts'
+import { firstExcess, isLabel } from '../capabilities/model.ts'
+import { listHeld } from '../capabilities/service.ts'
 import { knownResource, ownResource } from '../clients/service.ts'
 import { findAgent } from '../identities/service.ts'
+import { findClient } from '../services/service.ts'
 import { requireLive, tokenExchangeMethod } from '../sessions/model.ts'
 import { boundKey, findSession, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
@@ -89,7 +92,7 @@ async function begin(
   const confirmation = await boundKey(tx)
   await requireRelation(tx, clientId, { subject, isPossessed: isSameKey(boundTo, confirmation) })
   const resource = await findTarget(tx, subject, wanted.resource)
-  const lent = lentScopes(subject, resource)
+  const lent = lentScopes(subject, await reachable(tx, subject.identityId, resource))
   if (!lent) throw new ExchangeRefused('resource-not-granted')
   const scopes = narrowScopes(wanted.scopes, lent)
   if (!scopes) throw new ExchangeRefused('scope-not-granted')
@@ -191,6 +194,15 @@ async function findTarget(tx: Transaction, subject: SubjectSession, wanted: stri
   const resource = await knownResource(tx, wanted ?? subject.audience)
   if (!resource) throw new ExchangeRefused('resource-unknown')
   return resource
+}
+
+/** A machine's own login reaches the scopes that it holds or was given; a person's, what the person may hand on: all. */
+async function reachable(tx: Transaction, identityId: IdentityId, target: Target): Promise<Target> {
+  if (isId('user', identityId)) return target
+  const held = await listHeld(tx, identityId)
+  const given = isId('service', identityId) ? ((await findClient(tx, identityId))?.defaultScopes ?? []) : []
+  const isHeld = (scope: string) => !isLabel(scope) && firstExcess([scope], held) === undefined
+  return { ...target, scopes: target.scopes.filter((scope) => given.includes(scope) || isHeld(scope)) }
 }
 
 /** Who acts already makes the chain no longer; nor does who narrows its own token. */
