@@ -137,8 +137,8 @@ describe.each(databases)('API keys on %s', (_name, open) => {
     const agent = await makeAgent(server, admin, ['file/docs/*:read'])
     const scopes = ['agent-iam/api-keys:create', 'agent-iam/agents*:*', 'file/*:*']
     const narrow = await server.api.call(createSdkToken, { body: { device: 'narrow', scopes }, token: admin })
-    const made = await make(narrow.accessToken, { for: agent.id })
-    expect(made.scopes).toEqual(['file/docs/*:read'])
+    const narrowed = await make(narrow.accessToken, { for: agent.id })
+    expect(narrowed.scopes).toEqual(['file/docs/*:read'])
   })
 
   test('the owner makes keys for its agents and services, and they act as those', async () => {
