@@ -1,6 +1,6 @@
 import type { PasskeyLogin } from '@agent-iam/contract/auth'
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
-import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { limitSender } from '../credentials/service.ts'
 import { provePasskey, userOfPasskey } from '../factors/service.ts'
 import { findUser, lockIdentity, tenantOfIdentity } from '../identities/service.ts'
@@ -11,22 +11,40 @@ import { requireActive } from './model.ts'
 import { boundKey } from './possession.ts'
 import { startSession } from './start.ts'
 
-/**
- * Logs in a person by passkey alone: it cannot be guessed, so no lock for failed passwords stands in its way. Whose it is,
- * it says itself; a passkey of nobody and a wrong answer are refused in the same words.
- */
+/** Logs in a person by passkey alone. */
 export async function loginByPasskey(ctx: Context, login: PasskeyLogin): Promise<TokenPair> {
-  await limitSender(ctx, 'login')
-  const { there, userId } = await findClaimed(ctx, login)
-  if (!(await provePasskey(there, userId, login.passkey))) throw notProved()
+  const { there, userId } = await proveByPasskey(ctx, login)
   const granted = await inTransaction(there, async (tx) => {
-    await lockIdentity(tx, userId)
-    const user = await findUser(tx, userId)
-    if (!user) throw notProved()
-    requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
+    await admitByPasskey(tx, userId)
     return startSession(tx, userId, { method: 'passkey', confirmation: await boundKey(tx) })
   })
   return signTokens(ctx, granted)
+}
+
+/** Who lets them in calls `admitByPasskey`, in the transaction that does so. */
+export interface ProvedByPasskey {
+  /** The context in the person's tenant. */
+  readonly there: Context
+  readonly userId: UserId
+}
+
+/**
+ * Proves a person by passkey alone: it cannot be guessed, so no lock for failed passwords stands in its way. Whose it is,
+ * it says itself; a passkey of nobody and a wrong answer are refused in the same words.
+ */
+export async function proveByPasskey(ctx: Context, login: PasskeyLogin): Promise<ProvedByPasskey> {
+  await limitSender(ctx, 'login')
+  const { there, userId } = await findClaimed(ctx, login)
+  if (!(await provePasskey(there, userId, login.passkey))) throw notProved()
+  return { there, userId }
+}
+
+/** Lets in who was proved, unless that ended meanwhile: the identity is held, so that a suspension comes before or after. */
+export async function admitByPasskey(tx: Transaction, userId: UserId): Promise<void> {
+  await lockIdentity(tx, userId)
+  const user = await findUser(tx, userId)
+  if (!user) throw notProved()
+  requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
 }
 
 /** Nobody, who lives in the platform's tenant, has no passkey: so that is looked for as well. */

@@ -6,7 +6,7 @@ import { equalDigests, hmacSha256, sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { consentedGrant, consentQuestion } from './consent.ts'
 import { deviceTokenOf, keepDeviceToken } from './device-token.ts'
-import { loginByForm, type LoginState } from './login.ts'
+import { firstStep, loginByForm, type LoginState } from './login.ts'
 import { clientName } from './pages/client-name.ts'
 import { consentPage } from './pages/consent.ts'
 import { errorPage } from './pages/error.ts'
@@ -67,7 +67,7 @@ async function askToLogIn(exchange: Exchange, interaction: Interaction, state?: 
   const { params } = interaction
   const client = await provider.Client.find(String(params['client_id']))
   const email = typeof params['login_hint'] === 'string' ? params['login_hint'] : ''
-  const shown = state ?? { step: 'password', email, ticket: undefined, fault: undefined }
+  const shown = state ?? firstStep(email)
   const destination = client ? clientName(client) : 'the application'
   const page = loginPage({ ...shown, destination, ...frameOf(exchange, interaction) })
   sendPage(response, shown.fault === undefined ? 200 : 401, page)
@@ -78,7 +78,7 @@ async function logIn(exchange: Exchange, interaction: Interaction): Promise<void
   const outcome = await loginByForm(ctx, form, { uid, deviceToken: deviceTokenOf(request) })
   if ('step' in outcome) return askToLogIn(exchange, interaction, outcome)
   const { accountId, sessionId, deviceToken } = outcome
-  keepDeviceToken(ctx, response, deviceToken)
+  if (deviceToken !== undefined) keepDeviceToken(ctx, response, deviceToken)
   return finish(exchange, { login: { accountId, sessionId } }, false)
 }
 

@@ -6,7 +6,7 @@ import { equalDigests, hmacSha256, sha256 } from '../../platform/digest.ts'
 import { isLoginLive, noteSession } from './accounts.ts'
 import { cookiesOf } from './cookies.ts'
 import { deviceTokenOf, keepDeviceToken } from './device-token.ts'
-import { loginByForm, type LoginState } from './login.ts'
+import { firstStep, loginByForm, type LoginState } from './login.ts'
 import { errorPage } from './pages/error.ts'
 import { loginPage } from './pages/login.ts'
 import { sendPage } from './pages/send.ts'
@@ -51,7 +51,7 @@ export async function answerLoginFirst(exchange: Exchange, form: URLSearchParams
     return sendPage(response, 400, errorPage({ error: form.has('refuse') ? 'access_denied' : 'invalid_request' }))
   const outcome = await loginByForm(ctx, form, { uid: browser, deviceToken: deviceTokenOf(request) })
   if ('step' in outcome) return show(exchange, { browser, query, state: outcome })
-  keepDeviceToken(ctx, response, outcome.deviceToken)
+  if (outcome.deviceToken !== undefined) keepDeviceToken(ctx, response, outcome.deviceToken)
   const session = new provider.Session()
   session.loginAccount({ accountId: outcome.accountId })
   noteSession(session, outcome.sessionId)
@@ -70,7 +70,7 @@ interface Shown {
 }
 
 function show({ ctx, response }: Pick<Exchange, 'ctx' | 'response'>, { browser, query, state }: Shown): void {
-  const shown = state ?? { step: 'password' as const, email: '', ticket: undefined, fault: undefined }
+  const shown = state ?? firstStep()
   const clientId = new URLSearchParams(query).get('client_id') ?? ''
   const page = loginPage({
     ...shown,

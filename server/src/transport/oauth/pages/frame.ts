@@ -14,13 +14,15 @@ interface Content {
   readonly main: Html
   /** Where a form on this page may lead: by its redirects too, so the client's own origin where it ends there. */
   readonly formTargets?: readonly string[]
+  /** Code of our own, the only code that runs here; it may talk to this server alone. */
+  readonly script?: string | undefined
 }
 
 /**
  * The frame of the pages on which people log in and consent: nothing on it but what they are asked, no link away, no
- * script, nothing loaded from anywhere, and shown in no other page's frame.
+ * script but the page's own, nothing loaded from anywhere, and shown in no other page's frame.
  */
-export function frame({ title, main, formTargets = [] }: Content): FramedPage {
+export function frame({ title, main, formTargets = [], script }: Content): FramedPage {
   const document = html`<!doctype html>
     <html lang="en">
       <head>
@@ -37,28 +39,34 @@ export function frame({ title, main, formTargets = [] }: Content): FramedPage {
           <span class="brand">${trusted(logo)}<span>Agent IAM</span></span>
         </header>
         <main id="main"><div class="form">${main}</div></main>
+        ${script === undefined ? undefined : trusted(`<script>${script}</script>`)}
       </body>
     </html> `
-  return { html: document.markup, contentSecurityPolicy: policyOf(formTargets) }
+  return { html: document.markup, contentSecurityPolicy: policyOf(formTargets, script) }
 }
 
 const allStyle = `${style}${formStyle}`
-const styleSource = `'sha256-${createHash('sha256').update(allStyle).digest('base64')}'`
+const styleSource = hashSource(allStyle)
 
 const logo =
   '<svg viewBox="0 0 32 32" width="28" height="28" aria-hidden="true">' +
   '<path d="M16 2 4 7v8c0 7.4 5 12.9 12 15 7-2.1 12-7.6 12-15V7z" fill="#0f766e"/>' +
   '<path d="m10.5 16 4 4 7.5-8.5" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" stroke-linejoin="round"/></svg>'
 
-function policyOf(formTargets: readonly string[]): string {
+function policyOf(formTargets: readonly string[], script: string | undefined): string {
   return [
     `default-src 'none'`,
     `style-src ${styleSource}`,
+    ...(script === undefined ? [] : [`script-src ${hashSource(script)}`, `connect-src 'self'`]),
     'img-src data:',
     `form-action 'self' ${formTargets.join(' ')}`.trim(),
     `base-uri 'none'`,
     `frame-ancestors 'none'`,
   ].join('; ')
+}
+
+function hashSource(text: string): string {
+  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }
 
 /** A redirect URI as a source of `form-action`: its origin, or its scheme where it has none that CSP could name. */

@@ -1,6 +1,7 @@
 import { html, type Html } from '../../pages/html.ts'
 import type { LoginState } from '../login.ts'
 import { frame, type FramedPage } from './frame.ts'
+import { passkeyScript } from './passkey-script.ts'
 
 interface Login extends LoginState {
   /** To whom the person goes on. */
@@ -16,10 +17,12 @@ const titles = { password: 'Log in', code: 'Second factor', 'new-password': 'Cho
 
 /** Where a person logs in, step by step. */
 export function loginPage(login: Login): FramedPage {
-  const { step, email, ticket, fault, destination, csrfToken, formTargets, action, query } = login
+  const { step, email, ticket, factors, fault, destination, csrfToken, formTargets, action, query } = login
+  const offersPasskey = step === 'password' || (step === 'code' && factors.includes('passkey'))
   return frame({
     title: titles[step],
     formTargets,
+    script: offersPasskey ? passkeyScript : undefined,
     main: html`<h1>${titles[step]}</h1>
       <p class="lead">To go on to <strong>${destination}</strong>. What you type here stays here.</p>
       <form method="post" ${action === undefined ? undefined : html`action="${action}"`}>
@@ -27,20 +30,26 @@ export function loginPage(login: Login): FramedPage {
         ${query === undefined ? undefined : html`<input type="hidden" name="query" value="${query}" />`}
         <input type="hidden" name="ticket" value="${ticket}" />
         ${step === 'password' ? undefined : html`<p>You log in as <strong>${email}</strong>.</p>`}
-        ${fieldsOf(step, email)}
+        ${offersPasskey ? passkeyField : undefined} ${fieldsOf(login)}
         <p class="fault" id="fault" role="alert">${fault}</p>
         <div class="buttons">
           <button>${step === 'password' ? 'Log in' : 'Continue'}</button>
+          ${offersPasskey ? passkeyButton : undefined}
           <button name="refuse" value="yes" class="plain" formnovalidate>Cancel</button>
         </div>
       </form>`,
   })
 }
 
-function fieldsOf(step: LoginState['step'], email: string): Html {
+function fieldsOf({ step, email, factors }: LoginState): Html {
   if (step === 'password') return passwordFields(email)
-  return step === 'code' ? codeField : newPasswordField
+  return step === 'code' ? codeField(factors) : newPasswordField
 }
+
+const passkeyField = html`<input type="hidden" name="passkey" />`
+
+/** The script shows it where the browser knows passkeys. */
+const passkeyButton = html`<button type="button" id="use-passkey" class="plain" hidden>Use a passkey</button>`
 
 function passwordFields(email: string): Html {
   return html`<label for="email">E-mail</label>
@@ -66,17 +75,25 @@ function passwordFields(email: string): Html {
     />`
 }
 
-const codeField = html`<label for="code">Code</label>
-  <input
-    id="code"
-    name="code"
-    autocomplete="one-time-code"
-    spellcheck="false"
-    maxlength="40"
-    required
-    aria-describedby="hint fault"
-  />
-  <p class="hint" id="hint">Of your authenticator, or a recovery code.</p>`
+const codeField = (factors: readonly string[]): Html =>
+  html`<label for="code">Code</label>
+    <input
+      id="code"
+      name="code"
+      autocomplete="one-time-code"
+      spellcheck="false"
+      maxlength="40"
+      required
+      aria-describedby="hint fault"
+    />
+    <p class="hint" id="hint">${codeHint(factors)}</p>`
+
+function codeHint(factors: readonly string[]): string {
+  if (factors.includes('totp')) return 'Of your authenticator, or a recovery code.'
+  return factors.includes('recovery')
+    ? 'A recovery code, in place of the passkey.'
+    : 'No codes are left: use your passkey.'
+}
 
 const newPasswordField = html`<label for="newPassword">New password</label>
   <input
