@@ -115,7 +115,7 @@ export const suspendUser = operation({
   body: Reason,
   status: 200,
   response: User,
-  problems: ['forbidden', 'not-found', 'wrong-state'],
+  problems: ['forbidden', 'not-found', 'wrong-state', 'capability-exceeded'],
   example: { params: exampleUser, body: { reason: 'left the company' } },
 })
 
@@ -129,6 +129,6 @@ export const reactivateUser = operation({
   body: Reason,
   status: 200,
   response: User,
-  problems: ['forbidden', 'not-found', 'wrong-state'],
+  problems: ['forbidden', 'not-found', 'wrong-state', 'capability-exceeded'],
   example: { params: exampleUser, body: { reason: 'came back' } },
 })

@@ -51,7 +51,8 @@ export const unlockUser = operation({
   method: 'POST',
   path: '/api/v1/users/:userId/unlock',
   action: 'users:unlock',
-  summary: 'Forgets the failed attempts at a user’s password and second factor, so that they may try again at once.',
+  summary:
+    'Forgets the failed attempts at a person’s password and second factor; of nobody who holds more than the caller.',
   params: z.strictObject({ userId: idSchema('user') }),
   status: 200,
   response: z.object({
@@ -59,6 +60,6 @@ export const unlockUser = operation({
     /** Whether there were any. */
     wasLocked: z.boolean(),
   }),
-  problems: ['forbidden', 'not-found'],
+  problems: ['forbidden', 'not-found', 'capability-exceeded'],
   example: { params: { userId: 'usr_0198c5a1f3e07b2c8d4e6f708192a3b4' } },
 })

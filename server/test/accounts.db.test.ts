@@ -8,7 +8,10 @@ import {
 } from '@agent-iam/contract/accounts'
 import { login, validate } from '@agent-iam/contract/auth'
 import { listMessages } from '@agent-iam/contract/mail'
+import { unlockUser } from '@agent-iam/contract/users'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { grant } from '../src/features/capabilities/service.ts'
+import { inTransaction } from '../src/platform/context.ts'
 import { databases } from './databases.ts'
 import { enrolApp } from './factors.ts'
 import { mailedToken, messagesTo } from './mailbox.ts'
@@ -224,6 +227,27 @@ describe.each(databases)('accounts on %s', (_name, open) => {
         [[tenant.admin.id, second.id].map((id) => id.slice(4))],
       )
       expect(rows).toEqual([{ active: 1 }])
+    })
+
+    test('are suspended, let in again and unlocked by nobody who holds less than they do', async () => {
+      const [helper, manager, viewer] = [
+        await server.user('viewer'),
+        await server.user('manager'),
+        await server.user('viewer'),
+      ]
+      const entries = ['suspend', 'reactivate', 'unlock'].map((verb) => `agent-iam/users*:${verb}`)
+      await inTransaction(server.inTenant(helper.tenantId), (tx) => grant(tx, helper.id, entries))
+      const outcomes = async ({ id }: TestUser, { token }: { token: string }) => {
+        const sent = []
+        for (const operation of [unlockUser, suspendUser, reactivateUser])
+          sent.push(await server.api.send(operation, { params: { userId: id }, body: {}, token }))
+        return sent.map(({ status, text }) => (status === 200 ? 'done' : String(JSON.parse(text).code)))
+      }
+      const tooMuch = 'capability-exceeded'
+      expect(await outcomes(manager, helper)).toEqual([tooMuch, tooMuch, tooMuch])
+      await server.api.call(suspendUser, { params: { userId: manager.id }, body: {}, token: admin })
+      expect(await outcomes(manager, helper)).toEqual([tooMuch, tooMuch, tooMuch])
+      expect(await outcomes(viewer, helper)).toEqual(['done', 'done', 'done'])
     })
 
     test('the last active administrator stays', async () => {

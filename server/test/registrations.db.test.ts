@@ -125,6 +125,23 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
       expect([code, detail]).toEqual(['too-many-attempts', expect.stringContaining('of this address wait already')])
     })
 
+    test('is taken ten times a day from one sender, which so fills no tenant; what was refused does not count', async () => {
+      const apart = await openServer(await open())
+      const sender = from()
+      const ask = async (name: string, secret = password) => {
+        apart.clock.advance(61)
+        const body = { email: `${name}@crowd.example`, name: 'Edith', password: secret }
+        const { status, text } = await apart.api.send(registerUser, { body, from: sender })
+        return status === 201 ? 'done' : String(JSON.parse(text).code)
+      }
+      expect(await ask('weak', 'password1234')).toBe('invalid-request')
+      for (let count = 1; count <= 10; count++) expect(await ask(`one${count}`)).toBe('done')
+      expect(await ask('eleven')).toBe('too-many-attempts')
+      apart.clock.advance(86_400)
+      expect(await ask('eleven')).toBe('done')
+      await apart.close()
+    })
+
     test('carries nothing that a stranger wrote into the mail', async () => {
       await register('mailed@example.com', { name: 'Win at https://evil.example' })
       const [mail] = await messagesTo(server, 'mailed@example.com', admin)

@@ -30,6 +30,11 @@ export const pendingRegistrationsMax = 1000
  * administrator can make room by deciding them.
  */
 export const registrationsOfAddressMax = 5
+/**
+ * Registrations that one sender leaves in a day. All that they leave until the first expires is not a tenth of the places,
+ * so that no sender takes them from others, and an IPv6 site, which counts as ten, not all.
+ */
+export const registrationsOfSender = { max: 10, windowSeconds: 86_400 } as const
 /** Registrations of one address in a day that are answered by mail; further ones are kept in silence. */
 export const registrationMailsMax = 3
 export const invitationSeconds = 7 * 86_400

@@ -16,6 +16,7 @@ import {
   registrationMailsMax,
   registrationSeconds,
   registrationsOfAddressMax,
+  registrationsOfSender,
   registrationStatus,
   type Registration,
   type RegistrationId,
@@ -47,6 +48,8 @@ export async function registerUser(
   const person = { ...input, email: input.email.toLowerCase() }
   const there = await requireTakesStrangers(ctx, tenant)
   const passwordHash = await preparePassword(there, password, { field: 'password', tenant, ...person })
+  // What was refused until here does not count: who chooses a password in vain may try again.
+  await limitSender(ctx, 'registrations-of-a-day', { limit: registrationsOfSender })
   return inTransaction(there, async (tx) => {
     const since = addSeconds(tx.clock.now(), -86_400)
     const { pending, pendingOfAddress, ofAddress } = await countRegistrations(tx, { email: person.email, since })

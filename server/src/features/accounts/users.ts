@@ -1,10 +1,11 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { UserId } from '@agent-iam/contract/ids'
-import { inTransaction, type Context } from '../../platform/context.ts'
+import { inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
+import { listHeld, requireMayGrant } from '../capabilities/service.ts'
 import { endSessionsOf } from '../sessions/service.ts'
 import type { UserView } from './model.ts'
 import { revokePending } from './store/invitations.ts'
@@ -31,7 +32,7 @@ export async function pageUsers(
 /** Stops a user: no session goes on, no link of theirs works, and nobody comes in by an invitation that they sent. */
 export async function suspendUser(ctx: Context, id: UserId, reason: string | undefined): Promise<UserView> {
   return inTransaction(ctx, async (tx) => {
-    await tx.authorize('users:suspend', protectedUser(requireFound(await findUser(tx, id), id)))
+    await requireMayChange(tx, 'users:suspend', id)
     // NOTE: before anybody is held: a reset holds its token first and the user after it.
     await endTokens(tx, 'password-reset', id)
     const administrators = await lockWithAdministrators(tx, id)
@@ -50,7 +51,7 @@ export async function suspendUser(ctx: Context, id: UserId, reason: string | und
 
 export async function reactivateUser(ctx: Context, id: UserId, reason: string | undefined): Promise<UserView> {
   return inTransaction(ctx, async (tx) => {
-    await tx.authorize('users:reactivate', protectedUser(requireFound(await findUser(tx, id), id)))
+    await requireMayChange(tx, 'users:reactivate', id)
     await lockWithAdministrators(tx, id)
     const user = requireStatus(requireFound(await findUser(tx, id), id), 'suspended')
     await updateUserStatus(tx, id, 'active')
@@ -64,8 +65,11 @@ function about(id: UserId, reason: string | undefined) {
   return reason === undefined ? { resource } : { resource, personal: { subject: id, fields: { reason } } }
 }
 
-function protectedUser({ id }: UserView) {
-  return { type: 'users', id }
+/** Nobody decides about who holds more than they do. */
+async function requireMayChange(tx: Transaction, action: PlatformAction, id: UserId): Promise<void> {
+  requireFound(await findUser(tx, id), id)
+  await tx.authorize(action, { type: 'users', id })
+  await requireMayGrant(tx, await listHeld(tx, id))
 }
 
 function requireFound(user: UserView | undefined, id: UserId): UserView {

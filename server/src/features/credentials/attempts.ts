@@ -81,12 +81,18 @@ function placeOf(tx: Transaction, { purpose, device }: Attempt): string {
 }
 
 async function countEverywhere(tx: Transaction, account: Buffer): Promise<AttemptKey> {
-  const everywhere = { account, place: keyedDigest(tx, 'password', 'everywhere') }
+  const [place, slowPlace] = sharedPlaces(tx)
+  const everywhere = { account, place }
   const counted = await countAttempt(tx, everywhere, accountLimit)
   if ('count' in counted) return everywhere
-  const slow = { account, place: keyedDigest(tx, 'password', 'everywhere, slowly') }
+  const slow = { account, place: slowPlace }
   requireCounted(tx, await countAttempt(tx, slow, slowLimit))
   return slow
+}
+
+/** Where an account's attempts from everywhere are counted, in this order, after the place that each came from. */
+function sharedPlaces(tx: Transaction): [everywhere: Buffer, slowly: Buffer] {
+  return [keyedDigest(tx, 'password', 'everywhere'), keyedDigest(tx, 'password', 'everywhere, slowly')]
 }
 
 /** The attempt was no guess: what failed before it from there is forgotten, and it does not count itself. */
@@ -122,6 +128,7 @@ export type SentPurpose =
   | 'forgotten-password'
   | 'reset-token'
   | 'registration'
+  | 'registrations-of-a-day'
   | 'invitation'
   | 'device-code'
 
@@ -158,7 +165,7 @@ export async function releaseUser(tx: Transaction, user: { id: UserId; email: st
 }
 
 function forget(tx: Transaction, account: string): Promise<boolean> {
-  return deleteAttemptsAt(tx, keyedDigest(tx, 'account', account))
+  return deleteAttemptsAt(tx, keyedDigest(tx, 'account', account), sharedPlaces(tx))
 }
 
 /** A digest that only we can make: a plain one of an address or a name is found by trying them all. */

@@ -5,7 +5,7 @@ import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
 import { assignRole, requireMayGrant } from '../capabilities/service.ts'
-import { isImportable, setPassword } from '../credentials/service.ts'
+import { bcryptCostMax, isImportable, setPassword } from '../credentials/service.ts'
 import { insertUser } from './store.ts'
 
 /** Brings users from elsewhere, all or none, each with the hash of a password and no role that the caller may not give. */
@@ -30,7 +30,7 @@ export async function importUsers(
   })
 }
 
-const hashWanted = 'is no bcrypt hash ($2a$, $2b$ or $2y$) of cost 14 or less'
+const hashWanted = `is no bcrypt hash ($2a$, $2b$ or $2y$) of cost ${bcryptCostMax} or less; invite who has a costlier one`
 
 async function importUser(tx: Transaction, user: ImportedUser) {
   const { email: given, name, passwordHash, mustChangePassword, roles } = user

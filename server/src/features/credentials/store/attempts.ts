@@ -71,13 +71,26 @@ export async function deleteAttempts(tx: Transaction, { account, place }: Attemp
     .execute()
 }
 
-/** Forgets every attempt at an account, from wherever; returns whether there were any. */
-export async function deleteAttemptsAt(tx: Transaction, account: Buffer): Promise<boolean> {
-  const rows = await tx.db
+/**
+ * Forgets every attempt at an account, from wherever; returns whether there were any. The rows are held in the order in
+ * which attempts are counted, `shared` last, as given: so who forgets and who counts wait for each other one way only.
+ */
+export async function deleteAttemptsAt(tx: Transaction, account: Buffer, shared: readonly Buffer[]): Promise<boolean> {
+  const tenant = toUuid(tx.caller.tenantId)
+  const { rows } = await sql<{ place: Buffer; count: number }>`
+    select place, count from attempts where tenant_id = ${tenant} and account = ${account}
+    order by array_position(${shared}::bytea[], place) nulls first, place for update`.execute(tx.db)
+  if (rows.length === 0) return false
+  // NOTE: those alone: what was counted since may be held by who waits for us.
+  await tx.db
     .deleteFrom('attempts')
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('tenant_id', '=', tenant)
     .where('account', '=', account)
-    .returning('count')
+    .where(
+      'place',
+      'in',
+      rows.map(({ place }) => place),
+    )
     .execute()
   return rows.some(({ count }) => count > 0)
 }
