@@ -27,7 +27,8 @@ const judgingMax = 1
 const waitingMax = 16
 const turns = new Turns(judgingMax, waitingMax)
 
-const timeoutMs = 10_000
+/** Below what a request may take; far above half a second, for a machine that is busy with everything else. */
+const timeoutMs = 20_000
 
 /** How long the process waits for another password: people who are refused try again at once. */
 const idleMs = 10_000
