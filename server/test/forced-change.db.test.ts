@@ -7,6 +7,9 @@ import { inTransaction } from '../src/platform/context.ts'
 import { databases } from './databases.ts'
 import { enrolApp, enrolPasskey, loginOptions } from './factors.ts'
 import { mailedToken, messagesTo } from './mailbox.ts'
+import { TestBrowser } from './oauth-browser.ts'
+import { authorizationUrl, registerApp } from './oauth-clients.ts'
+import { listen, type OauthServer } from './oauth-server.ts'
 import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
 
 const better = 'seven oranges under a violin'
@@ -101,5 +104,32 @@ describe.each(databases)('a change of password that is due at a login, on %s', (
     const body = { token, newPassword: 'eleven tall poplars in a row' }
     expect((await server.api.refuse(resetPassword, { body, from: from() })).code).toBe('invalid-token')
     expect(await outcome(user, { password: better })).toBe('done')
+  })
+})
+
+describe.each(databases)('a change of password that is due on the page of the OAuth provider, on %s', (_name, open) => {
+  let oauth: OauthServer
+  beforeAll(async () => {
+    oauth = await listen(await open())
+  })
+  afterAll(() => oauth.server.close())
+
+  test('costs one recovery code, also when the first new password is too easy', async () => {
+    const { server, issuer } = oauth
+    const user = await server.user('member')
+    const { recoveryCodes } = await enrolApp(server, user.token)
+    const hash = await hashPassword(password)
+    await inTransaction(server.inTenant(user.tenantId), (tx) => setPassword(tx, user.id, hash, { mustChange: true }))
+    const { config } = await registerApp(oauth, await server.admin())
+    const { url } = await authorizationUrl(config, { scope: 'agent-iam/agents*:read' })
+    const browser = new TestBrowser(issuer)
+    const second = await browser.send(await browser.open(url), { email: user.email, password })
+    const third = await browser.send(second, { code: recoveryCodes[0] ?? '' })
+    expect(third.html).toContain('name="newPassword"')
+    const again = await browser.send(third, { newPassword: easy })
+    expect(again.html).toContain('name="newPassword"')
+    expect((await browser.send(again, { newPassword: better })).html).toContain('act for you?')
+    const rows = await server.database.ask('select count(*)::int as left from recovery_codes')
+    expect(rows).toEqual([{ left: recoveryCodes.length - 1 }])
   })
 })
