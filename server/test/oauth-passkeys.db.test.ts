@@ -146,6 +146,32 @@ describe.each(databases)('passkeys on the login page of the OAuth provider on %s
     expect(await methodsOf(other)).toEqual([])
   })
 
+  test('one is asked for once where a new password is due as well', async () => {
+    const user = await oauth.server.user('member')
+    const key = await enrol(user)
+    await oauth.server.database.ask('update passwords set must_change = true where identity_id = $1', [uuidOf(user.id)])
+    const { browser, second } = await pastPassword(user)
+    const third = await browser.send(second, { code: '', ...(await answerOf(key)) })
+    expect(third.html).toContain('Choose a new password')
+    expect(third.headers.get('content-security-policy')).not.toContain('script-src')
+    const weak = await browser.send(third, { newPassword: 'passwordpassword' })
+    expect(weak.html).toContain('Choose a new password')
+    const consent = await browser.send(weak, { newPassword: 'eleven tall poplars in a row' })
+    expect(consent.html).toContain('act for you?')
+    expect(await methodsOf(user)).toEqual([{ method: 'password+passkey' }])
+  })
+
+  test('one logs in before a client’s URL is read', async () => {
+    const user = await oauth.server.user('member')
+    const key = await enrol(user)
+    const url = new URL(authorizeAt)
+    url.searchParams.set('client_id', 'https://127.0.0.1/app')
+    const { browser, login } = await begin(url)
+    const goneOn = await browser.send(login, await answerOf(key))
+    expect(goneOn.url.pathname).toBe('/oauth/authorize')
+    expect(await methodsOf(user)).toEqual([{ method: 'passkey' }])
+  })
+
   test('after too long, the password is asked for again, and the passkey logs nobody in beside it', async () => {
     const user = await oauth.server.user('member')
     const key = await enrol(user)
