@@ -11,7 +11,7 @@ const present = '$argon2id$v=19$m=19456,t=2,p=1$'
 /** Of the four threads that Node has for such work, one is always left to others. */
 const threadsMax = 3
 /** Hashing at once: half the cores, so that the other half is there for everything else. */
-const hashingMax = Math.min(threadsMax, Math.max(1, Math.floor(availableParallelism() / 2)))
+export const hashingMax = Math.min(threadsMax, Math.max(1, Math.floor(availableParallelism() / 2)))
 /** Waiting to be hashed: a second's work or two; beyond, a flood is turned away. */
 const waitingMax = 64
 

@@ -32,7 +32,7 @@ export {
   setPassword,
   updatePasswordHash,
 } from './store/passwords.ts'
-export { bcryptCostMax, hashPassword, isImportable, needsRehash, verifyPassword } from './password.ts'
+export { bcryptCostMax, hashingMax, hashPassword, isImportable, needsRehash, verifyPassword } from './password.ts'
 export { preparePassword } from './password-policy.ts'
 export { assertionPurpose, readAssertion } from './assertion.ts'
 export { makeDeviceToken, readDeviceToken } from './known-device.ts'

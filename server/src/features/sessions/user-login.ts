@@ -14,6 +14,7 @@ import {
   findPassword,
   findPasswordForUpdate,
   guardAttempt,
+  hashingMax,
   hashPassword,
   limitSender,
   loginAccount,
@@ -94,11 +95,10 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
   }
 }
 
-/** Passwords being proved at once: enough to keep the hashing busy, and few of the database's connections. */
-const provingMax = 3
 /** Logins that wait for their turn; beyond, a flood is turned away. */
 const waitingMax = 64
-const turns = new Turns(provingMax, waitingMax)
+/** No more passwords are proved at once than are hashed: people can wait a moment, programs that ask for decisions cannot. */
+const turns = new Turns(hashingMax, waitingMax)
 
 interface Known {
   readonly user: User
