@@ -198,7 +198,9 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
 
   test('our own API takes no exchanged token', async () => {
     const { access_token: token } = await exchange(agent, owner.token, { resource: files })
-    expect(await oauth.server.api.refuse(validate, { token })).toMatchObject({ code: 'invalid-token' })
+    const problem = await oauth.server.api.refuse(validate, { token })
+    expect(problem).toMatchObject({ code: 'invalid-token' })
+    expect(problem.detail).toContain(`whose resource is ${oauth.issuer}/api`)
   })
 
   test('an exchanged token is bound to the key that the request proves', async () => {

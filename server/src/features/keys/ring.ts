@@ -117,7 +117,11 @@ export class KeyRing implements Keys {
       return used.publicKey
     }
     const options = { issuer, audience, typ, algorithms, currentDate: now, requiredClaims: ['exp', 'iat'] }
-    const { payload } = await jwtVerify(token, keyOf, options).catch(rethrowAsNotValid)
+    const { payload } = await jwtVerify(token, keyOf, options)
+      .catch((cause: unknown) => {
+        throw isWrongAudience(cause) ? forAnother(audience, cause) : cause
+      })
+      .catch(rethrowAsNotValid)
     const version = used?.version ?? 0
     const endsAt = Math.min((payload.exp ?? 0) * 1000, used?.until?.getTime() ?? Infinity)
     this.#verified.keep({ token, tenantId, expected, version }, { payload, endsAt })
@@ -180,7 +184,19 @@ function unverifiedIssuer(token: string): string {
 
 /** An issuer that looks like a tenant's but has no keys is one more way to be invalid; what broke on our side is not. */
 function rethrowAsNotValid(cause: unknown): never {
+  if (cause instanceof Problem && cause.code === 'invalid-token') throw cause
   throw cause instanceof errors.JOSEError || cause instanceof Problem ? notValid(cause) : cause
+}
+
+/** Found only once the signature was: the token is one of ours. */
+function isWrongAudience(cause: unknown): boolean {
+  return cause instanceof errors.JWTClaimValidationFailed && cause.claim === 'aud'
+}
+
+/** Its holder is told what to ask for; a forger never comes so far. */
+function forAnother(audience: string, cause: unknown): Problem {
+  const detail = `the token is for another resource: ask for one whose resource is ${audience}`
+  return new Problem('invalid-token', detail, { cause })
 }
 
 /** The same words for every reason: a forger learns nothing. */
