@@ -5,8 +5,9 @@ import { asObject, schemaWriter, type JsonObject } from '../openapi-schemas.ts'
 import { documentedGroups, problemsOf } from '../openapi.ts'
 import { madeOnce } from '../made-once.ts'
 import { docsSearch } from './docs-search.ts'
+import type { Page } from './document.ts'
 import { html, type Html } from './html.ts'
-import { layout, type Page } from './layout.ts'
+import { layout } from './layout.ts'
 import { schemaTables, shapeAnchor } from './schema-table.ts'
 
 /** The reference of every operation, made from the contract like the OpenAPI document. */

@@ -1,5 +1,6 @@
+import type { Page } from './document.ts'
 import { html } from './html.ts'
-import { layout, type Page } from './layout.ts'
+import { layout } from './layout.ts'
 
 /** What this is and where to go, until there is a console. */
 export function homePage(publicUrl: string): Page {

@@ -1,6 +1,6 @@
 import { docsPage } from './docs.ts'
 import { homePage } from './home.ts'
-import type { Page } from './layout.ts'
+import type { Page } from './document.ts'
 import { acceptInvitationPage, confirmRegistrationPage, resetPasswordPage } from './mailed-links.ts'
 import { setupPage } from './setup.ts'
 

@@ -1,7 +1,8 @@
+import type { Page } from '../../pages/document.ts'
 import { html, type Html } from '../../pages/html.ts'
 import type { ConsentQuestion } from '../consent.ts'
 import { clientName } from './client-name.ts'
-import { frame, type FramedPage } from './frame.ts'
+import { frame } from './frame.ts'
 import { scopeInWords } from './scope-words.ts'
 
 interface Consent extends ConsentQuestion {
@@ -10,7 +11,7 @@ interface Consent extends ConsentQuestion {
 }
 
 /** What a client asks for, who vouches for it, and where the answer goes. */
-export function consentPage(consent: Consent): FramedPage {
+export function consentPage(consent: Consent): Page {
   const name = clientName(consent.client)
   return frame({
     title: `Let ${name} in?`,

@@ -1,5 +1,6 @@
 import type { Client, ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
-import { html } from '../../pages/html.ts'
+import { html, type Html } from '../../pages/html.ts'
+import { labelledInput } from '../../pages/labelled-input.ts'
 import { clientName } from './client-name.ts'
 import { frame } from './frame.ts'
 import { showPage } from './send.ts'
@@ -17,23 +18,24 @@ function userCodeInputSource(koa: KoaContextWithOIDC, _form: string, out?: Error
         <p class="lead">Type the code that the device or program shows you.</p>
         <form method="post" action="${actionOf(koa)}">
           <input type="hidden" name="xsrf" value="${secretOf(koa)}" />
-          <label for="user_code">Code</label>
-          <input
-            id="user_code"
-            name="user_code"
-            autocomplete="off"
-            autocapitalize="characters"
-            spellcheck="false"
-            required
-            maxlength="20"
-            aria-describedby="fault"
-            ${fault === undefined ? undefined : invalid}
-          />
+          ${codeInput(fault)}
           <p class="fault" id="fault" role="alert">${fault}</p>
           <button>Continue</button>
         </form>`,
     }),
   )
+}
+
+function codeInput(fault: string | undefined): Html {
+  return labelledInput({
+    id: 'user_code',
+    label: 'Code',
+    attributes: html`
+      name="user_code" autocomplete="off" autocapitalize="characters" spellcheck="false" required maxlength="20"
+      ${fault === undefined ? undefined : invalid}
+    `,
+    describedBy: 'fault',
+  })
 }
 
 const invalid = html`aria-invalid="true"`

@@ -1,6 +1,7 @@
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
+import type { Page } from '../../pages/document.ts'
 import { html } from '../../pages/html.ts'
-import { frame, type FramedPage } from './frame.ts'
+import { frame } from './frame.ts'
 import { showPage } from './send.ts'
 
 /** What to do next, by the error's OAuth name. Who wrote the client reads the name itself below. */
@@ -15,7 +16,7 @@ const advice = new Map([
   ['server_error', 'Something went wrong on our side. Try again; if it goes on, tell the operator.'],
 ])
 
-export function errorPage({ error, error_description: description }: ErrorOut): FramedPage {
+export function errorPage({ error, error_description: description }: ErrorOut): Page {
   return frame({
     title: 'This did not work',
     main: html`<h1>This did not work</h1>

@@ -1,6 +1,8 @@
+import type { Page } from '../../pages/document.ts'
 import { html, type Html } from '../../pages/html.ts'
+import { labelledInput } from '../../pages/labelled-input.ts'
 import type { LoginState } from '../login.ts'
-import { frame, type FramedPage } from './frame.ts'
+import { frame } from './frame.ts'
 import { passkeyScript } from './passkey-script.ts'
 
 interface Login extends LoginState {
@@ -16,7 +18,7 @@ interface Login extends LoginState {
 const titles = { password: 'Log in', code: 'Second factor', 'new-password': 'Choose a new password' } as const
 
 /** Where a person logs in, step by step. */
-export function loginPage(login: Login): FramedPage {
+export function loginPage(login: Login): Page {
   const { step, email, ticket, factors, fault, destination, csrfToken, formTargets, action, query } = login
   const offersPasskey = step === 'password' || (step === 'code' && factors.includes('passkey'))
   return frame({
@@ -52,41 +54,31 @@ const passkeyField = html`<input type="hidden" name="passkey" />`
 const passkeyButton = html`<button type="button" id="use-passkey" class="plain" hidden>Use a passkey</button>`
 
 function passwordFields(email: string): Html {
-  return html`<label for="email">E-mail</label>
-    <input
-      id="email"
-      name="email"
-      type="email"
-      autocomplete="username"
-      maxlength="254"
-      required
-      value="${email}"
-      aria-describedby="fault"
-    />
-    <label for="password">Password</label>
-    <input
-      id="password"
-      name="password"
-      type="password"
-      autocomplete="current-password"
-      maxlength="128"
-      required
-      aria-describedby="fault"
-    />`
+  const emailInput = labelledInput({
+    id: 'email',
+    label: 'E-mail',
+    attributes: html`name="email" type="email" autocomplete="username" maxlength="254" required value="${email}"`,
+    describedBy: 'fault',
+  })
+  const passwordInput = labelledInput({
+    id: 'password',
+    label: 'Password',
+    attributes: html`name="password" type="password" autocomplete="current-password" maxlength="128" required`,
+    describedBy: 'fault',
+  })
+  return html`${emailInput} ${passwordInput}`
 }
 
-const codeField = (factors: readonly string[]): Html =>
-  html`<label for="code">Code</label>
-    <input
-      id="code"
-      name="code"
-      autocomplete="one-time-code"
-      spellcheck="false"
-      maxlength="40"
-      required
-      aria-describedby="hint fault"
-    />
+function codeField(factors: readonly string[]): Html {
+  const input = labelledInput({
+    id: 'code',
+    label: 'Code',
+    attributes: html`name="code" autocomplete="one-time-code" spellcheck="false" maxlength="40" required`,
+    describedBy: 'hint fault',
+  })
+  return html`${input}
     <p class="hint" id="hint">${codeHint(factors)}</p>`
+}
 
 function codeHint(factors: readonly string[]): string {
   if (factors.includes('totp')) return 'Of your authenticator, or a recovery code.'
@@ -95,15 +87,13 @@ function codeHint(factors: readonly string[]): string {
     : 'No codes are left: use your passkey.'
 }
 
-const newPasswordField = html`<label for="newPassword">New password</label>
-  <input
-    id="newPassword"
-    name="newPassword"
-    type="password"
-    autocomplete="new-password"
-    minlength="12"
-    maxlength="128"
-    required
-    aria-describedby="hint fault"
-  />
+const newPasswordInput = labelledInput({
+  id: 'newPassword',
+  label: 'New password',
+  attributes: html`
+    name="newPassword" type="password" autocomplete="new-password" minlength="12" maxlength="128" required
+  `,
+  describedBy: 'hint fault',
+})
+const newPasswordField = html`${newPasswordInput}
   <p class="hint" id="hint">At least 12 characters. A sentence is good.</p>`
