@@ -9,6 +9,8 @@ import { email, password } from './test-server.ts'
 // oxlint-disable-next-line typescript/no-deprecated -- the test server has no certificate
 export const insecure = { execute: [client.allowInsecureRequests] }
 export const redirectUri = 'https://app.example/callback'
+/** What the applications ask for where it does not matter what. */
+export const scope = 'agent-iam/agents*:read'
 
 /** An agent as an OAuth client: it signs assertions with its key. */
 export async function asAgent(issuer: string, { id, privateKey }: TestAgent): Promise<client.Configuration> {
