@@ -23,7 +23,7 @@ begin
       where i.status is distinct from 'active' or i.expires_at <= at);
 end $$;
 
-drop function read_session(uuid);
+-- A session with all that its use rests on: whose it is, what it is narrowed and bound to, and whether its chain lives.
 create function read_session(wanted uuid, at timestamptz)
   returns table (id uuid, identity_id uuid, started_at timestamptz, expires_at timestamptz, ended_at timestamptz,
     method text, client_id text, scope text[], confirmation jsonb, metadata jsonb, actors text[], chain_lives boolean,
@@ -41,8 +41,24 @@ begin
     where s.tenant_id = app_tenant() and s.id = wanted;
 end $$;
 
--- As before, but that a session's lineage and actors count.
-create or replace function read_facts(wanted uuid, session uuid, at timestamptz)
+-- The release before, which may still run beside this one, knows neither scope nor binding nor chain: what has one is no
+-- session to it, rather than one that may do everything.
+create or replace function read_session(wanted uuid)
+  returns table (id uuid, identity_id uuid, started_at timestamptz, expires_at timestamptz, ended_at timestamptz,
+    kind text, status text, identity_expires_at timestamptz)
+  language plpgsql stable set search_path = public, pg_temp as $$
+#variable_conflict use_column
+begin
+  return query
+    select s.id, s.identity_id, s.started_at, s.expires_at, s.ended_at, i.kind, i.status, i.expires_at
+    from sessions s join identities i on i.tenant_id = s.tenant_id and i.id = s.identity_id
+    where s.tenant_id = app_tenant() and s.id = wanted
+      and s.scope is null and s.confirmation is null and s.parent_id is null and s.actors = '{}';
+end $$;
+
+-- As before, with the session's scope, on which a decision rests too; and its lineage and actors count.
+drop function read_facts(uuid, uuid, timestamptz);
+create function read_facts(wanted uuid, session uuid, at timestamptz)
   returns table (epoch bigint, policies_version bigint, kind text, id uuid, name text, type text, status text,
     expires_at timestamptz, trust_score numeric, trust_basis text, owner_kind text, owner_id uuid, grants text[],
     roles text[], session_alive boolean, session_scope text[])

@@ -3,12 +3,13 @@ import { check } from '@agent-iam/contract/authorization'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { getAuditHead } from '@agent-iam/contract/audit'
 import type { UserId } from '@agent-iam/contract/ids'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSession } from '../src/features/sessions/start.ts'
 import { signTokens } from '../src/features/tokens/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
 import { databases } from './databases.ts'
-import { openServer, type TestServer } from './test-server.ts'
+import { openServer, uuidOf, type TestServer } from './test-server.ts'
 
 describe.each(databases)('a narrowed session on %s', (_name, open) => {
   let server: TestServer
@@ -52,6 +53,17 @@ describe.each(databases)('a narrowed session on %s', (_name, open) => {
     })
     const denied = await server.api.call(check, { body: { resource: 'file/secrets', action: 'read' }, token })
     expect(denied).toMatchObject({ allowed: false, reasons: [{ policyId: 'system:guard-scope' }] })
+  })
+
+  test('is no session to the release before, which knows no scope', async () => {
+    const ctx = server.inTenant(server.app.defaultTenantId)
+    const isKnown = (scope: readonly string[] | undefined) =>
+      inTransaction(ctx, async (tx) => {
+        const { sessionId } = await startSession(tx, userId, { method: 'password', scope })
+        const { rows } = await sql`select id from read_session(${uuidOf(sessionId)}::uuid)`.execute(tx.db)
+        return rows.length === 1
+      })
+    expect([await isKnown(undefined), await isKnown(['file/docs/*:read'])]).toEqual([true, false])
   })
 
   test('an empty scope reaches nothing', async () => {
