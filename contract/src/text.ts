@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
-// C0 and C1 controls, and the bidirectional marks that can make a name read as another (Unicode TR 36).
+/** C0 and C1 controls, and the bidirectional marks that can make a name read as another (Unicode TR 36). */
 // oxlint-disable-next-line no-control-regex -- naming the control characters is the point
-const invisible = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
+export const invisible = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
 
 /** Longest name of anything: it must fit a table cell and a log line. */
 export const nameCharactersMax = 100

@@ -16,7 +16,7 @@ import { createService, createServiceSecret, suspendService } from '@agent-iam/c
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
-import { openServer, startServer, type TestServer } from './test-server.ts'
+import { openServer, type TestServer } from './test-server.ts'
 
 let made = 0
 
@@ -283,14 +283,9 @@ describe.each(databases)('API keys on %s', (_name, open) => {
 
   test('disabled on one instance, it is refused on the other at once', async () => {
     const { key, apiKeyId } = await make(admin)
-    const other = await startServer(
-      { ...database, db: database.another(), close: () => Promise.resolve() },
-      { masterKey: server.masterKey, clock: server.clock },
-    )
+    const other = await server.beside()
     await other.api.call(validate, { token: key })
     await server.api.call(disableApiKey, { params: { apiKeyId }, token: admin })
     expect(await other.api.refuse(validate, { token: key })).toMatchObject({ code: 'token-revoked' })
-    await other.app.http.close()
-    await other.app.close()
   })
 })

@@ -18,6 +18,8 @@ export interface TestCertificate {
 }
 
 interface Options {
+  /** The name that a server by this certificate is reached by. */
+  readonly host?: string
   readonly isAuthority?: boolean
   readonly notBefore?: Date
   readonly notAfter?: Date
@@ -49,7 +51,7 @@ export async function selfSigned(name: string, options: Options = {}): Promise<T
 /** Serial numbers are positive and differ: Node would refuse a chain otherwise. */
 let serials = 1n
 
-function common({ isAuthority = false, notBefore, notAfter, algorithm = ellipticP256 }: Options) {
+function common({ host = 'localhost', isAuthority = false, notBefore, notAfter, algorithm = ellipticP256 }: Options) {
   return {
     serialNumber: (serials++).toString(16).padStart(4, '0'),
     notBefore: notBefore ?? new Date(Date.now() - day),
@@ -58,7 +60,7 @@ function common({ isAuthority = false, notBefore, notAfter, algorithm = elliptic
     extensions: [
       new x509.BasicConstraintsExtension(isAuthority, undefined, true),
       new x509.SubjectAlternativeNameExtension([
-        { type: 'dns', value: 'localhost' },
+        { type: 'dns', value: host },
         { type: 'ip', value: '127.0.0.1' },
       ]),
     ],

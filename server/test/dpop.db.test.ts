@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { assertion, loginAgent, makeAgent, signed, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { dpopHeaders, proofKey, proofOf, publicJwk, thumbprintOf, type ProofFor, type ProofKey } from './proofs.ts'
-import { email, openServer, password, startServer, type TestServer } from './test-server.ts'
+import { email, openServer, password, type TestServer } from './test-server.ts'
 
 const validatePath = '/api/v1/auth/validate'
 const loginPath = '/api/v1/auth/login'
@@ -88,12 +88,10 @@ describe.each(databases)('DPoP on %s', (_name, open) => {
 
   test('a proof is good once, on whichever instance', async () => {
     const headers = await dpopHeaders(server, key, { method: 'GET', path: validatePath, token: bound.accessToken })
-    const { masterKey, clock, database } = server
-    const other = await startServer({ ...database, db: database.another() }, { masterKey, clock })
+    const other = await server.beside()
     const answers = await Promise.all([server, other, server, other].map(({ api }) => api.send(validate, { headers })))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
     expect(answers.filter(({ status }) => status === 401).map(codeOf)).toEqual(['replayed', 'replayed', 'replayed'])
-    await other.app.http.close()
   })
 
   test('the same jti by another key is another proof', async () => {

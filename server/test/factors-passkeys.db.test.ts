@@ -12,7 +12,7 @@ import { selfSigned } from './certificates.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { enrolApp, enrolPasskey, loginOptions, proof } from './factors.ts'
 import { SoftwarePasskey, type Changes } from './software-passkey.ts'
-import { openServer, password, startServer, uuidOf, type TestServer, type TestUser } from './test-server.ts'
+import { openServer, password, uuidOf, type TestServer, type TestUser } from './test-server.ts'
 
 describe.each(databases)('passkeys on %s', (_name, open) => {
   let database: TestDatabase
@@ -22,15 +22,9 @@ describe.each(databases)('passkeys on %s', (_name, open) => {
   beforeAll(async () => {
     database = await open()
     server = await openServer(database)
-    const { masterKey, clock } = server
-    const replace = (world: TestServer['world']) => ({ ...world, db: database.another() })
-    other = await startServer(database, { masterKey, clock, replace })
+    other = await server.beside()
   })
-  afterAll(async () => {
-    await other.app.http.close()
-    await other.app.close()
-    await server.close()
-  })
+  afterAll(() => server.close())
 
   const enter = (body: object, at = server) => at.api.send(login, { body })
   const refused = async (body: object, at = server) => (await at.api.refuse(login, { body })).code

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import { databases, type TestDatabase } from './databases.ts'
 import { enrolApp, proof } from './factors.ts'
-import { openServer, password, startServer, uuidOf, type TestServer, type TestUser } from './test-server.ts'
+import { openServer, password, uuidOf, type TestServer, type TestUser } from './test-server.ts'
 
 type Sent = z.input<typeof SecondFactor>
 
@@ -24,15 +24,9 @@ describe.each(databases)('a second factor on %s', (_name, open) => {
   beforeAll(async () => {
     database = await open()
     server = await openServer(database)
-    const { masterKey, clock } = server
-    const replace = (world: TestServer['world']) => ({ ...world, db: database.another() })
-    other = await startServer(database, { masterKey, clock, replace })
+    other = await server.beside()
   })
-  afterAll(async () => {
-    await other.app.http.close()
-    await other.app.close()
-    await server.close()
-  })
+  afterAll(() => server.close())
 
   const bodyOf = ({ email }: TestUser, secondFactor?: Sent) => ({
     body: { email, password, ...(secondFactor && { secondFactor }) },

@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loginAgent, makeAgent, type TestAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { readProblem } from './test-api.ts'
-import { openServer, startServer, type TestServer } from './test-server.ts'
+import { openServer, type TestServer } from './test-server.ts'
 
 const clients = 6
 const turns = 10
@@ -41,23 +41,16 @@ describe.each(databases)('keys that change under load on %s', (_name, open) => {
   beforeAll(async () => {
     database = await open()
     server = await openServer(database)
-    other = database.kind === 'PGlite' ? server : await anotherServer()
+    // The embedded database is for one process.
+    other = database.kind === 'PGlite' ? server : await server.beside()
     admin = await server.admin()
     agents = []
     for (let index = 0; index < clients; index++) agents.push(await makeAgent(server, admin))
     await server.app.tend()
   })
   afterAll(async () => {
-    if (other !== server) await other.close()
     await server.close()
   })
-
-  /** A second instance on the same database; the embedded one is for one process. */
-  function anotherServer(): Promise<TestServer> {
-    const { masterKey, clock } = server
-    const beside = { ...database, close: () => Promise.resolve() }
-    return startServer(beside, { masterKey, clock, replace: (world) => ({ ...world, db: database.another() }) })
-  }
 
   test('no token of a key that lives is refused, and none of a revoked one accepted', async () => {
     const revoking = new Set<string>()

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createPrivateKey } from 'node:crypto'
 import { aKey, assertion, loginAgent, makeAgent, signed, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
-import { openServer, publicUrl, startServer, type TestServer } from './test-server.ts'
+import { openServer, publicUrl, type TestServer } from './test-server.ts'
 
 const hour = 3600
 
@@ -181,8 +181,7 @@ describe.each(databases)('rotating an agent’s key on %s', (_name, open) => {
 
   test('of two rotations at once on two instances each leaves one key of the agent’s own', async () => {
     const agent = await makeAgent(server, admin)
-    const { masterKey, clock, database } = server
-    const other = await startServer({ ...database, db: database.another() }, { masterKey, clock })
+    const other = await server.beside()
     const input = { params: { agentId: agent.id }, body: {}, token: admin }
     const made = await Promise.all([server, other, server, other].map(({ api }) => api.call(rotateAgentKey, input)))
     const { keys } = await other.api.call(listAgentKeys, { params: input.params, token: admin })
@@ -196,7 +195,6 @@ describe.each(databases)('rotating an agent’s key on %s', (_name, open) => {
     const active = keys.find(({ status }) => status === 'active')?.thumbprint
     const { privateKey = '' } = made.find(({ key }) => key.thumbprint === active) ?? {}
     await loginAgent(other, { ...agent, privateKey: createPrivateKey(privateKey) })
-    await other.app.http.close()
   })
 
   test('who owns an agent rotates its key, but not to get at rights that he may not grant', async () => {

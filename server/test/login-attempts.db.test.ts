@@ -5,7 +5,7 @@ import { unlockUser } from '@agent-iam/contract/users'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { databases, type TestDatabase } from './databases.ts'
 import { watchStatements } from './statements.ts'
-import { openServer, password, startServer, uuidOf, type TestServer, type TestUser } from './test-server.ts'
+import { openServer, password, uuidOf, type TestServer, type TestUser } from './test-server.ts'
 
 const quarterSeconds = 15 * 60
 
@@ -150,16 +150,14 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   })
 
   test('the count holds across instances and a restart', async () => {
-    const { masterKey, clock } = server
-    const other = await startServer({ ...database, db: database.another() }, { masterKey, clock })
+    const other = await server.beside()
     const from = newAddress()
     expect(await attempts(3, wrong, from)).toEqual(failed(3))
     expect(await attempts(2, wrong, from, other)).toEqual(failed(2))
     expect([await attempt({}, from), await attempt({}, from, other)]).toEqual(refused(2))
-    await other.app.close()
-    const restarted = await startServer({ ...database, db: database.another() }, { masterKey, clock })
+    await other.close()
+    const restarted = await server.beside()
     expect(await attempt({}, from, restarted)).toBe('too-many-attempts')
-    await restarted.app.close()
   })
 
   test('fifty failures from everywhere slow an account down, but not for a device that it knows', async () => {

@@ -10,7 +10,7 @@ import { smtpTransport, type MailTransport } from '../src/platform/smtp.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { tokenIn } from './mailbox.ts'
 import { openSink, type SmtpSink } from './smtp-sink.ts'
-import { openServer, password, startServer, type TestServer } from './test-server.ts'
+import { openServer, password, type TestServer } from './test-server.ts'
 
 const from = 'iam@example.org'
 
@@ -42,11 +42,7 @@ describe.each(databases)('mail on %s', (_name, open) => {
   })
 
   /** Another server process on the same database, which may be the one of a later start. */
-  const another = (mail: MailTransport) =>
-    startServer(
-      { ...database, db: database.another() },
-      { replace: (world) => ({ ...world, mail }), masterKey: server.masterKey, clock: server.clock },
-    )
+  const another = (mail: MailTransport) => server.beside({ replace: (world) => ({ ...world, mail }) })
   const forget = (email: string) => server.api.call(forgotPassword, { body: { email } })
   const write = (to: string, expiresAt = addSeconds(server.clock.now(), 900)) =>
     inTransaction(server.inTenant(server.app.defaultTenantId), (tx) =>
@@ -84,7 +80,7 @@ describe.each(databases)('mail on %s', (_name, open) => {
     const second = await another(smtpTransport(sink.url, from))
     // A round that finds the others' messages held goes on without them, so each is asked twice.
     await Promise.all([server, second, server, second].map(({ app }) => app.deliverMail()))
-    await second.app.close()
+    await second.close()
     expect(recipients()).toEqual(wanted.toSorted())
   })
 
@@ -106,7 +102,7 @@ describe.each(databases)('mail on %s', (_name, open) => {
     await write('ada@example.com')
     const next = await another(smtpTransport(sink.url, from))
     await next.app.deliverMail()
-    await next.app.close()
+    await next.close()
     expect(recipients()).toEqual(['ada@example.com'])
   })
 
@@ -130,7 +126,7 @@ describe.each(databases)('mail on %s', (_name, open) => {
     await server.api.call(login, { body: { email, password } })
     await silent.close()
     await round
-    await second.app.close()
+    await second.close()
     expect(await outbox()).toMatchObject([{ status: 'queued', attempts: 1 }])
   })
 
@@ -161,7 +157,7 @@ describe.each(databases)('mail on %s', (_name, open) => {
     const second = await another(smtpTransport(strict.url, from))
     await write('ada@example.com')
     await second.app.deliverMail()
-    await second.app.close()
+    await second.close()
     await strict.close()
     expect(await outbox()).toMatchObject([{ status: 'queued', attempts: 1 }])
   })

@@ -1,6 +1,6 @@
 import { freePort } from './free-port.ts'
 import type { TestDatabase } from './databases.ts'
-import { openServer, startServer, type ServerOptions, type TestServer } from './test-server.ts'
+import { openServer, type ServerOptions, type TestServer } from './test-server.ts'
 
 export interface OauthServer {
   readonly server: TestServer
@@ -18,10 +18,8 @@ export async function listen(database: TestDatabase, options: ServerOptions = {}
 }
 
 /** Another instance of the same installation: same keys, same database, same address to the world. */
-export async function listenBeside({ server, issuer }: OauthServer): Promise<OauthServer> {
-  const database = { ...server.database, db: server.database.another(), close: () => Promise.resolve() }
-  const { masterKey, clock } = server
-  const second = await startServer(database, { masterKey, clock, address: issuer })
+export async function listenBeside({ server }: OauthServer): Promise<OauthServer> {
+  const second = await server.beside()
   const port = await freePort()
   await second.app.http.listen({ port, host: 'localhost' })
   return { server: second, issuer: `http://localhost:${port}` }

@@ -10,7 +10,7 @@ import { databases } from './databases.ts'
 import { TestBrowser, type TestPage } from './oauth-browser.ts'
 import { administrator, authorizationUrl, authorize, insecure, redirectUri } from './oauth-clients.ts'
 import { listen, listenBeside, type OauthServer } from './oauth-server.ts'
-import { selfSigned } from './self-signed.ts'
+import { selfSigned } from './certificates.ts'
 
 const scope = 'agent-iam/agents*:read'
 const metadata = { client_name: 'A stranger', redirect_uris: [redirectUri], token_endpoint_auth_method: 'none' }
@@ -20,7 +20,7 @@ const privateJwk = generateKeyPairSync('ed25519').privateKey.export({ format: 'j
 
 /** Serves what clients say of themselves at addresses of their own. */
 async function serveDocuments() {
-  const { key, cert } = await selfSigned('stranger.example')
+  const { key, pem: cert } = await selfSigned('stranger.example', { host: 'stranger.example' })
   const documents = new Map<string, string>()
   const asked: string[] = []
   const server = createServer({ key, cert }, (request, response) => {

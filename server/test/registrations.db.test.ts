@@ -21,7 +21,7 @@ import { databases } from './databases.ts'
 import { mailedToken, messagesTo, tokenIn } from './mailbox.ts'
 import { openSink, type SmtpSink } from './smtp-sink.ts'
 import { smtpTransport } from '../src/platform/smtp.ts'
-import { openServer, password as presentPassword, startServer, type TestServer } from './test-server.ts'
+import { openServer, password as presentPassword, type TestServer } from './test-server.ts'
 
 type RegistrationId = Id<'registration'>
 
@@ -198,15 +198,9 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
     beforeAll(async () => {
       sink = await openSink()
       const mail = smtpTransport(sink.url, 'iam@example.org')
-      delivering = await startServer(
-        { ...server.database, db: server.database.another() },
-        { replace: (world) => ({ ...world, mail }), masterKey: server.masterKey, clock: server.clock },
-      )
+      delivering = await server.beside({ replace: (world) => ({ ...world, mail }) })
     })
-    afterAll(async () => {
-      await delivering.app.close()
-      await sink.close()
-    })
+    afterAll(() => sink.close())
 
     const linkTo = async (email: string) => {
       await delivering.app.deliverMail()

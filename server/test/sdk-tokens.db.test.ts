@@ -20,7 +20,7 @@ import { createSdkToken as makeSdkToken, recoverSdkToken as recover } from '../s
 import { asCaller, inTransaction, type Transaction } from '../src/platform/context.ts'
 import { loginAgent, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
-import { openServer, password, startServer, type TestServer, type TestUser } from './test-server.ts'
+import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
 
 const daySeconds = 86_400
 
@@ -155,8 +155,7 @@ describe.each(databases)('SDK tokens on %s', (_name, open) => {
   })
 
   test('revoking one ends its tokens at once, also on another instance, and no others', async () => {
-    const { masterKey, clock } = server
-    const second = await startServer({ ...database, db: database.another() }, { masterKey, clock })
+    const second = await server.beside()
     const [lost, kept] = [await make('lost'), await make('kept')]
     await second.api.call(validate, { token: lost.accessToken })
     const params = { sdkTokenId: lost.sdkTokenId }

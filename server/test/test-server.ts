@@ -44,6 +44,8 @@ export class TestServer {
   readonly api: TestApi
   readonly database: TestDatabase
   readonly masterKey: Buffer
+  readonly #beside = new Set<TestServer>()
+  #isClosed = false
   #passwordHash: Promise<string> | undefined
 
   constructor(app: App, { world, clock, database, masterKey }: Ground) {
@@ -102,7 +104,24 @@ export class TestServer {
     return rows.map(({ leaf }) => leaf)
   }
 
+  /**
+   * Another process of this installation: the same keys, database and time, connections of its own. It ends with this
+   * one, unless a test ends it before.
+   */
+  async beside(options: ServerOptions = {}): Promise<TestServer> {
+    const { masterKey, clock } = this
+    const database = { ...this.database, db: this.database.another(), close: () => Promise.resolve() }
+    const address = this.app.system.keys.publicUrl
+    const other = await startServer(database, { address, ...options, masterKey, clock })
+    this.#beside.add(other)
+    return other
+  }
+
   async close(): Promise<void> {
+    for (const other of this.#beside) await other.close()
+    this.#beside.clear()
+    if (this.#isClosed) return
+    this.#isClosed = true
     await this.app.http.close()
     await this.app.close()
     await this.world.sharedState.close()

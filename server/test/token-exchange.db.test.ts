@@ -9,11 +9,10 @@ import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeAgent, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
+import { asAgent, insecure } from './oauth-clients.ts'
 import { listen, listenBeside, type OauthServer } from './oauth-server.ts'
 import type { TestUser } from './test-server.ts'
 
-// oxlint-disable-next-line typescript/no-deprecated -- marked so that nobody uses it in production
-const insecure = { execute: [client.allowInsecureRequests] }
 const grant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
 const files = 'https://files.example'
@@ -53,15 +52,9 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     return { id: agentId, name, privateKey: createPrivateKey(privateKey) }
   }
 
-  async function as({ id, privateKey }: TestAgent, issuer = oauth.issuer): Promise<client.Configuration> {
-    const der = privateKey.export({ format: 'der', type: 'pkcs8' })
-    const key = await crypto.subtle.importKey('pkcs8', der, 'Ed25519', false, ['sign'])
-    return client.discovery(new URL(issuer), id, undefined, client.PrivateKeyJwt(key), insecure)
-  }
-
   async function exchange(who: TestAgent, subjectToken: string, wanted: Record<string, string> = {}) {
     const parameters = { subject_token: subjectToken, subject_token_type: accessToken, ...wanted }
-    return client.genericGrantRequest(await as(who), grant, parameters)
+    return client.genericGrantRequest(await asAgent(oauth.issuer, who), grant, parameters)
   }
 
   const introspect = (token: string) => client.tokenIntrospection(speaker, token)
@@ -152,7 +145,7 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
 
   test('a machine gets no scope in exchange for its own token that it does not hold', async () => {
     const holder = await makeAgent(oauth.server, admin, ['files:read'])
-    const { access_token: own } = await client.clientCredentialsGrant(await as(holder))
+    const { access_token: own } = await client.clientCredentialsGrant(await asAgent(oauth.issuer, holder))
     const wider = exchange(holder, own, { resource: files, scope: 'files:write' })
     await expect(wider).rejects.toMatchObject({ error: 'invalid_scope' })
     expect(await exchange(holder, own, { resource: files })).toMatchObject({ scope: 'files:read' })
@@ -204,7 +197,7 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
   })
 
   test('an exchanged token is bound to the key that the request proves', async () => {
-    const config = await as(agent)
+    const config = await asAgent(oauth.issuer, agent)
     const handle = client.getDPoPHandle(config, await client.randomDPoPKeyPair('ES256'))
     const parameters = { subject_token: owner.token, subject_token_type: accessToken, resource: files }
     const tokens = await client.genericGrantRequest(config, grant, parameters, { DPoP: handle })
@@ -238,6 +231,5 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     expect(await introspect(tokens.access_token)).toMatchObject({ active: true })
     await beside.server.api.call(deleteAgent, { params: { agentId: theirs.id }, token: admin })
     expect(await introspect(tokens.access_token)).toEqual({ active: false })
-    await beside.server.app.http.close()
   })
 })

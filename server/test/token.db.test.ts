@@ -14,7 +14,7 @@ import { assertion, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { asAgent, insecure } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
-import { startServer, type TestServer } from './test-server.ts'
+import { type TestServer } from './test-server.ts'
 
 let made = 0
 
@@ -128,10 +128,7 @@ describe.each(databases)('tokens for client credentials on %s', (_name, open) =>
   }
 
   test('no token outlives the secret that it was made with, on either of two instances', async () => {
-    const other = await startServer(
-      { ...database, db: database.another(), close: () => Promise.resolve() },
-      { masterKey: server.masterKey, clock: server.clock, address: oauth.issuer },
-    )
+    const other = await server.beside()
     const { params, secretId, grant } = await makeClient()
     const first = await server.api.call(issueToken, { body: grant })
     const asked = Array.from({ length: 40 }, (_, n) => (n % 2 ? other : server).api.send(issueToken, { body: grant }))
@@ -145,7 +142,5 @@ describe.each(databases)('tokens for client credentials on %s', (_name, open) =>
       for (const each of [server, other])
         expect(await each.api.refuse(validate, { token })).toMatchObject({ code: 'token-revoked' })
     expect(await other.api.refuse(issueToken, { body: grant })).toMatchObject({ code: 'invalid-credentials' })
-    await other.app.http.close()
-    await other.app.close()
   })
 })

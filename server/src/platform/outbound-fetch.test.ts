@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:https'
 import type { RequestListener } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { platformTenantId } from '@agent-iam/contract/ids'
-import { selfSigned } from '../../test/self-signed.ts'
+import { selfSigned } from '../../test/certificates.ts'
 import { TestClock } from '../../test/test-clock.ts'
 import { createOutboundFetch, type OutboundFetch } from './outbound-fetch.ts'
 import { isPublicAddress } from './public-address.ts'
@@ -15,7 +15,7 @@ const clock = new TestClock()
 const asked: string[] = []
 
 beforeAll(async () => {
-  const { key, cert } = await selfSigned('metadata.example')
+  const { key, pem: cert } = await selfSigned('metadata.example', { host: 'metadata.example' })
   ca = cert
   server = createServer({ key, cert }, (request, response) => {
     asked.push(`${request.method} ${request.headers.host}${request.url}`)

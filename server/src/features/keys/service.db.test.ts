@@ -6,15 +6,7 @@ import { jwks } from '@agent-iam/contract/system'
 import { decodeProtectedHeader, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases, type TestDatabase } from '../../../test/databases.ts'
-import {
-  email,
-  openServer,
-  password,
-  publicUrl,
-  startServer,
-  uuidOf,
-  type TestServer,
-} from '../../../test/test-server.ts'
+import { email, openServer, password, publicUrl, uuidOf, type TestServer } from '../../../test/test-server.ts'
 import { inTransaction } from '../../platform/context.ts'
 import { readKeySet, signingKeyPlace } from './store.ts'
 import { attendToKeys } from './service.ts'
@@ -32,20 +24,10 @@ describe.each(databases)('signing keys on %s', (_name, open) => {
     database = await open()
     server = await openServer(database, { onLog: (line) => lines.push(line) })
     // A second process on the same database, with the same master key.
-    other = await startServer(
-      { ...database, close: () => Promise.resolve() },
-      {
-        masterKey: server.masterKey,
-        clock: server.clock,
-        replace: (world) => ({ ...world, db: database.another() }),
-      },
-    )
+    other = await server.beside()
     token = await server.admin()
   })
-  afterAll(async () => {
-    await other.close()
-    await server.close()
-  })
+  afterAll(() => server.close())
 
   const list = async () => (await server.api.call(contract.listSigningKeys, { token })).signingKeys
   const tend = () => Promise.all([attendToKeys(server.app.system), attendToKeys(other.app.system)])

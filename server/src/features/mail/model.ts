@@ -44,8 +44,7 @@ export interface Message {
 }
 
 /** A control character in a header could end it and begin another. */
-// oxlint-disable-next-line no-control-regex -- naming the control characters is the point
-const control = /[\u0000-\u001f\u007f\u2028\u2029]/u
+const control = /[\p{Cc}\u2028\u2029]/u
 const address = /^[^\s@<>,;:"()[\]\\]+@[^\s@<>,;:"()[\]\\]+$/u
 /** RFC 5321 §4.5.3.1. */
 const addressCharactersMax = 254
