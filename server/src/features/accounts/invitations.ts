@@ -3,7 +3,7 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { fromUuid, isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
@@ -78,7 +78,7 @@ export async function pageInvitations(
 ): Promise<{ rows: Invitation[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('invitations:read', { type: 'invitations' })
-    const found = await listInvitations(tx, readCursor(query.cursor), query.limit + 1)
+    const found = await listInvitations(tx, readIdCursor('invitation', query.cursor), query.limit + 1)
     return toPage(found, query.limit, ({ id }) => [id])
   })
 }
@@ -154,10 +154,4 @@ function requirePending(invitation: Invitation | undefined, now: Date): Invitati
 
 function resourceName(id: InvitationId): string {
   return `agent-iam/invitations/${id}`
-}
-
-function readCursor(cursor: string | undefined): InvitationId | undefined {
-  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
-  if (before === undefined || isId('invitation', before)) return before
-  throw new Problem('invalid-request', 'cursor: is of another list')
 }

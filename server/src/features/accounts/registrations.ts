@@ -2,8 +2,7 @@ import type { Role } from '@agent-iam/contract/accounts'
 import { platformTenantId } from '@agent-iam/contract/ids'
 import type { RegistrationStatus } from '@agent-iam/contract/registrations'
 import { inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
@@ -33,7 +32,7 @@ export async function pageRegistrations(
 ): Promise<{ rows: Registration[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('registrations:read', { type: 'registrations' })
-    const filter = { status: query.status, before: readCursor(query.cursor) }
+    const filter = { status: query.status, before: readIdCursor('registration', query.cursor) }
     const found = await listRegistrations(tx, filter, query.limit + 1)
     return toPage(found, query.limit, ({ id }) => [id])
   })
@@ -135,10 +134,4 @@ function notConfirmed(id: RegistrationId): Problem {
 
 function resourceName(id: RegistrationId): string {
   return `agent-iam/registrations/${id}`
-}
-
-function readCursor(cursor: string | undefined): RegistrationId | undefined {
-  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
-  if (before === undefined || isId('registration', before)) return before
-  throw new Problem('invalid-request', 'cursor: is of another list')
 }

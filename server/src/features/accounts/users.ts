@@ -1,8 +1,7 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { UserId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { listHeld, requireMayGrant } from '../capabilities/service.ts'
@@ -24,7 +23,11 @@ export async function pageUsers(
 ): Promise<{ rows: UserView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('users:read', { type: 'users' })
-    const found = await listUsers(tx, { status: query.status, after: readCursor(query.cursor) }, query.limit + 1)
+    const found = await listUsers(
+      tx,
+      { status: query.status, after: readIdCursor('user', query.cursor) },
+      query.limit + 1,
+    )
     return toPage(found, query.limit, ({ id }) => [id])
   })
 }
@@ -80,10 +83,4 @@ function requireFound(user: UserView | undefined, id: UserId): UserView {
 function requireStatus(user: UserView, status: IdentityStatus): UserView {
   if (user.status === status) return user
   throw new Problem('wrong-state', `user ${user.id} is ${user.status}, not ${status}`)
-}
-
-function readCursor(cursor: string | undefined): UserId | undefined {
-  const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
-  if (after === undefined || isId('user', after)) return after
-  throw new Problem('invalid-request', 'cursor: is of another list')
 }

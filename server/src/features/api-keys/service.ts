@@ -16,7 +16,7 @@ import {
 } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -99,9 +99,7 @@ export async function pageApiKeys(
     const { identityId } = requireSession(tx.caller)
     if (query.whose === 'all') await tx.authorize('api-keys:read', { type: 'api-keys' })
     else requireScope(tx.caller, 'agent-iam/api-keys:read')
-    const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
-    if (before !== undefined && !isId('apiKey', before))
-      throw new Problem('invalid-request', 'cursor: is of another list')
+    const before = readIdCursor('apiKey', query.cursor)
     const of = query.whose === 'own' ? identityId : undefined
     return toPage(await listApiKeys(tx, { of, before }, query.limit + 1), query.limit, ({ id }) => [id])
   })

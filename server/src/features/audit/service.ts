@@ -17,8 +17,7 @@ import {
   type Transaction,
 } from '../../platform/context.ts'
 import { isId, toUuid } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { Problem } from '../../platform/problem.ts'
+import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
 import type { GroupCommitter } from './committer.ts'
 import { fromLeaf, toLeaf } from './model.ts'
 import { openPersonal, sealPersonal, sealWithKnownKey } from './personal-fields.ts'
@@ -196,7 +195,7 @@ function toFilter({ decisionId, cursor, since, until, ...rest }: EventsQuery): E
 function readCursor(cursor: string): number {
   const sequence = Number(decodeCursor(cursor, 1)[0])
   if (Number.isSafeInteger(sequence)) return sequence
-  throw new Problem('invalid-request', 'cursor: is of another list')
+  throw ofAnotherList()
 }
 
 async function toAuditEvent(tx: Transaction, stored: StoredEvent): Promise<AuditEvent> {

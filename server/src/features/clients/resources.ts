@@ -1,8 +1,7 @@
 import { ResourceUri } from '@agent-iam/contract/clients'
 import type { ResourceId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { Resource } from './model.ts'
@@ -40,9 +39,7 @@ export function ownResource(ctx: Pick<Context, 'keys' | 'caller'>): string {
 export async function pageResources(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('resources:read', { type: 'resources' })
-    const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
-    if (before !== undefined && !isId('resource', before))
-      throw new Problem('invalid-request', 'cursor: is of another list')
+    const before = readIdCursor('resource', query.cursor)
     return toPage(await listResources(tx, before, query.limit + 1), query.limit, ({ id }) => [id])
   })
 }

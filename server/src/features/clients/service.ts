@@ -7,7 +7,7 @@ import type { ClientId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { equalDigests, sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -86,9 +86,7 @@ export async function createClient(
 export async function pageClients(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('clients:read', { type: 'clients' })
-    const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
-    if (before !== undefined && !isId('client', before))
-      throw new Problem('invalid-request', 'cursor: is of another list')
+    const before = readIdCursor('client', query.cursor)
     return toPage(await listClients(tx, before, query.limit + 1), query.limit, ({ id }) => [id])
   })
 }

@@ -8,10 +8,9 @@ import { MalformedKeyError, parsePublicKey, thumbprint, toPublicJwk } from '@age
 import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
-import { isId } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
 import { requireMayGrant } from '../capabilities/service.ts'
 import { enrolmentTokenPrefix, isUsable, type AgentKey, type EnrolmentToken } from './model.ts'
@@ -158,9 +157,7 @@ export async function spendEnrolment(tx: Transaction, id: EnrolmentTokenId): Pro
 export async function pageEnrolmentTokens(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('enrolment-tokens:read', { type: 'enrolment-tokens' })
-    const before = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
-    if (before !== undefined && !isId('enrolmentToken', before))
-      throw new Problem('invalid-request', 'cursor: is of another list')
+    const before = readIdCursor('enrolmentToken', query.cursor)
     return toPage(await listEnrolmentTokens(tx, before, query.limit + 1), query.limit, ({ id }) => [id])
   })
 }

@@ -12,7 +12,7 @@ import {
   type ProtectedResource,
   type Transaction,
 } from '../../platform/context.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readNameCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { toUuid } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -72,7 +72,7 @@ export async function pageAgents(
 ): Promise<{ rows: AgentView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:read', { type: 'agents' })
-    const found = await listAgents(tx, { ...query, after: readCursor(query.cursor) }, query.limit + 1)
+    const found = await listAgents(tx, { ...query, after: readNameCursor(query.cursor) }, query.limit + 1)
     const page = toPage(found, query.limit, ({ name, id }) => [name, toUuid(id)])
     return { rows: await views(tx, page.rows), nextCursor: page.nextCursor }
   })
@@ -244,14 +244,6 @@ async function views(tx: Transaction, agents: readonly Agent[]): Promise<AgentVi
     grants: grants.get(agent.id) ?? [],
     keyThumbprint: keys.get(agent.id)?.thumbprint,
   }))
-}
-
-function readCursor(cursor: string | undefined): [string, string] | undefined {
-  if (cursor === undefined) return undefined
-  const [name = '', id = ''] = decodeCursor(cursor, 2)
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
-    throw new Problem('invalid-request', 'cursor: is of another list')
-  return [name, id]
 }
 
 /** What people write may name anyone, so it is sealed with the tenant's key of the month. */

@@ -5,9 +5,7 @@
  */
 import type { MessageStatus } from '@agent-iam/contract/mail'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { Problem } from '../../platform/problem.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { Content, Message } from './model.ts'
 import { openContent } from './envelope.ts'
@@ -39,7 +37,7 @@ export async function pageMessages(
 ): Promise<{ rows: MessageView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('outbox:open', { type: 'outbox' })
-    const filter = { status: query.status, before: readCursor(query.cursor) }
+    const filter = { status: query.status, before: readIdCursor('message', query.cursor) }
     const found = await listMessages(tx, filter, query.limit + 1)
     const page = toPage(found, query.limit, ({ id }) => [id])
     const rows = page.rows.map((message) => ({ message, content: contentOf(tx, message, withText) }))
@@ -52,10 +50,4 @@ export async function pageMessages(
 function contentOf(tx: Transaction, message: Message, withText: boolean): Partial<Content> | undefined {
   const content = openContent(tx, message)
   return withText || content === undefined ? content : { to: content.to }
-}
-
-function readCursor(cursor: string | undefined): Message['id'] | undefined {
-  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
-  if (before === undefined || isId('message', before)) return before
-  throw new Problem('invalid-request', 'cursor: is of another list')
 }

@@ -8,7 +8,7 @@ import type { EventType } from '@agent-iam/contract/event-types'
 import type { ServiceId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
 import { toUuid } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readNameCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
@@ -83,7 +83,7 @@ export async function pageServices(
 ): Promise<{ rows: ServiceView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('services:read', { type: 'services' })
-    const found = await listServices(tx, { ...query, after: readCursor(query.cursor) }, query.limit + 1)
+    const found = await listServices(tx, { ...query, after: readNameCursor(query.cursor) }, query.limit + 1)
     const page = toPage(found, query.limit, ({ name, id }) => [name, toUuid(id)])
     return { rows: await views(tx, page.rows), nextCursor: page.nextCursor }
   })
@@ -154,14 +154,6 @@ async function views(tx: Transaction, services: readonly Service[]): Promise<Ser
     services.map(({ id }) => id),
   )
   return services.map((service) => ({ service, grants: grants.get(service.id) ?? [] }))
-}
-
-function readCursor(cursor: string | undefined): [string, string] | undefined {
-  if (cursor === undefined) return undefined
-  const [name = '', id = ''] = decodeCursor(cursor, 2)
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))
-    throw new Problem('invalid-request', 'cursor: is of another list')
-  return [name, id]
 }
 
 function resourceName(id: ServiceId): string {

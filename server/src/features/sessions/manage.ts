@@ -5,8 +5,7 @@
 import type { AgentId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { inTransaction, type Context, type ProtectedResource, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { findAgent, lockIdentity } from '../identities/service.ts'
@@ -78,7 +77,10 @@ export async function pageSessions(ctx: Context, query: SessionsQuery): Promise<
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('sessions:read', { type: 'sessions', identity: self })
     const filter = { ...query, viewer: (await mayReadAll(tx)) ? undefined : self }
-    const found = await listSessions(tx, filter, { before: readCursor(query.cursor), limit: query.limit + 1 })
+    const found = await listSessions(tx, filter, {
+      before: readIdCursor('session', query.cursor),
+      limit: query.limit + 1,
+    })
     return { ...toPage(found, query.limit, ({ id }) => [id]), total: await countSessions(tx, filter) }
   })
 }
@@ -162,12 +164,6 @@ async function mayReadAll(tx: Transaction): Promise<boolean> {
 
 function protectedSession({ id, identityId, owner }: StoredSession): ProtectedResource {
   return { type: 'sessions', id, identity: identityId, ...(owner && { owner }) }
-}
-
-function readCursor(cursor: string | undefined): SessionId | undefined {
-  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
-  if (before === undefined || isId('session', before)) return before
-  throw new Problem('invalid-request', 'cursor: is of another list')
 }
 
 /** Of the several names that a filter may have, the one that is given. */

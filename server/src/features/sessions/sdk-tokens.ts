@@ -12,7 +12,7 @@ import {
   type Transaction,
 } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
-import { decodeCursor, toPage } from '../../platform/paging.ts'
+import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { requireMayGrant, requireScope } from '../capabilities/service.ts'
@@ -82,7 +82,7 @@ export async function pageSdkTokens(
   query: { readonly limit: number; readonly cursor?: string | undefined },
 ): Promise<{ rows: SdkToken[]; nextCursor: string | null }> {
   const { userId } = requirePerson(ctx.caller, 'read')
-  const page = { before: readCursor(query.cursor), limit: query.limit + 1 }
+  const page = { before: readIdCursor('sdkToken', query.cursor), limit: query.limit + 1 }
   return inTransaction(ctx, async (tx) => toPage(await listSdkTokens(tx, userId, page), query.limit, ({ id }) => [id]))
 }
 
@@ -188,10 +188,4 @@ function record(
     personal: { subject: userId, fields: { device } },
     narrows: type === 'sdk-token.revoked',
   })
-}
-
-function readCursor(cursor: string | undefined): SdkTokenId | undefined {
-  const before = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
-  if (before === undefined || isId('sdkToken', before)) return before
-  throw new Problem('invalid-request', 'cursor: is of another list')
 }

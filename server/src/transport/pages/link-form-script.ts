@@ -1,4 +1,4 @@
-import { passwordCharactersMin } from '@agent-iam/contract/passwords'
+import { passwordCharactersMax, passwordCharactersMin } from '@agent-iam/contract/passwords'
 
 interface LinkFormScript {
   /** Where the form goes, as JSON with the link's `token`. */
@@ -122,5 +122,6 @@ export function checkNewPassword(id: string): string {
   return `
   const password = byId(${JSON.stringify(id)})
   if ([...password.value].length < ${passwordCharactersMin}) fault(password, 'At least ${passwordCharactersMin} characters are needed.')
+  if ([...password.value].length > ${passwordCharactersMax}) fault(password, 'At most ${passwordCharactersMax} characters are taken.')
   if (byId('again').value !== password.value) fault(byId('again'), 'This is not the same password.')`
 }

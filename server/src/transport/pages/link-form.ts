@@ -64,9 +64,12 @@ export function field({ id, label, attributes, hint }: Field): Html {
   `
 }
 
-/** A password which is to be, typed twice. No `maxlength`: a browser would cut what is pasted and not say so. */
+/**
+ * A password which is to be, typed twice. No `maxlength`: a browser would cut what is pasted and not say so; the script
+ * refuses what is too long.
+ */
 export function newPasswordFields(id: string): Html[] {
-  const attributes = html`type="password" autocomplete="new-password" required`
+  const attributes = html`type="password" autocomplete="new-password" minlength="${passwordCharactersMin}" required`
   return [
     field({
       id,

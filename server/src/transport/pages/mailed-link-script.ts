@@ -19,8 +19,8 @@ function mailedLinkScript({ endpoint, fields, newPassword }: MailedLink): string
     },
     unreachable: 'See whether you are online, then try again.',
     own: `
-// Another link opened in the same tab changes nothing but the fragment.
-addEventListener('hashchange', () => location.reload())
+// Another link opened in the same tab changes nothing but the fragment; so does the way to the content, which is none.
+addEventListener('hashchange', () => { if (location.hash.includes('token=')) location.reload() })
 
 function checkInputs() {
   for (const input of inputs) if (input.required && !input.value) fault(input, 'This is needed.')${

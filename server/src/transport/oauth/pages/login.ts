@@ -1,3 +1,4 @@
+import { passwordCharactersMax, passwordCharactersMin } from '@agent-iam/contract/passwords'
 import type { Page } from '../../pages/document.ts'
 import { html, type Html } from '../../pages/html.ts'
 import { labelledInput } from '../../pages/labelled-input.ts'
@@ -63,7 +64,8 @@ function passwordFields(email: string): Html {
   const passwordInput = labelledInput({
     id: 'password',
     label: 'Password',
-    attributes: html`name="password" type="password" autocomplete="current-password" maxlength="128" required`,
+    attributes: html`name="password" type="password" autocomplete="current-password"
+    maxlength="${passwordCharactersMax}" required`,
     describedBy: 'fault',
   })
   return html`${emailInput} ${passwordInput}`
@@ -91,7 +93,8 @@ const newPasswordInput = labelledInput({
   id: 'newPassword',
   label: 'New password',
   attributes: html`
-    name="newPassword" type="password" autocomplete="new-password" minlength="12" maxlength="128" required
+    name="newPassword" type="password" autocomplete="new-password" minlength="${passwordCharactersMin}"
+    maxlength="${passwordCharactersMax}" required
   `,
   describedBy: 'hint fault',
 })
