@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { makeService, makeServiceWithSecret } from './services.ts'
-import { openServer, startServer, type TestServer } from './test-server.ts'
+import { openServer, type TestServer } from './test-server.ts'
 
 describe.each(databases)('the secrets of services on %s', (_name, open) => {
   let database: TestDatabase
@@ -91,15 +91,10 @@ describe.each(databases)('the secrets of services on %s', (_name, open) => {
   test('what is deleted on one instance is refused on the other at once', async () => {
     const { body, params, secretId } = await makeServiceWithSecret(server, admin)
     const { access_token: token } = await server.api.call(issueToken, { body })
-    const other = await startServer(
-      { ...database, db: database.another(), close: () => Promise.resolve() },
-      { masterKey: server.masterKey, clock: server.clock },
-    )
+    const other = await server.beside()
     await other.api.call(validate, { token })
     await server.api.call(deleteServiceSecret, { params: { ...params, secretId }, token: admin })
     expect(await other.api.refuse(validate, { token })).toMatchObject({ code: 'token-revoked' })
     expect(await other.api.refuse(issueToken, { body })).toMatchObject({ code: 'invalid-credentials' })
-    await other.app.http.close()
-    await other.app.close()
   })
 })

@@ -8,7 +8,7 @@ import { defaultSettings } from '../src/platform/settings.ts'
 import { agentWithToken, beginSession, countLive } from './agent-sessions.ts'
 import { loginAgent, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
-import { openServer, password, startServer, type TestServer } from './test-server.ts'
+import { openServer, password, type TestServer } from './test-server.ts'
 
 describe.each(databases)('how many sessions there may be on %s', (_name, open) => {
   let database: TestDatabase
@@ -24,9 +24,7 @@ describe.each(databases)('how many sessions there may be on %s', (_name, open) =
 
   /** The embedded database is for one process: there the second is the first. */
   async function secondInstance(): Promise<TestServer> {
-    const { masterKey, clock } = server
-    if (database.kind === 'PGlite') return server
-    return startServer({ ...database, db: database.another() }, { masterKey, clock })
+    return database.kind === 'PGlite' ? server : server.beside()
   }
 
   async function withLimit(sessionsPerAgent: number): Promise<TestServer> {

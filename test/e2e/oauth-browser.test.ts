@@ -1,32 +1,26 @@
-import { createServer, type Server } from 'node:http'
-import axe from 'axe-core'
 import { login } from '@agent-iam/contract/auth'
 import { createClient } from '@agent-iam/contract/clients'
+import { call, type Connection } from '@agent-iam/sdk'
 import * as client from 'openid-client'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { call } from '../../sdk/typescript/src/call.ts'
+import { insecure } from '../../server/test/oauth-clients.ts'
+import { openApplication, welcome, type Application } from './application.ts'
 import { openBrowser } from './browser.ts'
+import { complaintsOf, show, violations } from './page.ts'
 import { email, startServer, type StartedServer } from './started-server.ts'
-
-// oxlint-disable-next-line typescript/no-deprecated -- the test server has no certificate
-const insecure = { execute: [client.allowInsecureRequests] }
 
 let server: StartedServer
 let browser: Browser
-let application: Server
-let redirectUri: string
-let token: string
+let application: Application
+let admin: Connection
 
 beforeAll(async () => {
   server = await startServer()
   browser = await openBrowser()
-  const stranger = { server: server.url }
-  token = (await call(stranger, login, { body: { email, password: server.password } })).accessToken
-  application = createServer((_request, response) => response.end('back in the application'))
-  await new Promise<void>((resolve) => void application.listen(0, '127.0.0.1', resolve))
-  const address = application.address()
-  redirectUri = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}/callback`
+  const body = { email, password: server.password }
+  admin = { server: server.url, token: (await call({ server: server.url }, login, { body })).accessToken }
+  application = await openApplication(admin)
 })
 afterAll(async () => {
   application.close()
@@ -34,54 +28,19 @@ afterAll(async () => {
   await server.stop()
 })
 
-async function authorization(scope: string) {
-  const body = {
-    name: 'The dashboard of the team',
-    redirectUris: [redirectUri],
-    applicationType: 'native' as const,
-    authMethod: 'none' as const,
-  }
-  const { clientId } = await call({ server: server.url, token }, createClient, { body })
-  const config = await client.discovery(new URL(server.url), clientId, undefined, client.None(), insecure)
-  const verifier = client.randomPKCECodeVerifier()
-  const url = client.buildAuthorizationUrl(config, {
-    redirect_uri: redirectUri,
-    code_challenge: await client.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-    scope,
-  })
-  return { config, url, verifier }
-}
-
-/** What axe finds wrong with a page; its policy forbids scripts, so the check comes by the debugger's way. */
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  const found: unknown = await page.evaluate(
-    `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`,
-  )
-  return Array.isArray(found) ? found.map(String) : ['axe did not answer']
-}
-
 /** Without scripts nothing can look at a page from inside. */
 function violationsWhere(page: Page, hasScripts: boolean): Promise<string[]> {
   return hasScripts ? violations(page) : Promise.resolve([])
-}
-
-/** Where someone wants to look at the pages. */
-async function show(page: Page, name: string): Promise<void> {
-  const folder = process.env['AGENT_IAM_TEST_SCREENSHOTS']
-  if (folder !== undefined) await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true })
 }
 
 test.each([
   ['a browser with scripts', true],
   ['one without', false],
 ])('a person logs in, consents and comes back to the application, in %s', async (name, javaScriptEnabled) => {
-  const { config, url, verifier } = await authorization('openid email agent-iam/agents*:read file/docs/*:read')
+  const { config, url, verifier } = await application.request('openid email agent-iam/agents*:read file/docs/*:read')
   const context = await browser.newContext({ javaScriptEnabled, colorScheme: javaScriptEnabled ? 'light' : 'dark' })
   const page = await context.newPage()
-  const faults: string[] = []
-  page.on('console', (message) => void (message.type() === 'error' && faults.push(message.text())))
+  const faults = complaintsOf(page)
   await page.goto(url.href)
   expect(await violationsWhere(page, javaScriptEnabled)).toEqual([])
   await show(page, `login ${name}`)
@@ -101,7 +60,7 @@ test.each([
   await show(page, `consent ${name}`)
   await page.getByRole('button', { name: 'Allow' }).click()
 
-  await page.getByText('back in the application').waitFor()
+  await page.getByText(welcome).waitFor()
   const tokens = await client.authorizationCodeGrant(config, new URL(page.url()), { pkceCodeVerifier: verifier })
   expect(tokens.scope).toBe('agent-iam/agents*:read file/docs/*:read')
   // A wrong password is a 401, which the browser tells; nothing was blocked by a policy.
@@ -112,7 +71,7 @@ test.each([
 test('a person lets a device in, after comparing its code', async () => {
   const grantTypes: ['urn:ietf:params:oauth:grant-type:device_code'] = ['urn:ietf:params:oauth:grant-type:device_code']
   const body = { name: 'The television', grantTypes, applicationType: 'native' as const, authMethod: 'none' as const }
-  const { clientId } = await call({ server: server.url, token }, createClient, { body })
+  const { clientId } = await call(admin, createClient, { body })
   const config = await client.discovery(new URL(server.url), clientId, undefined, client.None(), insecure)
   const started = await client.initiateDeviceAuthorization(config, { scope: 'agent-iam/agents*:read' })
   const context = await browser.newContext()

@@ -5,6 +5,7 @@ import type { Browser, CDPSession, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { call, type Connection } from '../../sdk/typescript/src/call.ts'
 import { openBrowser } from './browser.ts'
+import { addAuthenticator } from './page.ts'
 import { email, type StartedServer, startServer } from './started-server.ts'
 
 let server: StartedServer
@@ -30,18 +31,8 @@ beforeEach(async () => {
   const context = await browser.newContext()
   page = await context.newPage()
   await page.goto(server.url)
-  devices = await context.newCDPSession(page)
-  await devices.send('WebAuthn.enable')
-  const device = await devices.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: true,
-      automaticPresenceSimulation: true,
-    },
-  })
+  const device = await addAuthenticator(context, page)
+  devices = device.devices
   authenticatorId = device.authenticatorId
   return () => context.close()
 })
