@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { isIP, type LookupFunction } from 'node:net'
 import type { TenantId } from '@agent-iam/contract/ids'
-import { Agent, fetch as fetchThrough, type Response as Answer } from 'undici'
+import type { Response as Answer } from 'undici'
 import type { Clock } from './clock.ts'
 import { isPublicAddress, withinBlocks } from './public-address.ts'
 
@@ -80,6 +80,8 @@ async function fetchOnce(
   request: Request,
   { isAllowed, bytesMax, ca, resolve = resolveAll }: Limits,
 ): Promise<Response> {
+  // Here, not above: most servers never fetch what a stranger names, and start sooner without.
+  const { Agent, fetch: fetchThrough } = await import('undici')
   const { hostname } = new URL(request.url)
   const signal = AbortSignal.timeout(timeoutMs)
   const addresses = await Promise.race([checkedAddresses(hostname, resolve, isAllowed), timedOut(signal)])

@@ -1,4 +1,4 @@
-import { createTransport } from 'nodemailer'
+import type { Transporter } from 'nodemailer'
 import { isLoopback } from './config.ts'
 
 /** A message as it goes over the wire. */
@@ -29,10 +29,34 @@ export const deliverySecondsMax = 20
 /** Connections at once: mail is rare, and a mail server turns away who opens many. */
 const connectionsMax = 2
 
-/** Mail by SMTP. `smtps:` is TLS from the start; `smtp:` must come to it by STARTTLS, unless it is this machine. */
+/** Mail by SMTP, whose library comes with the first message: most servers start without one to send. `smtps:` is TLS from the start; `smtp:` must come to it by STARTTLS, unless it is this machine. */
 export function smtpTransport(url: string, from: string): MailTransport {
+  let opened: Promise<Transporter> | undefined
+  const open = () => (opened ??= openTransport(url, from))
+  return {
+    send: ({ messageId, to, subject, text }) =>
+      withinTime(
+        open()
+          .then((transport) =>
+            transport.sendMail({
+              messageId,
+              to: { name: '', address: to },
+              subject,
+              text,
+              // RFC 3834: an automatic answer to an automatic message goes nowhere.
+              headers: { 'Auto-Submitted': 'auto-generated' },
+            }),
+          )
+          .then(() => ({ outcome: 'delivered' as const }), toFailure),
+      ),
+    close: () => void opened?.then((transport) => transport.close()),
+  }
+}
+
+async function openTransport(url: string, from: string): Promise<Transporter> {
+  const { createTransport } = await import('nodemailer')
   const { protocol, hostname } = new URL(url)
-  const transport = createTransport(
+  return createTransport(
     {
       url,
       pool: true,
@@ -48,22 +72,6 @@ export function smtpTransport(url: string, from: string): MailTransport {
     },
     { from },
   )
-  return {
-    send: ({ messageId, to, subject, text }) =>
-      withinTime(
-        transport
-          .sendMail({
-            messageId,
-            to: { name: '', address: to },
-            subject,
-            text,
-            // RFC 3834: an automatic answer to an automatic message goes nowhere.
-            headers: { 'Auto-Submitted': 'auto-generated' },
-          })
-          .then(() => ({ outcome: 'delivered' as const }), toFailure),
-      ),
-    close: () => transport.close(),
-  }
 }
 
 async function withinTime(sending: Promise<Delivery>): Promise<Delivery> {
