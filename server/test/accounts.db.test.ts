@@ -15,6 +15,7 @@ import { inTransaction } from '../src/platform/context.ts'
 import { databases } from './databases.ts'
 import { enrolApp } from './factors.ts'
 import { mailedToken, messagesTo } from './mailbox.ts'
+import { anotherSender } from './senders.ts'
 import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
 
 const better = 'seven grey herons by the weir'
@@ -23,7 +24,6 @@ const other = 'eleven tall poplars in a row'
 describe.each(databases)('accounts on %s', (_name, open) => {
   let server: TestServer
   let admin: string
-  let senders = 0
 
   beforeAll(async () => {
     server = await openServer(await open())
@@ -31,12 +31,10 @@ describe.each(databases)('accounts on %s', (_name, open) => {
   })
   afterAll(() => server.close())
 
-  /** Another sender each time, for what is limited by sender. */
-  const from = () => `10.1.${Math.floor(++senders / 250)}.${senders % 250}`
   const tryLogin = (email: string, secret: string) =>
-    server.api.send(login, { body: { email, password: secret }, from: from() })
+    server.api.send(login, { body: { email, password: secret }, from: anotherSender() })
   const isAlive = async (token: string) => (await server.api.send(validate, { token })).status === 200
-  const forget = (email: string) => server.api.call(forgotPassword, { body: { email }, from: from() })
+  const forget = (email: string) => server.api.call(forgotPassword, { body: { email }, from: anotherSender() })
   const asked = async (user: TestUser) => {
     await forget(user.email)
     return mailedToken(server, user.email, admin)
@@ -61,7 +59,7 @@ describe.each(databases)('accounts on %s', (_name, open) => {
     test('needs the present password, which cannot be guessed here either', async () => {
       const user = await server.user('member')
       const body = { currentPassword: 'not the password', newPassword: better }
-      const sender = from()
+      const sender = anotherSender()
       for (let attempt = 1; attempt <= 5; attempt++)
         expect((await server.api.refuse(changePassword, { body, token: user.token, from: sender })).code).toBe(
           'invalid-credentials',
@@ -86,15 +84,18 @@ describe.each(databases)('accounts on %s', (_name, open) => {
   describe('a forgotten password', () => {
     test('is set anew by the mailed link: every session ends, the lockout too, and the link is spent', async () => {
       const user = await server.user('member')
-      const sender = from()
+      const sender = anotherSender()
       for (let attempt = 1; attempt <= 6; attempt++)
         await server.api.send(login, { body: { email: user.email, password: 'wrong one' }, from: sender })
       const token = await asked(user)
-      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: from() })
+      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: anotherSender() })
       expect(await isAlive(user.token)).toBe(false)
       const { status } = await server.api.send(login, { body: { email: user.email, password: better }, from: sender })
       expect(status).toBe(200)
-      const again = await server.api.refuse(resetPassword, { body: { token, newPassword: other }, from: from() })
+      const again = await server.api.refuse(resetPassword, {
+        body: { token, newPassword: other },
+        from: anotherSender(),
+      })
       expect(again.code).toBe('invalid-token')
       expect(await events('user.password-reset', `agent-iam/users/${user.id}`)).toHaveLength(1)
     })
@@ -104,12 +105,12 @@ describe.each(databases)('accounts on %s', (_name, open) => {
       const { app } = await enrolApp(server, user.token)
       const guess = (secret: string, code: string) => {
         const body = { email: user.email, password: secret, secondFactor: { type: 'totp', code } }
-        return server.api.refuse(login, { body, from: from() })
+        return server.api.refuse(login, { body, from: anotherSender() })
       }
       const wrong = app.code(5)
       for (let count = 1; count <= 5; count++) expect((await guess(password, wrong)).code).toBe('invalid-credentials')
       const token = await asked(user)
-      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: from() })
+      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: anotherSender() })
       expect((await guess(better, app.fresh())).code).toBe('too-many-attempts')
     })
 
@@ -117,7 +118,8 @@ describe.each(databases)('accounts on %s', (_name, open) => {
       const user = await server.user('member')
       const strangers = [{ email: 'nobody@example.com' }, { email: user.email, tenant: 'nowhere' }]
       const known = await forget(user.email)
-      for (const body of strangers) expect(await server.api.call(forgotPassword, { body, from: from() })).toEqual(known)
+      for (const body of strangers)
+        expect(await server.api.call(forgotPassword, { body, from: anotherSender() })).toEqual(known)
       expect(await messagesTo(server, 'nobody@example.com', admin)).toEqual([])
       expect(await messagesTo(server, user.email, admin)).toHaveLength(1)
     })
@@ -129,7 +131,7 @@ describe.each(databases)('accounts on %s', (_name, open) => {
     })
 
     test('may be said by one sender only so often', async () => {
-      const sender = from()
+      const sender = anotherSender()
       for (let count = 1; count <= 10; count++)
         await server.api.call(forgotPassword, { body: { email: 'nobody@example.com' }, from: sender })
       const refused = await server.api.refuse(forgotPassword, { body: { email: 'nobody@example.com' }, from: sender })
@@ -139,10 +141,10 @@ describe.each(databases)('accounts on %s', (_name, open) => {
     test('of several links, using one ends the others', async () => {
       const user = await server.user('member')
       const [first, second] = [await asked(user), await asked(user)]
-      await server.api.call(resetPassword, { body: { token: second, newPassword: better }, from: from() })
+      await server.api.call(resetPassword, { body: { token: second, newPassword: better }, from: anotherSender() })
       const refused = await server.api.refuse(resetPassword, {
         body: { token: first, newPassword: other },
-        from: from(),
+        from: anotherSender(),
       })
       expect(refused.code).toBe('invalid-token')
     })
@@ -151,7 +153,9 @@ describe.each(databases)('accounts on %s', (_name, open) => {
       const user = await server.user('member')
       const token = await asked(user)
       const bodies = [better, other].map((newPassword) => ({ token, newPassword }))
-      const answers = await Promise.all(bodies.map((body) => server.api.send(resetPassword, { body, from: from() })))
+      const answers = await Promise.all(
+        bodies.map((body) => server.api.send(resetPassword, { body, from: anotherSender() })),
+      )
       expect(answers.map(({ status }) => String(status)).toSorted()).toEqual(['200', '401'])
     })
 
@@ -160,10 +164,10 @@ describe.each(databases)('accounts on %s', (_name, open) => {
       const token = await asked(user)
       const { code } = await server.api.refuse(resetPassword, {
         body: { token, newPassword: 'password1234' },
-        from: from(),
+        from: anotherSender(),
       })
       expect(code).toBe('invalid-request')
-      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: from() })
+      await server.api.call(resetPassword, { body: { token, newPassword: better }, from: anotherSender() })
     })
 
     test('a suspended user gets no link, and one from before is worth nothing, also after', async () => {
@@ -171,11 +175,11 @@ describe.each(databases)('accounts on %s', (_name, open) => {
       const token = await asked(user)
       await server.api.call(suspendUser, { params: { userId: user.id }, body: {}, token: admin })
       const body = { token, newPassword: better }
-      expect((await server.api.refuse(resetPassword, { body, from: from() })).code).toBe('invalid-token')
+      expect((await server.api.refuse(resetPassword, { body, from: anotherSender() })).code).toBe('invalid-token')
       await forget(user.email)
       expect(await messagesTo(server, user.email, admin)).toHaveLength(1)
       await server.api.call(reactivateUser, { params: { userId: user.id }, body: {}, token: admin })
-      expect((await server.api.refuse(resetPassword, { body, from: from() })).code).toBe('invalid-token')
+      expect((await server.api.refuse(resetPassword, { body, from: anotherSender() })).code).toBe('invalid-token')
     })
   })
 

@@ -10,6 +10,7 @@ import { mailedToken, messagesTo } from './mailbox.ts'
 import { TestBrowser } from './oauth-browser.ts'
 import { authorizationUrl, registerApp } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
+import { anotherSender } from './senders.ts'
 import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
 
 const better = 'seven oranges under a violin'
@@ -18,7 +19,6 @@ const easy = 'password1234'
 describe.each(databases)('a change of password that is due at a login, on %s', (_name, open) => {
   let server: TestServer
   let admin: string
-  let senders = 0
 
   beforeAll(async () => {
     server = await openServer(await open())
@@ -26,15 +26,13 @@ describe.each(databases)('a change of password that is due at a login, on %s', (
   })
   afterAll(() => server.close())
 
-  const from = () => `10.3.${Math.floor(++senders / 250)}.${senders % 250}`
-
   async function due({ id, tenantId }: TestUser): Promise<void> {
     const hash = await hashPassword(password)
     await inTransaction(server.inTenant(tenantId), (tx) => setPassword(tx, id, hash, { mustChange: true }))
   }
 
   async function outcome({ email }: TestUser, more: object): Promise<string> {
-    const { status, text } = await server.api.send(login, { body: { email, password, ...more }, from: from() })
+    const { status, text } = await server.api.send(login, { body: { email, password, ...more }, from: anotherSender() })
     return status === 200 ? 'done' : String(JSON.parse(text).code)
   }
 
@@ -95,14 +93,14 @@ describe.each(databases)('a change of password that is due at a login, on %s', (
 
   test('is told to the person by mail, and ends links that would set another', async () => {
     const user = await server.user('member')
-    await server.api.call(forgotPassword, { body: { email: user.email }, from: from() })
+    await server.api.call(forgotPassword, { body: { email: user.email }, from: anotherSender() })
     const token = await mailedToken(server, user.email, admin)
     await due(user)
     expect(await outcome(user, { newPassword: better })).toBe('done')
     const purposes = (await messagesTo(server, user.email, admin)).map(({ purpose }) => purpose)
     expect(purposes).toEqual(['password-changed', 'password-reset'])
     const body = { token, newPassword: 'eleven tall poplars in a row' }
-    expect((await server.api.refuse(resetPassword, { body, from: from() })).code).toBe('invalid-token')
+    expect((await server.api.refuse(resetPassword, { body, from: anotherSender() })).code).toBe('invalid-token')
     expect(await outcome(user, { password: better })).toBe('done')
   })
 })

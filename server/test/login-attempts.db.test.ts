@@ -5,6 +5,7 @@ import { unlockUser } from '@agent-iam/contract/users'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { databases, type TestDatabase } from './databases.ts'
 import { watchStatements } from './statements.ts'
+import { anotherSender } from './senders.ts'
 import { openServer, password, uuidOf, type TestServer, type TestUser } from './test-server.ts'
 
 const quarterSeconds = 15 * 60
@@ -14,7 +15,6 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   let server: TestServer
   /** Somebody new for each test, whose counts are nobody else's. */
   let user: TestUser
-  let addresses = 0
 
   beforeAll(async () => {
     database = await open()
@@ -26,7 +26,6 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   afterAll(() => server.close())
 
   /** Addresses of which no two share a network. */
-  const newAddress = () => `10.${Math.floor(++addresses / 250)}.${addresses % 250}.1`
 
   /** Logs in, and tells how that ended. */
   async function attempt(body: object, from: string, at = server): Promise<string> {
@@ -46,20 +45,20 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   const done = (count: number) => Array<string>(count).fill('done')
 
   test('an address has ten a minute, whatever it names, and is told when to come back', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     expect(await attempts(10, {}, from)).toEqual(done(10))
     for (const body of [{}, { tenant: 'nowhere' }, { email: 'nobody@example.com' }])
       expect(await attempt(body, from)).toBe('too-many-attempts')
     const { headers } = await server.api.send(login, { body: { email: user.email, password }, from })
     expect(Number(headers['retry-after'])).toBeGreaterThan(50)
     expect(Number(headers['retry-after'])).toBeLessThanOrEqual(60)
-    expect(await attempt({}, newAddress())).toBe('done')
+    expect(await attempt({}, anotherSender())).toBe('done')
     server.clock.advance(61)
     expect(await attempt({}, from)).toBe('done')
   })
 
   test('of twenty at once from one address, ten are looked at', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     const users = await Promise.all(Array.from({ length: 20 }, () => server.user()))
     const outcomes = await Promise.all(users.map((each) => attempt({ email: each.email }, from)))
     expect(outcomes.toSorted()).toEqual([...done(10), ...refused(10)].toSorted())
@@ -83,10 +82,10 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   })
 
   test('five failures close the account to that address for a quarter of an hour, and to no other', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     expect(await attempts(5, wrong, from)).toEqual(failed(5))
     expect(await attempt({}, from)).toBe('too-many-attempts')
-    expect(await attempt({}, newAddress())).toBe('done')
+    expect(await attempt({}, anotherSender())).toBe('done')
     server.clock.advance(quarterSeconds - 10)
     expect(await attempt({}, from)).toBe('too-many-attempts')
     server.clock.advance(11)
@@ -94,7 +93,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   })
 
   test('a good login forgets the failures before it, at that address', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     for (let n = 0; n < 3; n++) {
       expect(await attempts(4, wrong, from)).toEqual(failed(4))
       expect(await attempt({}, from)).toBe('done')
@@ -103,7 +102,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   })
 
   test('of many guesses at once, five are looked at', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     const outcomes = await Promise.all(Array.from({ length: 10 }, () => attempt(wrong, from)))
     expect(outcomes.toSorted()).toEqual([...failed(5), ...refused(5)].toSorted())
   })
@@ -112,7 +111,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
     const bodies = [{}, { email: 'nobody@example.com' }, { tenant: 'nowhere' }]
     const told = []
     for (const body of bodies) {
-      const from = newAddress()
+      const from = anotherSender()
       const outcomes = await attempts(5, { ...wrong, ...body }, from)
       const { requestId: _, ...words } = await server.api.refuse(login, {
         body: { email: user.email, password, ...body },
@@ -131,7 +130,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
       return seen.stop().map(({ text }) => text.replace(/app.tenant = '[^']+'/, 'app.tenant = …'))
     }
     const round = async (body: object) => {
-      const from = newAddress()
+      const from = anotherSender()
       const statements = []
       for (let n = 0; n < 6; n++) statements.push(await statementsOf(body, from))
       return statements
@@ -151,7 +150,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
 
   test('the count holds across instances and a restart', async () => {
     const other = await server.beside()
-    const from = newAddress()
+    const from = anotherSender()
     expect(await attempts(3, wrong, from)).toEqual(failed(3))
     expect(await attempts(2, wrong, from, other)).toEqual(failed(2))
     expect([await attempt({}, from), await attempt({}, from, other)]).toEqual(refused(2))
@@ -162,30 +161,30 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
 
   test('fifty failures from everywhere slow an account down, but not for a device that it knows', async () => {
     const body = { email: user.email, password }
-    const { deviceToken } = await server.api.call(login, { body, from: newAddress() })
-    for (let n = 0; n < 10; n++) expect(await attempts(5, wrong, newAddress())).toEqual(failed(5))
-    expect(await attempt(wrong, newAddress())).toBe('invalid-credentials')
-    expect(await attempts(2, {}, newAddress())).toEqual(refused(2))
-    expect(await attempt({ deviceToken }, newAddress())).toBe('done')
+    const { deviceToken } = await server.api.call(login, { body, from: anotherSender() })
+    for (let n = 0; n < 10; n++) expect(await attempts(5, wrong, anotherSender())).toEqual(failed(5))
+    expect(await attempt(wrong, anotherSender())).toBe('invalid-credentials')
+    expect(await attempts(2, {}, anotherSender())).toEqual(refused(2))
+    expect(await attempt({ deviceToken }, anotherSender())).toBe('done')
     server.clock.advance(61)
-    expect(await attempt({}, newAddress())).toBe('done')
+    expect(await attempt({}, anotherSender())).toBe('done')
     // Others are not slowed.
     const { email: other } = await server.user()
-    expect(await attempt({ email: other }, newAddress())).toBe('done')
+    expect(await attempt({ email: other }, anotherSender())).toBe('done')
   })
 
   test('a known device is kept out by no stranger at its own address, and guesses no more often than one', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     const { deviceToken } = await server.api.call(login, { body: { email: user.email, password }, from })
     expect(await attempts(9, wrong, from)).toEqual([...failed(5), ...refused(4)])
     expect(await attempt({}, from)).toBe('too-many-attempts')
     expect(await attempt({ deviceToken }, from)).toBe('done')
-    expect(await attempts(6, { ...wrong, deviceToken }, newAddress())).toEqual([...failed(5), ...refused(1)])
-    expect(await attempt({ deviceToken }, newAddress())).toBe('too-many-attempts')
+    expect(await attempts(6, { ...wrong, deviceToken }, anotherSender())).toEqual([...failed(5), ...refused(1)])
+    expect(await attempt({ deviceToken }, anotherSender())).toBe('too-many-attempts')
   })
 
   test('a device is known for the account that it logged in to, for 90 days, by a token that we made', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     const { deviceToken = '' } = await server.api.call(login, { body: { email: user.email, password }, from })
     const { email: other } = await server.user()
     const forged = `${deviceToken.slice(0, -4)}AAAA`
@@ -202,7 +201,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   })
 
   test('an administrator releases an account; who is not one does not', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     await attempts(5, wrong, from)
     const params = { userId: user.id }
     const refusal = await server.api.refuse(unlockUser, { params, token: user.token })
@@ -222,7 +221,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   })
 
   test('the log tells when an account was closed, with the address sealed', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     const closed = () =>
       database.ask(`select convert_from(leaf, 'UTF8') as leaf from audit_events where type = 'login.locked'`)
     const before = (await closed()).length
@@ -234,18 +233,18 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
 
   test('that a user is suspended is told only to who has the password', async () => {
     await database.ask(`update identities set status = 'suspended' where id = $1`, [uuidOf(user.id)])
-    expect(await attempt(wrong, newAddress())).toBe('invalid-credentials')
-    expect(await attempt({}, newAddress())).toBe('identity-inactive')
+    expect(await attempt(wrong, anotherSender())).toBe('invalid-credentials')
+    expect(await attempt({}, anotherSender())).toBe('identity-inactive')
   })
 
   test('the counts name neither account nor address, and what has ended is swept', async () => {
-    for (let n = 0; n < 30; n++) await attempt({ ...wrong, email: `nobody${n}@example.com` }, newAddress())
+    for (let n = 0; n < 30; n++) await attempt({ ...wrong, email: `nobody${n}@example.com` }, anotherSender())
     const before = await counts()
     expect(before).toBeGreaterThan(60)
     const rows = await database.ask('select account, place from attempts')
     for (const { account, place } of rows) for (const digest of [account, place]) expect(digest).toHaveLength(32)
     server.clock.advance(3601)
-    for (let n = 0; n < 10; n++) await attempt({}, newAddress())
+    for (let n = 0; n < 10; n++) await attempt({}, anotherSender())
     expect(await counts()).toBeLessThan(25)
   })
 
@@ -262,7 +261,7 @@ describe.each(databases)('attempts to log in, on %s', (_name, open) => {
   }
 
   test('a refused attempt is on record in the platform’s log', async () => {
-    const from = newAddress()
+    const from = anotherSender()
     await attempts(10, {}, from)
     const { requestId } = await server.api.refuse(login, { body: { email: user.email, password }, from })
     expect(await server.refusals(platformTenantId, requestId)).toMatchObject([{ reasons: ['too-many-attempts'] }])

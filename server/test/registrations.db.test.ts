@@ -21,6 +21,7 @@ import { databases } from './databases.ts'
 import { mailedToken, messagesTo, tokenIn } from './mailbox.ts'
 import { openSink, type SmtpSink } from './smtp-sink.ts'
 import { smtpTransport } from '../src/platform/smtp.ts'
+import { anotherSender } from './senders.ts'
 import { openServer, password as presentPassword, type TestServer } from './test-server.ts'
 
 type RegistrationId = Id<'registration'>
@@ -30,7 +31,6 @@ const password = 'seven grey herons by the weir'
 describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
   let server: TestServer
   let admin: string
-  let senders = 0
 
   beforeAll(async () => {
     server = await openServer(await open())
@@ -38,16 +38,14 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
   })
   afterAll(() => server.close())
 
-  /** Another sender each time, for what is limited by sender. */
-  const from = () => `10.2.${Math.floor(++senders / 250)}.${senders % 250}`
   const register = (email: string, more: object = {}) =>
-    server.api.call(registerUser, { body: { email, name: 'Edith', password, ...more }, from: from() })
+    server.api.call(registerUser, { body: { email, name: 'Edith', password, ...more }, from: anotherSender() })
   const give = (id: UserId, entries: readonly string[]) =>
     inTransaction(server.inTenant(server.app.defaultTenantId), (tx) => grant(tx, id, entries))
   const statusOf = async ({ registrationId, statusToken }: { registrationId: RegistrationId; statusToken: string }) =>
     (await server.api.call(getRegistrationStatus, { body: { registrationId, statusToken } })).status
   const logIn = (email: string, secret = password, tenant = 'default') =>
-    server.api.send(login, { body: { email, password: secret, tenant }, from: from() })
+    server.api.send(login, { body: { email, password: secret, tenant }, from: anotherSender() })
 
   describe('a registration', () => {
     test('becomes an account when an administrator approves it, and tells the person', async () => {
@@ -121,13 +119,13 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
       const email = has === 'none' ? 'insisting@example.com' : (await server.user('member')).email
       for (let count = 1; count <= 5; count++) await register(email)
       const body = { email: email.toUpperCase(), name: 'Edith', password }
-      const { code, detail } = await server.api.refuse(registerUser, { body, from: from() })
+      const { code, detail } = await server.api.refuse(registerUser, { body, from: anotherSender() })
       expect([code, detail]).toEqual(['too-many-attempts', expect.stringContaining('of this address wait already')])
     })
 
     test('is taken ten times a day from one sender, which so fills no tenant; what was refused does not count', async () => {
       const apart = await openServer(await open())
-      const sender = from()
+      const sender = anotherSender()
       const ask = async (name: string, secret = password) => {
         apart.clock.advance(61)
         const body = { email: `${name}@crowd.example`, name: 'Edith', password: secret }
@@ -154,7 +152,7 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
       const details = []
       for (const slug of [tenant.slug, 'platform', 'nowhere']) {
         const body = { email: 'x@example.com', name: 'X', password, tenant: slug }
-        const { code, detail } = await server.api.refuse(registerUser, { body, from: from() })
+        const { code, detail } = await server.api.refuse(registerUser, { body, from: anotherSender() })
         expect(code).toBe('forbidden')
         details.push(detail?.replace(slug, '…'))
       }
@@ -212,7 +210,7 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
       const params = { registrationId }
       expect((await delivering.api.refuse(approveRegistration, { params, token: admin })).code).toBe('wrong-state')
       const token = await linkTo('proved@example.com')
-      await delivering.api.call(confirmRegistration, { body: { token, password }, from: from() })
+      await delivering.api.call(confirmRegistration, { body: { token, password }, from: anotherSender() })
       const approved = await delivering.api.call(approveRegistration, { params, token: admin })
       expect(approved.addressConfirmed).toBe(true)
       const vouched = await register('vouched@example.com')
@@ -227,25 +225,26 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
       await register('victim@example.com')
       const token = await linkTo('victim@example.com')
       const guessed = { token, password: 'what the owner would choose' }
-      expect((await server.api.refuse(confirmRegistration, { body: guessed, from: from() })).code).toBe(
+      expect((await server.api.refuse(confirmRegistration, { body: guessed, from: anotherSender() })).code).toBe(
         'invalid-credentials',
       )
-      await server.api.call(confirmRegistration, { body: { token, password }, from: from() })
-      expect((await server.api.refuse(confirmRegistration, { body: { token, password }, from: from() })).code).toBe(
-        'invalid-token',
-      )
+      await server.api.call(confirmRegistration, { body: { token, password }, from: anotherSender() })
+      expect(
+        (await server.api.refuse(confirmRegistration, { body: { token, password }, from: anotherSender() })).code,
+      ).toBe('invalid-token')
     })
   })
 
   describe('an invitation', () => {
     const invite = (email: string, role: 'admin' | 'member' = 'member', token = admin) =>
       server.api.call(inviteUser, { body: { email, name: 'Grace', role }, token })
-    const accept = (token: string) => server.api.send(acceptInvitation, { body: { token, password }, from: from() })
+    const accept = (token: string) =>
+      server.api.send(acceptInvitation, { body: { token, password }, from: anotherSender() })
 
     test('makes the invited user, once', async () => {
       const { invitationId } = await invite('Grace@example.com')
       const token = await mailedToken(server, 'grace@example.com', admin)
-      const accepted = await server.api.call(acceptInvitation, { body: { token, password }, from: from() })
+      const accepted = await server.api.call(acceptInvitation, { body: { token, password }, from: anotherSender() })
       expect(accepted).toMatchObject({ email: 'grace@example.com', tenant: 'default' })
       expect((await logIn('grace@example.com')).status).toBe(200)
       expect((await accept(token)).status).toBe(401)
