@@ -58,6 +58,10 @@ export type Caller = Origin &
         readonly scope: readonly string[] | undefined
         /** The key that the session's tokens are bound to. */
         readonly confirmation: Confirmation | undefined
+        /** Who acts for the identity, who began first; empty where it acts itself. */
+        readonly actors: readonly IdentityId[]
+        /** A Biscuit whose blocks narrow what is asked for: that which was presented, or one that the session keeps. */
+        readonly attenuation: string | undefined
       }
     | { readonly kind: 'enrolment-token'; readonly enrolmentTokenId: EnrolmentTokenId }
     | { readonly kind: 'anonymous' }
@@ -71,6 +75,8 @@ export interface ProtectedResource {
   readonly id?: string
   readonly owner?: IdentityId
   readonly identity?: IdentityId
+  /** Who lends an agent authority, from its parent to the root. */
+  readonly ancestors?: readonly IdentityId[]
 }
 
 /** Asks the one decider for a transaction's caller. `features/authorization` implements it. */
@@ -208,7 +214,7 @@ export function asCaller(ctx: Context, caller: Caller): Context {
 export function actorOf(caller: Caller): string {
   switch (caller.kind) {
     case 'identity':
-      return caller.identityId
+      return caller.actors.at(-1) ?? caller.identityId
     case 'enrolment-token':
       return caller.enrolmentTokenId
     case 'anonymous':

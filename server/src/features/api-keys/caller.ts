@@ -2,7 +2,7 @@ import { asCaller, inTransaction, type Caller, type Context } from '../../platfo
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
-import { requireActive } from '../sessions/model.ts'
+import { requireLive } from '../sessions/model.ts'
 import { findSession } from '../sessions/service.ts'
 import { findKeySecret, touchApiKey, type FoundSecret } from './store.ts'
 
@@ -26,12 +26,12 @@ async function callerOf(ctx: Context, { tenantId, apiKeyId, sessionId, lastUsedA
     const now = tx.clock.now()
     if (!found || found.session.endedAt || found.session.expiresAt <= now)
       throw new Problem('token-revoked', 'the API key was disabled or replaced, or has expired; use another')
-    requireActive(found.identity, now)
+    requireLive(found.session, found.identity, now)
     const before = addSeconds(now, -touchSeconds)
     if (!lastUsedAt || lastUsedAt <= before) await touchApiKey(tx, apiKeyId, before)
-    const { identityId, expiresAt, method, scope, confirmation } = found.session
+    const { identityId, expiresAt, method, scope, confirmation, actors, attenuation } = found.session
     const { address, certificateThumbprint } = ctx.caller
-    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
+    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
     return { kind: 'identity', tenantId, ...proved, address, certificateThumbprint }
   })
 }

@@ -11,6 +11,14 @@ export interface Agent {
   readonly status: IdentityStatus
   /** Who answers for it. */
   readonly owner: IdentityId
+  /** Who lends it authority; undefined: nobody does, and its grants are its own. */
+  readonly parent: IdentityId | undefined
+  readonly task: Task | undefined
+  /** What the token that it was made with was narrowed to: it binds whatever the agent does. */
+  readonly lent: Lent
+  readonly tags: readonly string[]
+  /** Raised by each change. */
+  readonly revision: number
   /** Who made it: an identity, an enrolment token, or `system`. History, nothing more. */
   readonly createdBy: string
   readonly enrolmentTokenId: EnrolmentTokenId | undefined
@@ -24,6 +32,22 @@ export interface Agent {
   readonly updatedAt: Date
   readonly lastActivity: Date | undefined
 }
+
+/** What an agent was made for, in its maker's words. */
+export interface Task {
+  readonly id: string
+  readonly scope: string
+}
+
+/** The narrowing of a token, kept on what is made with it (DESIGN D6). */
+export interface Lent {
+  /** Capability entries; undefined: not narrowed. */
+  readonly scope: readonly string[] | undefined
+  /** A Biscuit whose blocks are evaluated with each decision. */
+  readonly blocks: string | undefined
+}
+
+export const notNarrowed: Lent = { scope: undefined, blocks: undefined }
 
 export interface User {
   readonly id: UserId

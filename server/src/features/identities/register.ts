@@ -8,7 +8,7 @@ import { isLabel } from '../capabilities/model.ts'
 import { grant, requireMayGrant, requireWithin } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
-import { initialTrustScore, type Agent } from './model.ts'
+import { initialTrustScore, notNarrowed, type Agent } from './model.ts'
 import { insertAgent } from './store.ts'
 
 export interface Registered {
@@ -83,6 +83,11 @@ function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & 
     type: input.type,
     status: admission.isProved ? 'active' : 'pending',
     owner: admission.owner,
+    parent: undefined,
+    task: undefined,
+    lent: notNarrowed,
+    tags: [],
+    revision: 1,
     createdBy: actorOf(tx.caller),
     enrolmentTokenId: admission.enrolmentTokenId,
     trustScore: initialTrustScore,

@@ -1,7 +1,7 @@
 import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId, IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
-import { sql, type Selectable } from 'kysely'
+import { sql, type Generated, type Selectable } from 'kysely'
 import { skeleton } from '../../lib/confusable.ts'
 import type { Transaction } from '../../platform/context.ts'
 import { sqlState, type Tables } from '../../platform/database.ts'
@@ -32,6 +32,15 @@ declare module '../../platform/database.ts' {
       created_at: Date
       updated_at: Date
       last_activity: Date | null
+      parent_kind: Generated<'user' | 'service' | 'agent' | null>
+      lent_scope: Generated<string[] | null>
+      lent_blocks: Generated<string | null>
+      task_id: Generated<string | null>
+      task_scope: Generated<string | null>
+      tags: Generated<string[]>
+      successor_id: Generated<string | null>
+      /** Raised by a trigger. */
+      revision: Generated<number>
     }
   }
 }
@@ -49,6 +58,12 @@ export async function insertAgent(tx: Transaction, agent: Agent): Promise<boolea
       kind: 'agent',
       owner_kind: agent.owner.startsWith('usr_') ? 'user' : 'service',
       owner_id: toUuid(agent.owner),
+      parent_kind: agent.parent ? kindOf(agent.parent) : null,
+      parent_id: agent.parent ? toUuid(agent.parent) : null,
+      lent_scope: agent.lent.scope ? [...agent.lent.scope] : null,
+      lent_blocks: agent.lent.blocks ?? null,
+      task_id: agent.task?.id ?? null,
+      task_scope: agent.task?.scope ?? null,
       enrolment_token_id: agent.enrolmentTokenId ? toUuid(agent.enrolmentTokenId) : null,
       created_at: agent.createdAt,
     })
@@ -260,6 +275,7 @@ function agentColumns(agent: Agent) {
     trust_basis: agent.trustBasis,
     labels: [...agent.labels],
     metadata: JSON.stringify(agent.metadata),
+    tags: [...agent.tags],
     expires_at: agent.expiresAt ?? null,
     updated_at: agent.updatedAt,
     last_activity: agent.lastActivity ?? null,
@@ -274,6 +290,11 @@ function toAgent(row: Selectable<Tables['identities']>): Agent {
     type: row.type,
     status: row.status,
     owner: fromUuid(row.owner_kind, row.owner_id),
+    parent: row.parent_kind && row.parent_id ? fromUuid(row.parent_kind, row.parent_id) : undefined,
+    task: row.task_id === null ? undefined : { id: row.task_id, scope: row.task_scope ?? '' },
+    lent: { scope: row.lent_scope ?? undefined, blocks: row.lent_blocks ?? undefined },
+    tags: row.tags,
+    revision: Number(row.revision),
     createdBy: row.created_by,
     enrolmentTokenId: row.enrolment_token_id === null ? undefined : fromUuid('enrolmentToken', row.enrolment_token_id),
     trustScore: Number(row.trust_score),
@@ -285,6 +306,11 @@ function toAgent(row: Selectable<Tables['identities']>): Agent {
     updatedAt: row.updated_at,
     lastActivity: row.last_activity ?? undefined,
   }
+}
+
+function kindOf(id: IdentityId): 'user' | 'service' | 'agent' {
+  if (id.startsWith('usr_')) return 'user'
+  return id.startsWith('svc_') ? 'service' : 'agent'
 }
 
 function toUser(row: Selectable<Tables['identities']>): User {

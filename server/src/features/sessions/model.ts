@@ -33,18 +33,22 @@ export interface LiveSession extends Session {
   readonly metadata: unknown
   /** Who acts in it for its identity, who began first (RFC 8693). */
   readonly actors: readonly IdentityId[]
-  /** Whether the sessions it was begun with live, and its actors may act. */
+  /** The Biscuit that it is narrowed by, if any. */
+  readonly attenuation: string | undefined
+  /** Whether the sessions it was begun with live, and its actors and whoever lends its identity authority may act. */
   readonly chainLives: boolean
+  readonly tenantActs: boolean
 }
 
 /** Refuses to go on with a session that has ended, or whose identity may not act. */
 export function requireLive(
-  session: Pick<LiveSession, 'endedAt' | 'expiresAt' | 'chainLives'>,
+  session: Pick<LiveSession, 'endedAt' | 'expiresAt' | 'chainLives' | 'tenantActs'>,
   identity: { status: IdentityStatus; expiresAt: Date | undefined },
   now: Date,
 ): void {
   if (session.endedAt || session.expiresAt <= now)
     throw new Problem('token-revoked', 'the session has ended; log in again')
+  if (!session.tenantActs) throw new Problem('identity-inactive', 'the tenant is suspended; ask its operator')
   if (!session.chainLives) throw new Problem('token-revoked', 'what the session was lent through has ended')
   requireActive(identity, now)
 }

@@ -46,10 +46,10 @@ export async function callerOfAccessToken(ctx: Context, token: string): Promise<
     if (!found || found.session.identityId !== subject)
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
-    const { identityId, method, scope, confirmation } = found.session
+    const { identityId, method, scope, confirmation, actors, attenuation } = found.session
     await requirePossession(tx, confirmation, token)
     if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
-    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation }
+    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
     const { address, certificateThumbprint } = ctx.caller
     return [
       { kind: 'identity' as const, tenantId, ...proved, address, certificateThumbprint },

@@ -22,6 +22,8 @@ export interface SessionStart extends Partial<Authority> {
   readonly parentId?: SessionId
   /** Who acts in it for the identity, who began first. */
   readonly actors?: readonly IdentityId[]
+  /** The Biscuit whose blocks narrow it. */
+  readonly attenuation?: string | undefined
   /** Who begins it, where that is not the identity itself: who made the API key. */
   readonly startedBy?: IdentityId
   /** How long it lasts; `sessionSeconds` unless said otherwise. */
@@ -39,7 +41,7 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   const now = tx.clock.now()
   const id = tx.newId('session')
   const { method, clientId, scope, confirmation, seconds = sessionSeconds } = start
-  const { metadata = {}, notes = {}, device, parentId, actors = [] } = start
+  const { metadata = {}, notes = {}, device, parentId, actors = [], attenuation } = start
   const authority = { method, clientId, scope, confirmation }
   const session = {
     id,
@@ -52,7 +54,7 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   // First of all: it holds the identity, so that whoever ends its sessions ends this one or comes before it.
   await touchIdentity(tx, identityId)
   await makeRoom(tx, identityId, start)
-  await insertSession(tx, session, { metadata, notes, device, parentId, actors })
+  await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation })
   recordEvent(tx, {
     type: 'session.started',
     actor: start.startedBy ?? identityId,

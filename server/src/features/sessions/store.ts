@@ -29,6 +29,7 @@ declare module '../../platform/database.ts' {
       notes: Generated<unknown>
       uses: Generated<number>
       actors: Generated<string[]>
+      attenuation: Generated<string | null>
     }
   }
 }
@@ -40,6 +41,7 @@ interface About {
   readonly device: string | undefined
   readonly parentId: SessionId | undefined
   readonly actors: readonly IdentityId[]
+  readonly attenuation: string | undefined
 }
 
 export async function insertSession(tx: Transaction, session: Session, about: About): Promise<void> {
@@ -63,6 +65,7 @@ export async function insertSession(tx: Transaction, session: Session, about: Ab
       last_used_at: null,
       parent_id: about.parentId ? toUuid(about.parentId) : null,
       actors: [...about.actors],
+      attenuation: about.attenuation ?? null,
     })
     .execute()
 }
@@ -77,7 +80,7 @@ export interface SessionWithIdentity {
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
   const { rows } =
-    await sql<Row>`select *, signing_keys_version() as keys_version from read_session(${toUuid(id)}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
+    await sql<Row>`select *, signing_keys_version() as keys_version from read_live_session(${toUuid(id)}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
       tx.db,
     )
   const [row] = rows
@@ -154,7 +157,9 @@ interface Row {
   confirmation: Confirmation | null
   metadata: unknown
   actors: string[]
+  attenuation: string | null
   chain_lives: boolean
+  tenant_acts: boolean
   kind: 'user' | 'service' | 'agent'
   status: IdentityStatus
   identity_expires_at: Date | null
@@ -175,7 +180,9 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       confirmation: row.confirmation ?? undefined,
       metadata: row.metadata,
       actors: row.actors.filter(isIdentityId),
+      attenuation: row.attenuation ?? undefined,
       chainLives: row.chain_lives,
+      tenantActs: row.tenant_acts,
     },
     keysVersion: row.keys_version,
     identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },

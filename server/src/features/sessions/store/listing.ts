@@ -139,7 +139,8 @@ function statusOf(tx: Transaction) {
     when sessions.expires_at <= ${tx.clock.now()} then 'expired' else 'active' end`
 }
 
-type Row = Omit<Selectable<Tables['sessions']>, 'tenant_id' | 'confirmation' | 'metadata' | 'uses' | 'actors'> &
+type Unlisted = 'tenant_id' | 'confirmation' | 'metadata' | 'uses' | 'actors' | 'attenuation'
+type Row = Omit<Selectable<Tables['sessions']>, Unlisted> &
   Pick<Selectable<Tables['identities']>, 'kind' | 'owner_kind' | 'owner_id'>
 
 function toStoredSession(row: Row): StoredSession {
