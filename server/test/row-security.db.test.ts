@@ -23,6 +23,7 @@ const doors = [
   'find_refresh_token_tenant',
   'find_tenant_by_slug',
   'find_tenants_to_sweep',
+  'find_tenants_with_expired',
   'find_tenants_with_mail',
   'find_tenants_with_reset_requests',
   'list_tenants_after',
