@@ -72,6 +72,10 @@ export const Decision = z.object({
   decision: z.enum(['allow', 'deny']),
   reason: z.string(),
   reasons: z.array(DecisionReason),
+  /** Whose rights were intersected, from the root to who acts; absent where only one was asked for. */
+  chain: z.array(IdentityIdSchema).optional(),
+  /** Of a deny along a chain: who lacked the right; hop 0 is who acts. */
+  deniedBy: z.object({ identityId: IdentityIdSchema, hop: z.int() }).optional(),
   /** Null for users and services. */
   trustScore: z.number().nullable(),
   riskLevel: RiskLevel.nullable(),

@@ -210,6 +210,11 @@ export function asCaller(ctx: Context, caller: Caller): Context {
   return { ...ctx, caller }
 }
 
+/** Whose rights a caller's acts are the intersection of, who acts first; with each go those who lend it authority. */
+export function actingOf({ identityId, actors }: Caller & { kind: 'identity' }): readonly IdentityId[] {
+  return [...actors.toReversed(), identityId]
+}
+
 /** How the caller is named in the log. */
 export function actorOf(caller: Caller): string {
   switch (caller.kind) {

@@ -1,9 +1,17 @@
 import { platformResourceType } from '@agent-iam/contract/capabilities'
-import type { Authorizer, PlatformAction, ProtectedResource, Transaction } from '../../platform/context.ts'
+import {
+  actingOf,
+  type Authorizer,
+  type Caller,
+  type PlatformAction,
+  type ProtectedResource,
+  type Transaction,
+} from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
-import type { CedarRequest, Verdict } from '../policies/model.ts'
+import type { Verdict } from '../policies/model.ts'
+import { decideAlong } from './chain.ts'
 import type { Decider } from './decider.ts'
-import { askForEnrolmentToken, askForIdentity, platformResource, type Question } from './model.ts'
+import { askForEnrolmentToken, platformResource, type Question } from './model.ts'
 import { readFacts } from './store.ts'
 
 /**
@@ -12,6 +20,7 @@ import { readFacts } from './store.ts'
  */
 export function createAuthorizer(decider: Decider): Authorizer {
   return async (tx, action, resource) => {
+    requireWithinAttenuation(tx.caller, action)
     const verdict = await decide(decider, tx, action, resource)
     if (verdict.decision === 'allow') {
       tx.grounds.policyIds.push(...verdict.reasons.map(({ policyId }) => policyId))
@@ -36,30 +45,41 @@ async function decide(
     request: {},
     now: tx.clock.now(),
     address: caller.address,
-    scope: caller.kind === 'identity' ? caller.scope : undefined,
   }
-  const { request, policiesVersion, epoch } = await askFor(tx, question)
-  // The oldest epoch of several counts: the append is checked against it.
+  if (caller.kind === 'identity') return decideForIdentity(decider, tx, caller, question)
+  if (caller.kind !== 'enrolment-token') throw new Problem('unauthenticated', 'log in first')
+  // Of the facts only the epoch and the policies' version are wanted.
+  const { policiesVersion, epoch } = await readFacts(tx, [], undefined)
   tx.grounds.epoch ??= epoch
-  return decider.decide(tx, policiesVersion, request)
+  return decider.decide(tx, policiesVersion, askForEnrolmentToken(caller.enrolmentTokenId, question))
 }
 
-async function askFor(
+async function decideForIdentity(
+  decider: Decider,
   tx: Transaction,
+  caller: Caller & { kind: 'identity' },
   question: Question,
-): Promise<{ request: CedarRequest; policiesVersion: number; epoch: number }> {
-  const { caller } = tx
-  if (caller.kind === 'identity') {
-    const { identity, isSessionAlive, ...facts } = await readFacts(tx, caller.identityId, caller.sessionId)
-    if (!identity || !isSessionAlive) throw new Problem('token-revoked', 'the session has ended; log in again')
-    return { request: askForIdentity(identity, question), ...facts }
-  }
-  if (caller.kind === 'enrolment-token') {
-    // Of the facts only the epoch and the policies' version are wanted; no identity has a token's id.
-    const facts = await readFacts(tx, `usr_${caller.enrolmentTokenId.slice(4)}`, undefined)
-    return { request: askForEnrolmentToken(caller.enrolmentTokenId, question), ...facts }
-  }
-  throw new Problem('unauthenticated', 'log in first')
+): Promise<Verdict> {
+  const facts = await readFacts(tx, actingOf(caller), caller.sessionId)
+  if (facts.hops.length === 0 || !facts.isSessionAlive)
+    throw new Problem('token-revoked', 'the session has ended; log in again')
+  // The oldest epoch of several counts: the append is checked against it.
+  tx.grounds.epoch ??= facts.epoch
+  // What was presented may be narrower than its session.
+  const lent = { scope: caller.scope, blocks: caller.attenuation }
+  return decideAlong(decider, tx, { ...facts, lent }, question)
+}
+
+/**
+ * What a token that was attenuated offline may be used for, beside reading: the narrowing is known to nobody but its
+ * blocks, so it makes nothing that would outlive them without carrying them (DESIGN D6).
+ */
+const permittedAttenuated: ReadonlySet<PlatformAction> = new Set(['agents:delegate', 'agents:check'])
+
+function requireWithinAttenuation(caller: Caller, action: PlatformAction): void {
+  if (caller.kind !== 'identity' || caller.attenuation === undefined) return
+  if (action.endsWith(':read') || permittedAttenuated.has(action)) return
+  throw new Problem('insufficient-scope', `a token that was attenuated may not be used for ${action}; use a whole one`)
 }
 
 interface Refused {
@@ -88,8 +108,8 @@ async function mayOutsideScope(
   resource: ProtectedResource,
 ): Promise<boolean> {
   const { caller } = tx
-  if (caller.kind !== 'identity' || caller.scope === undefined) return false
-  const whole: Transaction = { ...tx, caller: { ...caller, scope: undefined } }
+  if (caller.kind !== 'identity' || (caller.scope ?? caller.attenuation) === undefined) return false
+  const whole: Transaction = { ...tx, caller: { ...caller, scope: undefined, attenuation: undefined } }
   return (await decide(decider, whole, action, resource)).decision === 'allow'
 }
 

@@ -3,7 +3,7 @@ import { platformResourceType } from '@agent-iam/contract/capabilities'
 import type { EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
 import type { ProtectedResource } from '../../platform/context.ts'
 import { builtInRoles, covers, isRole, type ResourceName } from '../capabilities/model.ts'
-import { riskLevelOf } from '../identities/model.ts'
+import { riskLevelOf, type Lent } from '../identities/model.ts'
 import {
   datetime,
   decimal,
@@ -27,6 +27,8 @@ export interface ActingIdentity {
   /** Undefined for users and services: only agents have a trust score. */
   readonly trust: { readonly score: number; readonly basis: TrustBasis } | undefined
   readonly owner: IdentityId | undefined
+  /** What the token that it was made with was narrowed to. */
+  readonly lent: Lent
   readonly grants: readonly string[]
   readonly roles: readonly string[]
 }
@@ -36,12 +38,17 @@ export interface Facts {
   /** The epoch of the log that these facts belong to: a decision of an older one is not recorded (DESIGN D13). */
   readonly epoch: number
   readonly policiesVersion: number
-  /** Undefined when the tenant has no such identity. */
-  readonly identity: ActingIdentity | undefined
-  /** Whether the caller's session lives and its own identity may act. */
+  /**
+   * Whose rights are intersected (DESIGN D6): who acts first, and after each who lends it authority, the nearest first.
+   * None when the tenant has no such identity.
+   */
+  readonly hops: readonly ActingIdentity[]
+  /** Whether each who was asked for is there, with all who lend it authority. */
+  readonly isChainWhole: boolean
+  /** Whether the session lives and its own identity may act. */
   readonly isSessionAlive: boolean
-  /** The entries that the session is narrowed to; undefined: not narrowed. */
-  readonly scope: readonly string[] | undefined
+  /** What the session is narrowed to. */
+  readonly lent: Lent
 }
 
 /** What is asked of Cedar, still in the product's words. */
@@ -49,13 +56,23 @@ export interface Question {
   readonly tenantId: TenantId
   readonly action: string
   readonly resource: ResourceName
-  readonly resourceFacts: Pick<ProtectedResource, 'owner' | 'identity'>
+  readonly resourceFacts: Pick<ProtectedResource, 'owner' | 'identity' | 'ancestors'>
   /** What the caller tells of itself, in Cedar's words. */
   readonly request: Readonly<Record<string, CedarJson>>
   readonly now: Date
   readonly address: string
-  /** The entries that the asking session is narrowed to; undefined: all that the identity holds. */
-  readonly scope: readonly string[] | undefined
+}
+
+/** Where in the chain an identity is asked for, and what is known of its narrowing there. */
+export interface Hop {
+  /** 0 is who acts. */
+  readonly hop: number
+  readonly actor: string
+  readonly isChainWhole: boolean
+  /** Each set of entries that the question must lie within. */
+  readonly scopes: ReadonlyArray<readonly string[]>
+  /** Whether the blocks of every attenuated token on the way permit it. */
+  readonly isWithinBlocks: boolean
 }
 
 /** The question whether a platform action may be done: its resource is `agent-iam/‹noun›[/‹id›]`. */
@@ -65,8 +82,8 @@ export function platformResource({ type, id }: ProtectedResource): ResourceName 
 
 const principalTypes = { user: 'User', service: 'Service', agent: 'Agent' } as const
 
-/** Asks for an identity. */
-export function askForIdentity(identity: ActingIdentity, question: Question): CedarRequest {
+/** Asks for one identity of a chain. */
+export function askForIdentity(identity: ActingIdentity, question: Question, hop: Hop): CedarRequest {
   const roles = identity.roles.filter(isRole)
   const grants = coveringEntries(identity.grants, question)
   const byRole = roles.map((role) => ({ role, entries: coveringEntries(builtInRoles[role], question) }))
@@ -90,7 +107,7 @@ export function askForIdentity(identity: ActingIdentity, question: Question): Ce
     parents: entries.map(permission),
   }))
   const covering = [...grants, ...byRole.flatMap(({ entries }) => entries)]
-  return ask(principal, roleEntities, covering, question)
+  return ask({ principal, others: roleEntities, covering, hop }, question)
 }
 
 /** An enrolment token holds one permission: to register. */
@@ -104,7 +121,8 @@ export function askForEnrolmentToken(id: EnrolmentTokenId, question: Question): 
     attrs: { ...principalAttributes(id, question.tenantId, undefined), status: 'active' },
     parents: covering.map(permission),
   }
-  return ask(principal, [], covering, question)
+  const hop = { hop: 0, actor: id, isChainWhole: true, scopes: [], isWithinBlocks: true }
+  return ask({ principal, others: [], covering, hop }, question)
 }
 
 /** The entries among those held that cover what is asked. */
@@ -130,12 +148,14 @@ export function resourceText({ type, id }: ResourceName): string {
   return id === '' ? type : `${type}/${id}`
 }
 
-function ask(
-  principal: Entity,
-  others: readonly Entity[],
-  covering: readonly string[],
-  question: Question,
-): CedarRequest {
+interface Asked {
+  readonly principal: Entity
+  readonly others: readonly Entity[]
+  readonly covering: readonly string[]
+  readonly hop: Hop
+}
+
+function ask({ principal, others, covering, hop }: Asked, question: Question): CedarRequest {
   const resource = resourceEntity(question)
   return {
     principal: principal.uid,
@@ -145,9 +165,11 @@ function ask(
       request: { ...question.request },
       now: datetime(question.now),
       address: question.address,
-      hop: 0,
-      actor: principal.uid.id,
-      inScope: question.scope === undefined || coveringEntries(question.scope, question).length > 0,
+      hop: hop.hop,
+      actor: hop.actor,
+      chainWhole: hop.isChainWhole,
+      inScope: hop.scopes.every((entries) => coveringEntries(entries, question).length > 0),
+      withinBlocks: hop.isWithinBlocks,
       coveredBy: covering.map((entry) => reference('Permission', entry)),
     },
     entities: [principal, ...others, resource],
@@ -163,6 +185,7 @@ function resourceEntity({ resource, resourceFacts, tenantId }: Question): Entity
       tenant: reference('Tenant', tenantId),
       ...(resourceFacts.owner && { owner: resourceFacts.owner }),
       ...(resourceFacts.identity && { identity: resourceFacts.identity }),
+      ...(resourceFacts.ancestors && { ancestors: [...resourceFacts.ancestors] }),
     },
     parents: [],
   }

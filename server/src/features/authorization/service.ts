@@ -6,6 +6,8 @@
 import type { Decision } from '@agent-iam/contract/authorization'
 import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import {
+  actingOf,
+  actorOf,
   inTransaction,
   staleAttemptsMax,
   type Context,
@@ -15,15 +17,16 @@ import {
 import { addSeconds } from '../../platform/clock.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { findDecision, recordEvent } from '../audit/service.ts'
-import type { Verdict } from '../policies/model.ts'
+import { notNarrowed, type Lent } from '../identities/model.ts'
 import { callerOfAccessToken, requireSession } from '../sessions/service.ts'
+import { decideAlong, type ChainVerdict } from './chain.ts'
 import type { Decider } from './decider.ts'
 import {
-  askForIdentity,
   coveringEntries,
   resourceText,
   trustOf,
   type ActingIdentity,
+  type Facts,
   type Question,
   type Trust,
 } from './model.ts'
@@ -47,18 +50,25 @@ export async function check(ctx: Context, decider: Decider, asked: AskedCheck): 
 }
 
 interface Subject {
+  /** Whose rights are intersected, who acts first; the last is the one for whom is asked. */
+  readonly acting: readonly IdentityId[]
   readonly identityId: IdentityId
   /** The session that must live for the decision: the subject's own where its token was presented, else the caller's. */
   readonly sessionId: SessionId
   readonly basis: Decision['basis']
+  /** The narrowing of the token; undefined where only an id was named, whose session nobody showed. */
+  readonly lent?: Lent
 }
 
 /** For whom is asked: the caller itself, the holder of a token presented to it, or an identity by its id. */
 async function findSubject(ctx: Context, asked: AskedCheck): Promise<Subject> {
-  const { identityId: self, sessionId } = requireSession(ctx.caller)
+  const caller = requireSession(ctx.caller)
   if (asked.subjectToken !== undefined) return findPresented(ctx, asked.subjectToken)
-  const identityId = asked.identityId ?? self
-  return { identityId, sessionId, basis: identityId === self ? 'token' : 'identity' }
+  const { sessionId, identityId: self } = caller
+  const { identityId = self } = asked
+  if (identityId !== self) return { acting: [identityId], identityId, sessionId, basis: 'identity' }
+  const lent = { scope: caller.scope, blocks: caller.attenuation }
+  return { acting: actingOf(caller), identityId, sessionId, basis: 'token', lent }
 }
 
 /** A token that is not good is a fault of what was sent, not of the caller's own credentials: never 401. */
@@ -67,8 +77,8 @@ async function findPresented(ctx: Context, token: string): Promise<Subject> {
     throw error instanceof Problem && error.code !== 'unavailable' ? notPresentable(error.detail, error) : error
   })
   if (presented.tenantId !== ctx.caller.tenantId) throw notPresentable('it is of another issuer')
-  const { identityId, sessionId } = presented
-  return { identityId, sessionId, basis: 'token' }
+  const { identityId, sessionId, scope, attenuation: blocks } = presented
+  return { acting: actingOf(presented), identityId, sessionId, basis: 'token', lent: { scope, blocks } }
 }
 
 function notPresentable(why: string, cause?: unknown): Problem {
@@ -78,8 +88,11 @@ function notPresentable(why: string, cause?: unknown): Problem {
 
 interface Decided {
   readonly epoch: number
-  readonly verdict: Verdict
+  readonly verdict: ChainVerdict
+  /** Who acts. */
   readonly identity: ActingIdentity
+  /** All whose rights were asked for, from the root to who acts. */
+  readonly chain: readonly IdentityId[]
   readonly question: Question
 }
 
@@ -91,21 +104,22 @@ async function decideOnce(
 ): Promise<Decided> {
   const { action, resource, facts: request } = asked
   return inTransaction(ctx, async (tx) => {
-    const { identity, isSessionAlive, epoch, policiesVersion, scope } = await readFacts(
-      tx,
-      subject.identityId,
-      subject.sessionId,
-    )
+    const facts = await readFacts(tx, subject.acting, subject.sessionId)
+    const [identity] = facts.hops
     if (!identity) throw notFound(nounOf(subject.identityId), subject.identityId)
-    if (!isSessionAlive) throw endedSession(ctx, subject)
-    await requireMayAskFor(tx, identity)
+    if (!facts.isSessionAlive) throw endedSession(ctx, subject)
+    if (subject.basis === 'identity') await requireMayAskFor(tx, facts)
+    else if (subject.sessionId !== requireSession(ctx.caller).sessionId) await requireMayAskFor(tx, facts)
     const { tenantId, address } = ctx.caller
     const question = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
-    // Asked by id, the session is the asker's and says nothing of what the identity may do.
-    const narrowed = { ...question, scope: subject.basis === 'token' ? scope : undefined }
-    const verdict = await decider.decide(tx, policiesVersion, askForIdentity(identity, narrowed))
-    return { epoch, verdict, identity, question: narrowed }
+    const verdict = await decideAlong(decider, tx, { ...facts, lent: subject.lent ?? notNarrowed }, question)
+    return { epoch: facts.epoch, verdict, identity, question, chain: chainOf(facts) }
   })
+}
+
+/** As it is told: from the root to who acts. */
+function chainOf({ hops }: Facts): IdentityId[] {
+  return hops.map(({ id }) => id).toReversed()
 }
 
 function endedSession(ctx: Context, subject: Subject): Problem {
@@ -114,11 +128,13 @@ function endedSession(ctx: Context, subject: Subject): Problem {
 }
 
 /** Everyone may ask for itself. Whoever asks for another is authorised, which also sees that its own session lives. */
-async function requireMayAskFor(tx: Transaction, identity: ActingIdentity): Promise<void> {
-  if (identity.id === requireSession(tx.caller).identityId) return
+async function requireMayAskFor(tx: Transaction, { hops }: Facts): Promise<void> {
+  const [identity, ...above] = hops
+  if (!identity || identity.id === requireSession(tx.caller).identityId) return
   const { id, owner } = identity
   const noun = nounOf(id)
-  await tx.authorize(`${noun}:check`, { type: noun, id, identity: id, ...(owner && { owner }) })
+  const ancestors = above.map((each) => each.id)
+  await tx.authorize(`${noun}:check`, { type: noun, id, identity: id, ancestors, ...(owner && { owner }) })
 }
 
 function nounOf(id: IdentityId): 'users' | 'services' | 'agents' {
@@ -132,7 +148,7 @@ interface ToRecord extends Decided, Subject {
 }
 
 async function recordDecision(ctx: Context, decided: ToRecord): Promise<EventRecord | undefined> {
-  const { asked, identityId, basis, decisionId, epoch, verdict, identity } = decided
+  const { asked, basis, decisionId, epoch, verdict, identity, chain } = decided
   const { trustScore, riskLevel } = trustOf(identity)
   const errors = verdict.errors.map(({ policyId }) => policyId)
   const event = {
@@ -144,8 +160,14 @@ async function recordDecision(ctx: Context, decided: ToRecord): Promise<EventRec
     decision: verdict.decision,
     reasons: verdict.reasons.map(({ policyId }) => policyId),
     decisionId,
-    chain: [identityId],
-    data: { basis, trustScore, riskLevel, ...(errors.length > 0 && { erringPolicies: errors }) },
+    chain: [...chain],
+    data: {
+      basis,
+      trustScore,
+      riskLevel,
+      ...(verdict.deniedBy && chain.length > 1 && { deniedBy: verdict.deniedBy.identityId }),
+      ...(errors.length > 0 && { erringPolicies: errors }),
+    },
     ...(Object.keys(asked.context).length > 0 && {
       personal: { subject: 'month' as const, fields: { context: asked.context } },
     }),
@@ -159,6 +181,7 @@ function toDecision(
     verdict,
     identity,
     question,
+    chain,
     basis,
     decisionId,
     record,
@@ -170,6 +193,7 @@ function toDecision(
     decision: verdict.decision,
     reason: reasonText(verdict, identity, question),
     reasons: verdict.reasons.map((reason) => ({ ...reason })),
+    ...(chain.length > 1 && { chain: [...chain], ...(verdict.deniedBy && { deniedBy: verdict.deniedBy }) }),
     ...trust,
     basis,
     requestId: ctx.requestId,
@@ -179,8 +203,10 @@ function toDecision(
 }
 
 /** The first reason for a person to read; of a capability, which one it was. */
-function reasonText({ reasons }: Verdict, identity: ActingIdentity, question: Question): string {
+function reasonText({ reasons, deniedBy }: ChainVerdict, identity: ActingIdentity, question: Question): string {
   const [first] = reasons
+  if (deniedBy && deniedBy.hop > 0)
+    return `${first?.title ?? 'no reason'}, for ${deniedBy.identityId}, without whose right ${identity.id} has none`
   const [grant] = first?.policyId === 'system:capability' ? coveringEntries(identity.grants, question) : []
   return grant === undefined ? (first?.title ?? 'no reason') : `${first?.title}: ${grant}`
 }
@@ -198,11 +224,11 @@ export interface Result {
 export async function reportResult(ctx: Context, decisionId: DecisionId, result: Result): Promise<EventRecord> {
   const { identityId, sessionId } = requireSession(ctx.caller)
   const event = await inTransaction(ctx, async (tx) => {
-    const { isSessionAlive, epoch } = await readFacts(tx, identityId, sessionId)
+    const { isSessionAlive, epoch } = await readFacts(tx, [], sessionId)
     if (!isSessionAlive) throw new Problem('token-revoked', 'the session has ended; log in again')
     tx.grounds.epoch = epoch
     const decision = await findDecision(tx, decisionId)
-    if (decision?.actor !== identityId) throw notFound('decisions', decisionId)
+    if (decision?.actor !== actorOf(ctx.caller)) throw notFound('decisions', decisionId)
     if (decision.decision !== 'allow') throw new Problem('wrong-state', 'the action was denied, so it has no result')
     if (addSeconds(decision.at, resultSeconds) < tx.clock.now())
       throw new Problem('wrong-state', 'the decision is over a day old')

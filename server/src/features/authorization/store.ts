@@ -1,9 +1,10 @@
-import { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
+import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
 import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
-import type { Facts } from './model.ts'
+import { chainDepthMax } from '../identities/model.ts'
+import type { ActingIdentity, Facts } from './model.ts'
 
 declare module '../../platform/database.ts' {
   interface Tables {
@@ -14,7 +15,13 @@ declare module '../../platform/database.ts' {
 interface Row {
   epoch: number
   policies_version: number
-  kind: 'user' | 'service' | 'agent' | null
+  session_alive: boolean | null
+  session_scope: string[] | null
+  session_attenuation: string | null
+  /** Which of those asked for the chain begins with, counted from 1. Null: there is no chain at all. */
+  place: number | null
+  depth: number
+  kind: 'user' | 'service' | 'agent'
   id: string
   name: string
   type: string
@@ -24,29 +31,32 @@ interface Row {
   trust_basis: TrustBasis
   owner_kind: 'user' | 'service' | null
   owner_id: string | null
+  parent_id: string | null
+  lent_scope: string[] | null
+  lent_blocks: string | null
   grants: string[]
   roles: string[]
-  session_alive: boolean | null
-  session_scope: string[] | null
 }
 
 /**
  * All that a decision rests on, with the epoch it holds under, in one statement and so one snapshot. That is why it
  * reads the tables of other features: facts of two moments would allow what neither does.
+ *
+ * @param acting whose rights are intersected, who acts first
  */
 export async function readFacts(
   tx: Transaction,
-  identityId: IdentityId,
+  acting: readonly IdentityId[],
   sessionId: SessionId | undefined,
 ): Promise<Facts> {
   const session = sessionId === undefined ? null : toUuid(sessionId)
   const { rows } = await sql<Row>`
-    select * from read_facts(${toUuid(identityId)}::uuid, ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
+    select * from read_decision_facts(${acting.map(toUuid)}::uuid[], ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
     tx.db,
   )
-  const [row] = rows
-  if (!row) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
-  return toFacts(row)
+  const [first] = rows
+  if (!first) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
+  return toFacts(first, rows, acting.length)
 }
 
 /** Returns false when a result was reported already. */
@@ -60,23 +70,31 @@ export async function insertResult(tx: Transaction, id: DecisionId): Promise<boo
   return inserted !== undefined
 }
 
-function toFacts(row: Row): Facts {
-  const { epoch, policies_version: policiesVersion, session_alive: sessionAlive } = row
-  const facts = { epoch, policiesVersion, isSessionAlive: sessionAlive === true, scope: row.session_scope ?? undefined }
-  if (row.kind === null) return { ...facts, identity: undefined }
+function toFacts(first: Row, rows: readonly Row[], chains: number): Facts {
+  const hops = rows.filter(({ place }) => place !== null)
   return {
-    ...facts,
-    identity: {
-      id: fromUuid(row.kind, row.id),
-      kind: row.kind,
-      name: row.name,
-      type: row.type,
-      status: row.status,
-      expiresAt: row.expires_at ?? undefined,
-      trust: row.kind === 'agent' ? { score: Number(row.trust_score), basis: row.trust_basis } : undefined,
-      owner: row.owner_id === null || row.owner_kind === null ? undefined : fromUuid(row.owner_kind, row.owner_id),
-      grants: row.grants,
-      roles: row.roles,
-    },
+    epoch: first.epoch,
+    policiesVersion: first.policies_version,
+    isSessionAlive: first.session_alive === true,
+    lent: { scope: first.session_scope ?? undefined, blocks: first.session_attenuation ?? undefined },
+    hops: hops.map(toIdentity),
+    isChainWhole:
+      hops.filter(({ parent_id: above, depth }) => above === null && depth <= chainDepthMax).length === chains,
+  }
+}
+
+function toIdentity(row: Row): ActingIdentity {
+  return {
+    id: fromUuid(row.kind, row.id),
+    kind: row.kind,
+    name: row.name,
+    type: row.type,
+    status: row.status,
+    expiresAt: row.expires_at ?? undefined,
+    trust: row.kind === 'agent' ? { score: Number(row.trust_score), basis: row.trust_basis } : undefined,
+    owner: row.owner_id === null || row.owner_kind === null ? undefined : fromUuid(row.owner_kind, row.owner_id),
+    lent: { scope: row.lent_scope ?? undefined, blocks: row.lent_blocks ?? undefined },
+    grants: row.grants,
+    roles: row.roles,
   }
 }

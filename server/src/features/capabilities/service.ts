@@ -3,10 +3,10 @@
  * It guarantees that nobody grants what they do not hold (DESIGN D5).
  */
 import type { IdentityId } from '@agent-iam/contract/ids'
-import type { Caller, Transaction } from '../../platform/context.ts'
+import { actingOf, type Caller, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { builtInRoles, firstExcess, isLabel, type Role } from './model.ts'
-import { deleteGrants, insertGrants, insertRole, listGrants, listRoles } from './store.ts'
+import { deleteGrants, insertGrants, insertRole, listGrants, listHoldings, listRoles, type Holding } from './store.ts'
 
 export { listGrants }
 
@@ -27,9 +27,27 @@ export function requireWithin(entries: readonly string[], ceiling: readonly stri
 export async function requireMayGrant(tx: Transaction, entries: readonly string[]): Promise<void> {
   if (entries.every(isLabel)) return
   const { caller } = tx
-  const held = caller.kind === 'identity' ? await listHeld(tx, caller.identityId) : []
-  requireWithin(entries, held, 'what the caller holds and so may grant')
+  if (caller.kind === 'identity' && caller.attenuation !== undefined)
+    throw new Problem('capability-exceeded', 'a token that was attenuated grants nothing; use a whole one')
+  await requireMayLend(tx, entries)
+}
+
+/**
+ * Throws unless all the entries lie within what the caller holds, within what each holds who lends it authority, and
+ * within what its session and theirs were narrowed to. The refusal names the first that does not.
+ */
+export async function requireMayLend(tx: Transaction, entries: readonly string[]): Promise<void> {
+  const { caller } = tx
+  const [own, ...above] = caller.kind === 'identity' ? await listHoldings(tx, actingOf(caller)) : []
+  requireWithin(entries, heldBy(own), 'what the caller holds and so may grant')
   if (caller.kind === 'identity' && caller.scope) requireWithin(entries, caller.scope, 'the scope of the session')
+  for (const holding of above) requireWithin(entries, heldBy(holding), 'what they hold who lend the caller authority')
+  for (const { lentScope } of own ? [own, ...above] : [])
+    if (lentScope) requireWithin(entries, lentScope, 'what the caller, or who lends it authority, was made within')
+}
+
+function heldBy(holding: Holding | undefined): string[] {
+  return holding ? [...holding.grants, ...holding.roles.flatMap((role) => builtInRoles[role])] : []
 }
 
 /**
@@ -39,6 +57,10 @@ export async function requireMayGrant(tx: Transaction, entries: readonly string[
  * @param permission such as `agent-iam/own-password:update`
  */
 export function requireScope(caller: Caller, permission: string): void {
+  if (caller.kind === 'identity' && (caller.actors.length > 0 || caller.attenuation !== undefined))
+    throw new Problem('insufficient-scope', 'only a token of the identity’s own, unattenuated, is good for this', {
+      scope: permission,
+    })
   const isNarrowed = caller.kind === 'identity' && caller.scope !== undefined
   if (isNarrowed && firstExcess([permission], caller.scope) !== undefined)
     throw new Problem('insufficient-scope', `the session’s scope lacks ${permission}; ask for a token that has it`, {

@@ -1,4 +1,5 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
+import { sql } from 'kysely'
 import { toUuid } from '../../platform/ids.ts'
 import { actorOf, type Transaction } from '../../platform/context.ts'
 import { isRole, type Role } from './model.ts'
@@ -38,6 +39,27 @@ export async function listGrants(
     if (id) grants.get(id)?.push(row.entry)
   }
   return grants
+}
+
+/** What one of those whose rights are intersected holds. */
+export interface Holding {
+  readonly grants: readonly string[]
+  readonly roles: readonly Role[]
+  /** What it was made within; undefined: it was not narrowed. */
+  readonly lentScope: readonly string[] | undefined
+}
+
+/** What each of some identities holds, and each who lends them authority: nobody's rights are more than theirs. */
+export async function listHoldings(tx: Transaction, acting: readonly IdentityId[]): Promise<Holding[]> {
+  const { rows } = await sql<{ grants: string[]; roles: string[]; lent_scope: string[] | null }>`
+    select grants, roles, lent_scope
+    from read_decision_facts(${acting.map(toUuid)}::uuid[], null, ${tx.clock.now()}::timestamptz)
+    where place is not null`.execute(tx.db)
+  return rows.map((row) => ({
+    grants: row.grants,
+    roles: row.roles.filter(isRole),
+    lentScope: row.lent_scope ?? undefined,
+  }))
 }
 
 export async function insertGrants(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {

@@ -47,6 +47,9 @@ export interface Lent {
   readonly blocks: string | undefined
 }
 
+/** How many may stand between an identity and the root of its authority, the root counted (DESIGN D6). */
+export const chainDepthMax = 10
+
 export const notNarrowed: Lent = { scope: undefined, blocks: undefined }
 
 export interface User {

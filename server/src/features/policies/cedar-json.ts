@@ -16,7 +16,7 @@ interface Reference {
 }
 
 /** Flat on purpose: deep values are what makes the library trap, so entities cannot hold any. */
-export type EntityAttribute = string | number | boolean | Extension | Reference
+export type EntityAttribute = string | number | boolean | Extension | Reference | string[]
 
 export interface Entity {
   readonly uid: EntityUid

@@ -62,7 +62,9 @@ function ask(asked: Asked = {}): CedarRequest {
       address: '',
       hop: 0,
       actor: principal.id,
+      chainWhole: true,
       inScope: true,
+      withinBlocks: true,
       coveredBy: [reference('Permission', 'prm_1')],
     },
     entities: [

@@ -25,6 +25,7 @@ export function record(attributes: Attributes): AttributesOrContext<string> {
 }
 
 const text = { type: 'String' } as const
+const optionalTexts = { type: 'Set', element: { type: 'String' }, required: false } as const
 const optionalText = { type: 'String', required: false } as const
 const instant = { type: 'Extension', name: 'datetime' } as const
 const tenant = { type: 'Entity', name: 'Tenant' } as const
@@ -38,7 +39,14 @@ const agent: Attributes = {
   name: text,
   owner: text,
 }
-const resource: Attributes = { type: text, id: text, tenant, owner: optionalText, identity: optionalText }
+const resource: Attributes = {
+  type: text,
+  id: text,
+  tenant,
+  owner: optionalText,
+  identity: optionalText,
+  ancestors: optionalTexts,
+}
 
 const memberOfTypes = ['Role', 'Permission']
 const principalTypes: Record<string, EntityType<string>> = {
@@ -62,7 +70,9 @@ function contextOf(request: Attributes): AttributesOrContext<string> {
     address: text,
     hop: { type: 'Long' },
     actor: text,
+    chainWhole: { type: 'Boolean' },
     inScope: { type: 'Boolean' },
+    withinBlocks: { type: 'Boolean' },
     coveredBy: { type: 'Set', element: { type: 'Entity', name: 'Permission' } },
   })
 }

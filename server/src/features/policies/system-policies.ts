@@ -33,6 +33,7 @@ export const systemPolicies: readonly SystemPolicy[] = [
       action in [
         AgentIam::Action::"agents:read",
         AgentIam::Action::"agents:suspend",
+        AgentIam::Action::"agents:revoke",
         AgentIam::Action::"agents:delete",
         AgentIam::Action::"sessions:read",
         AgentIam::Action::"sessions:end"
@@ -41,6 +42,25 @@ export const systemPolicies: readonly SystemPolicy[] = [
     ) when { resource.type == "agent-iam" && resource has owner && resource.owner == principal.id };`,
   },
   {
+    id: 'system:ancestor',
+    title: 'Who lends an agent authority may see and stop it',
+    effect: 'permit',
+    cedar: `permit(
+      principal,
+      action in [
+        AgentIam::Action::"agents:read",
+        AgentIam::Action::"agents:suspend",
+        AgentIam::Action::"agents:reactivate",
+        AgentIam::Action::"agents:revoke",
+        AgentIam::Action::"agents:delete",
+        AgentIam::Action::"sessions:read",
+        AgentIam::Action::"sessions:end"
+      ],
+      resource
+    ) when { resource.type == "agent-iam" && resource has ancestors && resource.ancestors.contains(principal.id) };`,
+  },
+  {
+    // Who lends authority does not lend this: what an identity may do about itself, its parents cannot lack.
     id: 'system:self',
     title: 'An identity may read about itself, and look after its sessions and its key',
     effect: 'permit',
@@ -55,7 +75,7 @@ export const systemPolicies: readonly SystemPolicy[] = [
         AgentIam::Action::"sessions:end"
       ],
       resource
-    ) when { resource.type == "agent-iam" && resource has identity && resource.identity == principal.id };`,
+    ) when { resource.type == "agent-iam" && resource has identity && resource.identity == context.actor };`,
   },
   {
     id: 'system:own-credentials',
@@ -104,6 +124,18 @@ export const systemPolicies: readonly SystemPolicy[] = [
     title: 'The identity has expired',
     effect: 'forbid',
     cedar: 'forbid(principal, action, resource) when { principal.expiresAt <= context.now };',
+  },
+  {
+    id: 'system:guard-chain',
+    title: 'The chain of those who lend authority is broken',
+    effect: 'forbid',
+    cedar: 'forbid(principal, action, resource) unless { context.chainWhole };',
+  },
+  {
+    id: 'system:guard-attenuation',
+    title: 'The token was attenuated and does not reach this',
+    effect: 'forbid',
+    cedar: 'forbid(principal, action, resource) unless { context.withinBlocks };',
   },
   {
     id: scopeGuardId,
