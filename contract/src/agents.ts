@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { CapabilityEntry, capabilitiesMax } from './capabilities.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
-import { OpenObject } from './json.ts'
+import { Metadata, OpenObject } from './json.ts'
 import { operation } from './operation.ts'
 import { nextCursor, pageQuery } from './pages.ts'
-import { FreeText, Instant, Name, nameCharactersMax, SearchText } from './text.ts'
+import { FreeText, Instant, Name, nameCharactersMax, SearchText, Tag, Tags } from './text.ts'
 
 /** pending: its key is not proved yet. deleted: gone for good, kept for the log's sake. */
 export const identityStatuses = ['pending', 'active', 'suspended', 'revoked', 'deleted'] as const
@@ -22,8 +22,8 @@ export type RiskLevel = z.infer<typeof RiskLevel>
 export const TrustBasis = z.enum(['initial', 'administrator', 'computed'])
 export type TrustBasis = z.infer<typeof TrustBasis>
 
-const AgentType = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 letters, digits, dots, dashes or underscores')
-const Capabilities = z.array(CapabilityEntry).max(capabilitiesMax)
+export export const AgentType = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 letters, digits, dots, dashes or underscores')
+export export const Capabilities = z.array(CapabilityEntry).max(capabilitiesMax)
 
 export const Agent = z.object({
   agentId: idSchema('agent'),
@@ -35,16 +35,32 @@ export const Agent = z.object({
   riskLevel: RiskLevel,
   /** Who answers for the agent; may see, suspend and revoke it. */
   owner: IdentityIdSchema,
+  /** Who lends the agent authority; null: nobody does, and what it holds is its own. */
+  parent: IdentityIdSchema.nullable(),
+  /** What it was made for, in the words of who delegated to it. */
+  taskId: z.string().nullable(),
+  taskScope: z.string().nullable(),
+  /** Whether somebody up the chain may not act, so that the agent may not either, whatever its own status. */
+  isStopped: z.boolean(),
+  /** The nearest of those. */
+  stoppedBy: IdentityIdSchema.nullable(),
   capabilities: z.array(z.string()),
   metadata: OpenObject,
+  tags: z.array(z.string()),
   /** RFC 7638 thumbprint of the agent's public key; null when it has none. */
   keyThumbprint: z.string().nullable(),
   createdAt: Instant,
   updatedAt: Instant,
   expiresAt: Instant.nullable(),
   lastActivity: Instant.nullable(),
+  /** Raised by each change; sent as `ETag` where one agent is shown. */
+  revision: z.int(),
 })
 export type Agent = z.infer<typeof Agent>
+
+/** An agent that was stopped, and how many that descend from it stop with it. */
+export const StoppedAgent = Agent.extend({ stoppedDescendants: z.int() })
+export type StoppedAgent = z.infer<typeof StoppedAgent>
 
 /** A signature over `registrationText` of agent-proofs.ts, by the key that is registered. */
 export const ProofOfPossession = z.strictObject({
@@ -56,7 +72,10 @@ export const RegisterAgent = z.strictObject({
   name: Name,
   type: AgentType.default('worker'),
   capabilities: Capabilities.default([]),
-  metadata: OpenObject.default({}),
+  metadata: Metadata.default({}),
+  tags: Tags.default([]),
+  /** From when on it may do nothing. */
+  expiresAt: Instant.optional(),
   /** Ed25519: 32 raw bytes in base64url, an SPKI PEM, or a JWK. Absent: the server makes a pair. */
   publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), z.json())]).optional(),
   proof: ProofOfPossession.optional(),
@@ -71,48 +90,76 @@ export const RegisteredAgent = Agent.extend({
 })
 export type RegisteredAgent = z.infer<typeof RegisteredAgent>
 
-const AgentPath = z.strictObject({ agentId: idSchema('agent') })
-const examplePath = { agentId: 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4' } as const
-const Reason = z.strictObject({ reason: FreeText.optional() }).default({})
+export const AgentPath = z.strictObject({ agentId: idSchema('agent') })
+export const examplePath = { agentId: 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4' } as const
+export const Reason = z.strictObject({ reason: FreeText.optional() }).default({})
 
 export const registerAgent = operation({
   id: 'registerAgent',
   method: 'POST',
   path: '/api/v1/agents',
   action: 'agents:register',
-  summary: 'Registers an agent: active when its key is proved or made here, else pending until its first login.',
+  summary:
+    'Registers an agent: active when its key is proved or made here, or metadata is given; else pending until its first login.',
   body: RegisterAgent,
   status: 201,
   response: RegisteredAgent,
+  hasRevision: true,
   secrets: ['privateKey'],
-  problems: ['forbidden', 'capability-exceeded', 'already-exists', 'quota-spent'],
+  problems: ['forbidden', 'capability-exceeded', 'already-exists', 'quota-spent', 'wrong-state'],
   example: {
     body: {
       name: 'nightly-indexer',
       type: 'worker',
       capabilities: ['file/docs/*:read'],
-      metadata: { version: '1.0.0' },
+      metadata: { version: '1.0.0', repository: 'https://git.example.com/nightly-indexer' },
+      tags: ['nightly'],
     },
   },
 })
+
+/** Orders of a list, each also backwards with a `-` before it. What never was, or never will be, comes last. */
+export const IdentitySort = z.enum([
+  'name',
+  '-name',
+  'createdAt',
+  '-createdAt',
+  'expiresAt',
+  '-expiresAt',
+  'lastActivity',
+  '-lastActivity',
+])
+export type IdentitySort = z.infer<typeof IdentitySort>
+
+/** What lists of identities are narrowed by; all that is given must hold. */
+export const identityFilter = {
+  ...pageQuery,
+  status: IdentityStatus.optional(),
+  type: AgentType.optional(),
+  owner: IdentityIdSchema.optional(),
+  parent: IdentityIdSchema.optional(),
+  tag: Tag.optional(),
+  /** Text that the name or the e-mail address holds, whatever the case. */
+  text: SearchText(nameCharactersMax).optional(),
+  expiringBefore: Instant.optional(),
+  sort: IdentitySort.default('name'),
+}
 
 export const listAgents = operation({
   id: 'listAgents',
   method: 'GET',
   path: '/api/v1/agents',
   action: 'agents:read',
-  summary: 'Lists agents by name, a page at a time.',
+  summary: 'Lists agents, by name unless `sort` says otherwise, a page at a time; deleted ones only by that status.',
   query: z.strictObject({
-    ...pageQuery,
-    status: IdentityStatus.optional(),
-    type: AgentType.optional(),
-    owner: IdentityIdSchema.optional(),
+    ...identityFilter,
+    /** Text that the name holds, whatever the case. */
     name: SearchText(nameCharactersMax).optional(),
   }),
   status: 200,
   response: z.object({ agents: z.array(Agent), nextCursor }),
   problems: ['forbidden'],
-  example: { query: { limit: 20 } },
+  example: { query: { limit: 20, sort: '-createdAt' } },
 })
 
 export const getAgent = operation({
@@ -124,29 +171,54 @@ export const getAgent = operation({
   params: AgentPath,
   status: 200,
   response: Agent,
+  hasRevision: true,
   problems: ['forbidden', 'not-found'],
   example: { params: examplePath },
 })
+
+/** What may change of an agent; what is absent stays. */
+export const agentChange = {
+  name: Name.optional(),
+  type: AgentType.optional(),
+  capabilities: Capabilities.optional(),
+  metadata: Metadata.optional(),
+  tags: Tags.optional(),
+  /** Null: never. */
+  expiresAt: Instant.nullable().optional(),
+}
+
+const AgentChange = z
+  .strictObject(agentChange)
+  .refine((body) => Object.keys(body).length > 0, 'give at least one field to change')
 
 export const updateAgent = operation({
   id: 'updateAgent',
   method: 'PATCH',
   path: '/api/v1/agents/:agentId',
   action: 'agents:update',
-  summary: 'Changes what is given; capabilities and metadata are replaced whole.',
+  summary: 'Changes what is given; capabilities, metadata and tags are replaced whole.',
   params: AgentPath,
-  body: z
-    .strictObject({
-      name: Name.optional(),
-      type: AgentType.optional(),
-      capabilities: Capabilities.optional(),
-      metadata: OpenObject.optional(),
-    })
-    .refine((body) => Object.keys(body).length > 0, 'give at least one field to change'),
+  body: AgentChange,
   status: 200,
   response: Agent,
+  hasRevision: true,
   problems: ['forbidden', 'not-found', 'capability-exceeded', 'already-exists', 'wrong-state'],
   example: { params: examplePath, body: { metadata: { version: '1.1.0' } } },
+})
+
+export const putAgent = operation({
+  id: 'putAgent',
+  method: 'PUT',
+  path: '/api/v1/agents/:agentId',
+  action: 'agents:update',
+  summary: 'The same as `PATCH`, for clients that know only `PUT`: what is not given stays.',
+  params: AgentPath,
+  body: AgentChange,
+  status: 200,
+  response: Agent,
+  hasRevision: true,
+  problems: ['forbidden', 'not-found', 'capability-exceeded', 'already-exists', 'wrong-state'],
+  example: { params: examplePath, body: { capabilities: ['file/docs/*:read'] } },
 })
 
 export const deleteAgent = operation({
@@ -155,10 +227,11 @@ export const deleteAgent = operation({
   path: '/api/v1/agents/:agentId',
   action: 'agents:delete',
   summary:
-    'Ends an agent for good: its key and grants end with it, its sessions are worth nothing, its name is free again.',
+    'Ends an agent for good, and all that descend from it: key and grants go, its sessions end, its name is free again.',
   params: AgentPath,
   status: 200,
-  response: Agent,
+  response: StoppedAgent,
+  hasRevision: true,
   problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath },
 })
@@ -168,11 +241,12 @@ export const suspendAgent = operation({
   method: 'POST',
   path: '/api/v1/agents/:agentId/suspend',
   action: 'agents:suspend',
-  summary: 'Stops an agent at once, on every instance, until it is reactivated.',
+  summary: 'Stops an agent and all that descend from it at once, on every instance, until it is reactivated.',
   params: AgentPath,
   body: Reason,
   status: 200,
-  response: Agent,
+  response: StoppedAgent,
+  hasRevision: true,
   problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath, body: { reason: 'unusual reads' } },
 })
@@ -182,11 +256,12 @@ export const reactivateAgent = operation({
   method: 'POST',
   path: '/api/v1/agents/:agentId/reactivate',
   action: 'agents:reactivate',
-  summary: 'Lets a suspended agent act again.',
+  summary: 'Lets a suspended agent act again, and with it those below it that were not stopped themselves.',
   params: AgentPath,
   body: Reason,
   status: 200,
   response: Agent,
+  hasRevision: true,
   problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath, body: { reason: 'checked' } },
 })
@@ -201,6 +276,7 @@ export const setAgentTrust = operation({
   body: z.strictObject({ trustScore: z.number().min(0).max(1), reason: FreeText.optional() }),
   status: 200,
   response: Agent,
+  hasRevision: true,
   problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath, body: { trustScore: 0.8, reason: 'reviewed' } },
 })

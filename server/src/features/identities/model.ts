@@ -1,4 +1,4 @@
-import type { IdentityStatus, RiskLevel, TrustBasis } from '@agent-iam/contract/agents'
+import type { Agent as AgentOnWire, IdentityStatus, RiskLevel, TrustBasis } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { Problem } from '../../platform/problem.ts'
@@ -117,5 +117,33 @@ export function applyChange(agent: Agent, { name, type, capabilities, metadata }
     metadata: metadata ?? agent.metadata,
     labels: capabilities?.filter(isLabel) ?? agent.labels,
     updatedAt: at,
+  }
+}
+
+/** An agent with what is kept beside it. */
+export interface AgentView {
+  readonly agent: Agent
+  readonly grants: readonly string[]
+  readonly keyThumbprint: string | undefined
+}
+
+/** As the API shows it. */
+export function toWire({ agent, grants, keyThumbprint }: AgentView): AgentOnWire {
+  return {
+    agentId: agent.id,
+    name: agent.name,
+    type: agent.type,
+    status: agent.status,
+    trustScore: agent.trustScore,
+    trustBasis: agent.trustBasis,
+    riskLevel: riskLevelOf(agent.trustScore),
+    owner: agent.owner,
+    capabilities: [...grants, ...agent.labels],
+    metadata: agent.metadata,
+    keyThumbprint: keyThumbprint ?? null,
+    createdAt: agent.createdAt.toISOString(),
+    updatedAt: agent.updatedAt.toISOString(),
+    expiresAt: agent.expiresAt?.toISOString() ?? null,
+    lastActivity: agent.lastActivity?.toISOString() ?? null,
   }
 }

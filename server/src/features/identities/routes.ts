@@ -3,7 +3,7 @@ import { revokeEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import * as users from '@agent-iam/contract/users'
 import { route } from '../../platform/route.ts'
 import { toWire as tokenToWire } from '../credentials/model.ts'
-import { riskLevelOf } from './model.ts'
+import { toWire } from './model.ts'
 import {
   deleteAgent,
   endEnrolment,
@@ -16,7 +16,6 @@ import {
   suspendAgent,
   unlockUser,
   updateAgent,
-  type AgentView,
 } from './service.ts'
 
 export const identityRoutes = [
@@ -54,23 +53,3 @@ export const identityRoutes = [
     wasLocked: await unlockUser(ctx, userId),
   })),
 ]
-
-function toWire({ agent, grants, keyThumbprint }: AgentView): contract.Agent {
-  return {
-    agentId: agent.id,
-    name: agent.name,
-    type: agent.type,
-    status: agent.status,
-    trustScore: agent.trustScore,
-    trustBasis: agent.trustBasis,
-    riskLevel: riskLevelOf(agent.trustScore),
-    owner: agent.owner,
-    capabilities: [...grants, ...agent.labels],
-    metadata: agent.metadata,
-    keyThumbprint: keyThumbprint ?? null,
-    createdAt: agent.createdAt.toISOString(),
-    updatedAt: agent.updatedAt.toISOString(),
-    expiresAt: agent.expiresAt?.toISOString() ?? null,
-    lastActivity: agent.lastActivity?.toISOString() ?? null,
-  }
-}

@@ -19,7 +19,7 @@ import { recordEvent } from '../audit/service.ts'
 import { grant, listGrants, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
 import type { EnrolmentToken } from '../credentials/model.ts'
 import { findAgentKeys, revokeAgentKeys, revokeEnrolmentToken } from '../credentials/service.ts'
-import { applyChange, changeStatus, requireChangeable, type Agent, type AgentChange } from './model.ts'
+import { applyChange, changeStatus, requireChangeable, type Agent, type AgentChange, type AgentView } from './model.ts'
 import {
   findAgent,
   findAgentForUpdate,
@@ -45,13 +45,6 @@ export {
   touchIdentity,
   updateUser,
 } from './store.ts'
-
-/** An agent with what is kept beside it. */
-export interface AgentView {
-  readonly agent: Agent
-  readonly grants: readonly string[]
-  readonly keyThumbprint: string | undefined
-}
 
 export async function getAgent(ctx: Context, id: AgentId): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
