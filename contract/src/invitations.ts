@@ -79,7 +79,7 @@ export const acceptInvitation = operation({
     /** What to log in with, beside the address. */
     tenant: z.string(),
   }),
-  problems: ['invalid-token', 'already-exists', 'too-many-attempts'],
+  problems: ['invalid-token', 'already-exists', 'too-many-attempts', 'quota-spent'],
   example: {
     body: { token: 'ivt_uE8wmXQh7kq1ZBvS3nTt0cYfLJd5a2oRGyPHb9KxVis', password: 'seven grey herons by the weir' },
   },

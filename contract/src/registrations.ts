@@ -122,7 +122,7 @@ export const approveRegistration = operation({
     .default({ role: 'member', withoutConfirmation: false }),
   status: 200,
   response: Registration,
-  problems: ['forbidden', 'not-found', 'wrong-state', 'capability-exceeded', 'already-exists'],
+  problems: ['forbidden', 'not-found', 'wrong-state', 'capability-exceeded', 'already-exists', 'quota-spent'],
   example: { params: examplePath, body: { role: 'member' } },
 })
 

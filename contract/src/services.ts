@@ -82,7 +82,7 @@ export const createService = operation({
   body: CreateService,
   status: 201,
   response: Service,
-  problems: ['forbidden', 'capability-exceeded', 'already-exists'],
+  problems: ['forbidden', 'capability-exceeded', 'already-exists', 'quota-spent'],
   example: { body: { name: 'billing', description: 'Sends the invoices', capabilities: ['file/invoices/*:read'] } },
 })
 

@@ -31,7 +31,7 @@ export const importUsers = operation({
   body: z.strictObject({ users: z.array(ImportedUser).min(1).max(importedMax) }),
   status: 201,
   response: z.object({ users: z.array(z.object({ userId: idSchema('user'), email: z.string() })) }),
-  problems: ['forbidden', 'capability-exceeded', 'already-exists'],
+  problems: ['forbidden', 'capability-exceeded', 'already-exists', 'quota-spent'],
   example: {
     body: {
       users: [

@@ -27,6 +27,7 @@ const doors = [
   'find_tenants_with_mail',
   'find_tenants_with_reset_requests',
   'list_tenants_after',
+  'read_tenants',
 ]
 
 const tablesWithTenant = `

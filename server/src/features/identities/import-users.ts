@@ -6,6 +6,7 @@ import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
 import { assignRole, requireMayGrant } from '../capabilities/service.ts'
 import { bcryptCostMax, isImportable, setPassword } from '../credentials/service.ts'
+import { requireRoom } from '../tenants/service.ts'
 import { insertUser } from './store.ts'
 
 /** Brings users from elsewhere, all or none, each with the hash of a password and no role that the caller may not give. */
@@ -24,6 +25,7 @@ export async function importUsers(
       tx,
       [...roles].flatMap((role) => builtInRoles[role]),
     )
+    await requireRoom(tx, 'users', { count: users.length })
     const imported: Array<{ userId: UserId; email: string }> = []
     for (const user of users) imported.push(await importUser(tx, user))
     return imported

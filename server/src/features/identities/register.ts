@@ -8,6 +8,7 @@ import { isLabel } from '../capabilities/model.ts'
 import { grant, requireMayGrant, requireWithin } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
+import { requireRoom } from '../tenants/service.ts'
 import { initialTrustScore, notNarrowed, type Agent } from './model.ts'
 import { insertAgent } from './store.ts'
 
@@ -31,6 +32,7 @@ export async function registerAgent(ctx: Context, input: RegisterAgent): Promise
     await tx.authorize('agents:register', { type: 'agents' })
     const { owner, enrolmentTokenId } = await admit(tx, input)
     const agent = newAgent(tx, input, { owner, enrolmentTokenId, isProved })
+    await requireRoom(tx, 'agents')
     await insert(tx, agent, key)
     await grant(tx, agent.id, input.capabilities)
     recordEvent(tx, {

@@ -15,6 +15,7 @@ import { isLabel } from '../capabilities/model.ts'
 import { grant, listGrants, requireMayGrant, requireWithin, revokeGrants } from '../capabilities/service.ts'
 import { changeStatus } from '../identities/model.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
+import { requireRoom } from '../tenants/service.ts'
 import { holdService, requireService } from './access.ts'
 import { requireManager, type Service } from './model.ts'
 import { deleteKeys } from './store/keys.ts'
@@ -56,6 +57,7 @@ export async function createService(ctx: Context, input: CreateService): Promise
       updatedAt: now,
       lastActivity: undefined,
     }
+    await requireRoom(tx, 'services')
     if (!(await insertService(tx, service)))
       throw new Problem('already-exists', `the name "${service.name}" is taken, or looks like one that is`)
     await grant(tx, service.id, input.capabilities)

@@ -8,15 +8,24 @@ import { openLog, recordEvent } from '../audit/service.ts'
 import { findTenant, findTenantIdBySlug, insertTenant } from './store.ts'
 import type { Tenant } from './model.ts'
 
+export { requireBulk, requireDepth, requireRoom } from './limits.ts'
+export { readLimits } from './store/limits.ts'
+
 /** Makes a tenant and opens its log. Returns undefined when another has the slug, or won the race for it. */
 export async function createTenant(ctx: Context, slug: string, name: string): Promise<Tenant | undefined> {
-  const tenant: Tenant = { id: ctx.newId('tenant'), slug, name, status: 'active', createdAt: ctx.clock.now() }
+  const tenant = newTenant(ctx, slug, name)
   return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId: tenant.id }), async (tx) => {
     if (!(await insertTenant(tx, tenant))) return undefined
     await openLog(tx)
     recordEvent(tx, { type: 'tenant.created', data: { slug, name } })
     return tenant
   })
+}
+
+function newTenant(ctx: Context, slug: string, name: string): Tenant {
+  const settings = { defaultAgentTtlSeconds: undefined }
+  const createdAt = ctx.clock.now()
+  return { id: ctx.newId('tenant'), slug, name, status: 'active', createdAt, suspendedAt: undefined, settings }
 }
 
 export async function findTenantId(ctx: Context, slug: string): Promise<TenantId | undefined> {
