@@ -20,9 +20,16 @@ export const signingKeyStates = ['pending', 'active', 'backup', 'retiring', 'ret
 export const SigningKeyState = z.enum(signingKeyStates)
 export type SigningKeyState = z.infer<typeof SigningKeyState>
 
+/** jwt: access tokens and what else is a JWT. biscuit: the root keys of Biscuits, which sign nothing else. */
+export const KeyPurpose = z.enum(['jwt', 'biscuit'])
+export type KeyPurpose = z.infer<typeof KeyPurpose>
+
 export const SigningKey = z.object({
   /** The `kid` of its tokens. */
   keyId: idSchema('signingKey'),
+  purpose: KeyPurpose,
+  /** The number by which Biscuits name the key that signed them; null for other keys. */
+  rootKeyId: z.int().nullable(),
   algorithm: SigningAlgorithm,
   keyType: SigningKeyType,
   state: SigningKeyState,
@@ -78,13 +85,14 @@ export const rotateSigningKeys = operation({
     .strictObject({
       /** The tenant’s own unless it is said. */
       algorithm: SigningAlgorithm.optional(),
+      purpose: KeyPurpose.default('jwt'),
       immediately: z.boolean().default(false),
     })
     .prefault({}),
   status: 200,
   response: SigningKeys,
-  problems: ['forbidden', 'wrong-state'],
-  example: { body: { algorithm: 'RS256', immediately: false } },
+  problems: ['forbidden', 'invalid-request', 'wrong-state'],
+  example: { body: { algorithm: 'RS256', purpose: 'jwt', immediately: false } },
 })
 
 export const revokeSigningKey = operation({

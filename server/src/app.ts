@@ -135,7 +135,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
-  const resealing = new Resealing([sealedDataKeys, sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
+  const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
   const routes = [
     ...plainRoutes,
     ...serviceRoutes(new Admissions()),
@@ -195,6 +195,9 @@ const noKeys = {
   verifyJwt: refuseKeys,
   publicJwks: refuseKeys,
   signingJwks: refuseKeys,
+  publicRootKeys: refuseKeys,
+  signingRootKey: refuseKeys,
+  findRootKey: refuseKeys,
 }
 
 function createDecider({ clock, log }: World, telemetry: Telemetry): { decider: Decider; engine: PolicyEngine } {

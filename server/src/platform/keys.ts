@@ -51,6 +51,21 @@ export interface SigningJwks {
   readonly keys: ReadonlyArray<Record<string, unknown>>
 }
 
+/** A root key of Biscuits (Ed25519). */
+export interface RootKey {
+  /** The number by which tokens name it: one key's in all tenants. */
+  readonly rootKeyId: number
+  /** 32 bytes in hex. */
+  readonly publicKey: string
+}
+
+/** One that verifies, with what it rests on. */
+export interface VerifyingRootKey extends RootKey {
+  readonly tenantId: TenantId
+  /** Of the keys that it belongs to. */
+  readonly keysVersion: number
+}
+
 /** A tenant's token signing keys. `features/keys` holds the ring that does it. NOTE: none of it inside a transaction. */
 export interface Keys {
   /** The address of this installation, without a slash at the end. */
@@ -80,4 +95,13 @@ export interface Keys {
   /** The public keys, as a JWK Set. */
   publicJwks(tenantId: TenantId): Promise<Array<Record<string, unknown>>>
   signingJwks(tenantId: TenantId): Promise<SigningJwks>
+  /** The root keys that Biscuits verify with, pending ones too. */
+  publicRootKeys(tenantId: TenantId): Promise<RootKey[]>
+  /** The root key that signs, its private half in hex. NOTE: secret; never logged, never sent. */
+  signingRootKey(tenantId: TenantId): Promise<{ readonly rootKeyId: number; readonly privateKey: string }>
+  /**
+   * The root key of that number, in whichever tenant; undefined when there is none, or its time is over. What holds for
+   * `verifyAccessToken` holds here: ask for the version of the keys with the session, and again if that is another.
+   */
+  findRootKey(rootKeyId: number, now: Date, keysVersion?: number): Promise<VerifyingRootKey | undefined>
 }

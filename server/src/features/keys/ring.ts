@@ -7,20 +7,34 @@ import {
   type JwtExpectations,
   type JwtHeader,
   type Keys,
+  type RootKey,
   type SigningJwks,
   type VerifiedJwt,
+  type VerifyingRootKey,
 } from '../../platform/keys.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { accessTokenType } from './model.ts'
-import { openKeySet, toPrivateJwk, verifierOf, type OpenedKeys, type Verifier } from './opened-keys.ts'
+import {
+  openKeySet,
+  privateRoot,
+  publicRoot,
+  toPrivateJwk,
+  verifierOf,
+  verifyingRoots,
+  type OpenedKeys,
+  type Verifier,
+} from './opened-keys.ts'
 import { overlapSeconds } from './schedule.ts'
 import { SharedLooks } from './shared-looks.ts'
-import { readKeySet, readKeysVersion } from './store.ts'
+import { attendToTenant } from './rotation.ts'
+import { findRootKeyTenant, readKeySet, readKeysVersion } from './store.ts'
 import { VerifiedTokens } from './verified-tokens.ts'
 
 /** Tenants whose keys are held opened; the one used longest ago goes first. */
 const tenantsMax = 1000
+/** Root keys of which it is remembered whose they are; that never changes. */
+const rootsMax = 10_000
 /** No token outlives the overlap in which the key that signed it still verifies. */
 const tokenSecondsMax = overlapSeconds - 86_400
 
@@ -37,6 +51,7 @@ export class KeyRing implements Keys {
   readonly #held = new Map<TenantId, OpenedKeys>()
   readonly #looks = new SharedLooks<TenantId, OpenedKeys>((tenantId) => this.#look(tenantId))
   readonly #verified = new VerifiedTokens()
+  readonly #tenantsOfRoots = new Map<number, TenantId>()
 
   constructor(publicUrl: string, defaultTenantId: TenantId, ctx: () => Context) {
     this.publicUrl = publicUrl
@@ -105,6 +120,43 @@ export class KeyRing implements Keys {
     function rank(of: string): number {
       return of === algorithm ? 0 : 1
     }
+  }
+
+  async publicRootKeys(tenantId: TenantId): Promise<RootKey[]> {
+    return verifyingRoots(await this.#withRoot(tenantId), this.#now()).map(publicRoot)
+  }
+
+  async signingRootKey(tenantId: TenantId): Promise<{ rootKeyId: number; privateKey: string }> {
+    const { root } = await this.#withRoot(tenantId)
+    if (!root) throw new Error(`tenant ${tenantId} has no root key to sign with`)
+    return privateRoot(root)
+  }
+
+  async findRootKey(rootKeyId: number, now: Date, keysVersion?: number): Promise<VerifyingRootKey | undefined> {
+    const tenantId = this.#tenantsOfRoots.get(rootKeyId) ?? (await this.#lookForTenant(rootKeyId))
+    if (!tenantId) return undefined
+    const held = await this.#atLeast(tenantId, keysVersion)
+    // A key that this instance does not know may have been made by another a moment ago.
+    const keys = held.roots.has(rootKeyId) ? held : await this.#looks.take(tenantId)
+    const found = verifyingRoots(keys, now).find((key) => key.rootKeyId === rootKeyId)
+    return found && { ...publicRoot(found), tenantId, keysVersion: keys.version }
+  }
+
+  async #lookForTenant(rootKeyId: number): Promise<TenantId | undefined> {
+    const tenantId = await inTransaction(this.#ctx(), (tx) => findRootKeyTenant(tx, rootKeyId))
+    if (!tenantId) return undefined
+    const [oldest] = this.#tenantsOfRoots.keys()
+    if (oldest !== undefined && this.#tenantsOfRoots.size >= rootsMax) this.#tenantsOfRoots.delete(oldest)
+    this.#tenantsOfRoots.set(rootKeyId, tenantId)
+    return tenantId
+  }
+
+  /** A tenant of a release that knew no root keys gets its first ones as soon as they are asked for. */
+  async #withRoot(tenantId: TenantId): Promise<OpenedKeys> {
+    const keys = await this.#looks.take(tenantId)
+    if (keys.root) return keys
+    await attendToTenant(this.#in(tenantId))
+    return this.#looks.take(tenantId)
   }
 
   async #verify(tenantId: TenantId, token: string, expected: JwtExpectations): Promise<VerifiedJwt> {

@@ -1,10 +1,18 @@
-import type { SigningAlgorithm } from '@agent-iam/contract/signing-keys'
+import type { KeyPurpose, SigningAlgorithm } from '@agent-iam/contract/signing-keys'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { makeKeys } from './material.ts'
-import { algorithmOf, rotationType, type KeySet, type SigningKey, type SigningKeyId } from './model.ts'
-import { advance, applyChanges, dueAt, missingTypes, revoke, rotate, type KeyChange, type Supply } from './schedule.ts'
+import {
+  algorithmOf,
+  keyLines,
+  wishFor,
+  type KeyLine,
+  type KeySet,
+  type SigningKey,
+  type SigningKeyId,
+} from './model.ts'
+import { advance, applyChanges, dueAt, missingKeys, revoke, rotate, type KeyChange, type Supply } from './schedule.ts'
 import {
   findDueTenants,
   findSigningKey,
@@ -29,7 +37,7 @@ export interface SigningKeys {
 
 /** Makes a tenant's first keys; call it when the tenant is made. The backup, which takes longest, is left to the job. */
 export async function createSigningKeys(ctx: Context): Promise<void> {
-  const supply = await makeKeys(ctx, Object.values(rotationType))
+  const supply = await makeKeys(ctx, keyLines.map(wishFor))
   await inTransaction(ctx, async (tx) => attend(tx, await lockKeySet(tx), supply))
 }
 
@@ -44,8 +52,9 @@ export async function attendToKeys(ctx: Context): Promise<void> {
   }
 }
 
-async function attendToTenant(ctx: Context): Promise<void> {
-  const missing = await inTransaction(ctx, async (tx) => missingTypes((await readKeySet(tx)).keys, tx.clock.now()))
+/** The same for the caller's tenant alone. NOTE: not inside a transaction. */
+export async function attendToTenant(ctx: Context): Promise<void> {
+  const missing = await inTransaction(ctx, async (tx) => missingKeys((await readKeySet(tx)).keys, tx.clock.now()))
   const supply = await makeKeys(ctx, missing)
   await inTransaction(ctx, async (tx) => attend(tx, await lockKeySet(tx), supply))
 }
@@ -77,17 +86,20 @@ export async function chooseAlgorithm(ctx: Context, algorithm: SigningAlgorithm)
 export interface RotationWish {
   /** The tenant's own when it is not said. */
   readonly algorithm?: SigningAlgorithm | undefined
+  readonly purpose: KeyPurpose
   readonly immediately: boolean
 }
 
 /** Brings the next key forward: it signs at once, or as soon as it has been published for a day. */
-export async function rotateKeys(ctx: Context, { algorithm, immediately }: RotationWish): Promise<SigningKeys> {
-  return withSupply(ctx, 'signing-keys:rotate', algorithm, async (tx, supply) => {
+export async function rotateKeys(ctx: Context, wish: RotationWish): Promise<SigningKeys> {
+  const { purpose, immediately } = wish
+  return withSupply(ctx, 'signing-keys:rotate', lines(wish), async (tx, supply) => {
     const set = await lockKeySet(tx)
-    if (set.keys.length >= liveKeysMax)
-      throw new Problem('wrong-state', `${set.keys.length} keys are published; wait until some have retired`)
-    const wish = { algorithm: algorithm ?? set.algorithm, immediately }
-    const changes = rotate(set.keys, wish, supply, tx.clock.now())
+    const published = set.keys.filter((key) => key.purpose === purpose).length
+    if (published >= liveKeysMax)
+      throw new Problem('wrong-state', `${published} keys are published; wait until some have retired`)
+    const line = requireLine(wish, set.algorithm)
+    const changes = rotate(set.keys, { line, immediately }, supply, tx.clock.now())
     if (changes.length === 0) return undefined
     await commit(tx, set, changes)
     return present(tx)
@@ -96,8 +108,8 @@ export async function rotateKeys(ctx: Context, { algorithm, immediately }: Rotat
 
 /** Ends a key that others may have. What it signed is refused at once, and another signs. */
 export async function revokeKey(ctx: Context, id: SigningKeyId): Promise<SigningKey> {
-  const { algorithm } = await inTransaction(ctx, async (tx) => requireKey(tx, id))
-  return withSupply(ctx, 'signing-keys:revoke', algorithm, async (tx, supply) => {
+  const line = await inTransaction(ctx, async (tx) => requireKey(tx, id))
+  return withSupply(ctx, 'signing-keys:revoke', [line], async (tx, supply) => {
     const set = await lockKeySet(tx)
     const key = await requireKey(tx, id)
     await tx.authorize('signing-keys:revoke', { type: 'signing-keys', id })
@@ -107,6 +119,18 @@ export async function revokeKey(ctx: Context, id: SigningKeyId): Promise<Signing
     await commit(tx, set, changes)
     return requireKey(tx, id)
   })
+}
+
+/** Those of which a wish may want a key. */
+function lines({ purpose, algorithm }: Pick<RotationWish, 'purpose' | 'algorithm'>): KeyLine[] {
+  return keyLines.filter((line) => line.purpose === purpose && (!algorithm || line.algorithm === algorithm))
+}
+
+function requireLine(wish: RotationWish, algorithm: SigningAlgorithm): KeyLine {
+  const found = lines(wish)
+  const line = found.find((each) => each.algorithm === algorithm) ?? found[0]
+  if (!line) throw new Problem('invalid-request', 'Biscuits are signed with EdDSA alone')
+  return line
 }
 
 async function requireKey(tx: Transaction, id: SigningKeyId): Promise<SigningKey> {
@@ -122,7 +146,7 @@ async function requireKey(tx: Transaction, id: SigningKeyId): Promise<SigningKey
 async function withSupply<Result>(
   ctx: Context,
   action: 'signing-keys:rotate' | 'signing-keys:revoke',
-  algorithm: SigningAlgorithm | undefined,
+  wanted: readonly KeyLine[],
   work: (tx: Transaction, supply: Supply) => Promise<Result | undefined>,
 ): Promise<Result> {
   let supply: Supply = []
@@ -132,7 +156,7 @@ async function withSupply<Result>(
       return work(tx, supply)
     })
     if (result !== undefined) return result
-    supply = await makeKeys(ctx, algorithm ? [rotationType[algorithm]] : Object.values(rotationType))
+    supply = await makeKeys(ctx, wanted.map(wishFor))
   }
   throw new Problem('unavailable', 'the signing keys are being changed by others; try again')
 }
@@ -144,7 +168,7 @@ async function commit(tx: Transaction, set: KeySet, changes: readonly KeyChange[
     recordEvent(tx, {
       type: event,
       resource: `agent-iam/signing-keys/${key.id}`,
-      data: { algorithm: algorithmOf[key.keyType], keyType: key.keyType, state: key.state },
+      data: { purpose: key.purpose, algorithm: algorithmOf[key.keyType], keyType: key.keyType, state: key.state },
       narrows: event === 'signing-key.revoked',
     })
   }

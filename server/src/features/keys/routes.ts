@@ -29,9 +29,11 @@ function keysToWire({ algorithm, signingKeys }: SigningKeys): contract.SigningKe
 }
 
 function toWire(key: SigningKey): contract.SigningKey {
-  const { id, algorithm, keyType, state, createdAt } = key
+  const { id, purpose, algorithm, keyType, state, createdAt } = key
   return {
     keyId: id,
+    purpose,
+    rootKeyId: key.rootKeyId ?? null,
     algorithm,
     keyType,
     state,

@@ -1,17 +1,19 @@
 import type { SigningKeyState, SigningKeyType } from '@agent-iam/contract/signing-keys'
 import { describe, expect, test } from 'vitest'
 import { addSeconds } from '../../platform/clock.ts'
-import { algorithmOf, isVerifying, type SigningKey } from './model.ts'
-import { advance, applyChanges, dueAt, missingTypes, revoke, rotate } from './schedule.ts'
+import { algorithmOf, isVerifying, type KeyWish, type SigningKey } from './model.ts'
+import { advance, applyChanges, dueAt, missingKeys, revoke, rotate } from './schedule.ts'
 
 const day = 86_400
 const start = new Date('2030-01-01T00:00:00Z')
 const at = (days: number) => addSeconds(start, days * day)
 let made = 0
 
-function make(keyType: SigningKeyType, createdAt: Date): SigningKey {
+function make(keyType: SigningKeyType, createdAt: Date, purpose: KeyWish['purpose'] = 'jwt'): SigningKey {
   return {
     id: `key_${String(++made).padStart(32, '0')}`,
+    purpose,
+    rootKeyId: undefined,
     algorithm: algorithmOf[keyType],
     keyType,
     state: 'pending',
@@ -27,7 +29,7 @@ function make(keyType: SigningKeyType, createdAt: Date): SigningKey {
 
 /** What the job does at an instant. */
 function attend(keys: readonly SigningKey[], now: Date): SigningKey[] {
-  const supply = missingTypes(keys, now).map((type) => make(type, now))
+  const supply = missingKeys(keys, now).map(({ keyType, purpose }) => make(keyType, now, purpose))
   return applyChanges(keys, advance(keys, supply, now))
 }
 
@@ -42,20 +44,37 @@ function run(days: number, look: (keys: SigningKey[], now: Date) => void = () =>
   return keys
 }
 
-function inState(keys: readonly SigningKey[], state: SigningKeyState, algorithm = 'RS256') {
-  return keys.filter((key) => key.state === state && key.algorithm === algorithm)
+function inState(
+  keys: readonly SigningKey[],
+  state: SigningKeyState,
+  algorithm = 'RS256',
+  purpose: KeyWish['purpose'] = 'jwt',
+) {
+  return keys.filter((key) => key.purpose === purpose && key.state === state && key.algorithm === algorithm)
 }
 
-test('the first keys sign at once, and a backup of RSA-4096 stands by', () => {
+test('the first keys sign at once, and a backup stands by for each purpose', () => {
   const keys = run(0)
-  const told = keys.map(({ keyType, state }) => `${keyType} ${state}`)
-  expect(told.toSorted()).toEqual(['Ed25519 active', 'RSA-2048 active', 'RSA-4096 backup'])
+  const told = keys.map(({ purpose, keyType, state }) => `${purpose} ${keyType} ${state}`)
+  expect(told.toSorted()).toEqual([
+    'biscuit Ed25519 active',
+    'biscuit Ed25519 backup',
+    'jwt Ed25519 active',
+    'jwt RSA-2048 active',
+    'jwt RSA-4096 backup',
+  ])
 })
+
+const lines = [
+  ['RS256', 'jwt'],
+  ['EdDSA', 'jwt'],
+  ['EdDSA', 'biscuit'],
+] as const
 
 test('at every hour of 100 days one key of each algorithm signs, for at most 30 days', () => {
   run(100, (keys, now) => {
-    for (const algorithm of ['RS256', 'EdDSA']) {
-      const [active, ...others] = inState(keys, 'active', algorithm)
+    for (const [algorithm, purpose] of lines) {
+      const [active, ...others] = inState(keys, 'active', algorithm, purpose)
       expect(others).toEqual([])
       expect(addSeconds(active?.activatedAt ?? at(-999), 30 * day) > now).toBe(true)
     }
@@ -67,7 +86,7 @@ test('but for the first, each key is published for a day before it signs', () =>
     ({ activatedAt, createdAt }) => activatedAt && createdAt > start && activatedAt < addSeconds(createdAt, day),
   )
   expect(late).toEqual([])
-  expect(run(100).filter(({ activatedAt }) => activatedAt).length).toBe(8)
+  expect(run(100).filter(({ activatedAt }) => activatedAt).length).toBe(12)
 })
 
 test('a token is accepted for the seven days after its key was replaced, and not a moment longer', () => {
@@ -94,7 +113,7 @@ test('nothing is due before dueAt, and something is then', () => {
   for (let turn = 0; turn < 12; turn++) {
     const due = dueAt(keys, now)
     const before = addSeconds(due, -1)
-    expect([missingTypes(keys, before), advance(keys, [], before)]).toEqual([[], []])
+    expect([missingKeys(keys, before), advance(keys, [], before)]).toEqual([[], []])
     const next = attend(keys, due)
     expect(next).not.toEqual(keys)
     keys = next
@@ -111,7 +130,7 @@ test('an installation that slept for 60 days publishes the next key for a day be
 })
 
 describe('a command to rotate', () => {
-  const wish = { algorithm: 'RS256', immediately: false } as const
+  const wish = { line: { purpose: 'jwt', algorithm: 'RS256' }, immediately: false } as const
 
   test('publishes a key that signs a day later', () => {
     const keys = run(3)

@@ -1,7 +1,6 @@
-import { signingAlgorithms, type SigningAlgorithm, type SigningKeyType } from '@agent-iam/contract/signing-keys'
 import type { EventType } from '@agent-iam/contract/event-types'
 import { addSeconds } from '../../platform/clock.ts'
-import { rotationType, type SigningKey } from './model.ts'
+import { backups, keyLines, wishFor, type KeyLine, type KeyWish, type SigningKey } from './model.ts'
 
 const daySeconds = 86_400
 /** How long a key signs. */
@@ -32,16 +31,15 @@ export function advance(keys: readonly SigningKey[], supply: Supply, now: Date):
   }
 }
 
-/** The types of keys that are due and not there yet. */
-export function missingTypes(keys: readonly SigningKey[], now: Date): SigningKeyType[] {
-  const needed = signingAlgorithms.filter((algorithm) => needsSuccessor(keys, algorithm, now))
-  const isWithoutBackup = !keys.some(({ state }) => state === 'backup')
-  return [...needed.map((algorithm) => rotationType[algorithm]), ...(isWithoutBackup ? ['RSA-4096' as const] : [])]
+/** The keys that are due and not there yet. */
+export function missingKeys(keys: readonly SigningKey[], now: Date): KeyWish[] {
+  const needed = keyLines.filter((line) => needsSuccessor(keys, line, now))
+  return [...needed.map(wishFor), ...missingBackups(keys)]
 }
 
 /** When the clock asks for something next. */
 export function dueAt(keys: readonly SigningKey[], now: Date): Date {
-  if (missingTypes(keys, now).length > 0) return now
+  if (missingKeys(keys, now).length > 0) return now
   const instants = keys.flatMap(({ state, signsFrom, retiresAt, activatedAt }) => {
     if (state === 'pending') return signsFrom ?? []
     if (state === 'retiring') return retiresAt ?? []
@@ -54,13 +52,13 @@ export function dueAt(keys: readonly SigningKey[], now: Date): Date {
 /** Has the next key sign at once, or else as soon as it has been published long enough. */
 export function rotate(
   keys: readonly SigningKey[],
-  { algorithm, immediately }: { algorithm: SigningAlgorithm; immediately: boolean },
+  { line, immediately }: { line: KeyLine; immediately: boolean },
   supply: Supply,
   now: Date,
 ): KeyChange[] {
-  const active = find(keys, 'active', algorithm)
-  const pending = find(keys, 'pending', algorithm)
-  const next = pending ?? take(keys, supply, rotationType[algorithm])
+  const active = find(keys, 'active', line)
+  const pending = find(keys, 'pending', line)
+  const next = pending ?? take(keys, supply, wishFor(line))
   if (!next) return []
   const signsFrom = immediately ? now : later(now, addSeconds(next.createdAt, publishedSeconds))
   const waiting = pend(next, earlier(signsFrom, pending?.signsFrom ?? signsFrom))
@@ -73,8 +71,8 @@ export function rotate(
 export function revoke(keys: readonly SigningKey[], key: SigningKey, supply: Supply, now: Date): KeyChange[] {
   const revoked = { key: end(key, 'revoked', now), event: 'signing-key.revoked' as const }
   if (key.state !== 'active') return [revoked]
-  const known = find(keys, 'pending', key.algorithm) ?? find(keys, 'backup', key.algorithm)
-  const next = known ?? take(keys, supply, rotationType[key.algorithm])
+  const known = find(keys, 'pending', key) ?? find(keys, 'backup', key)
+  const next = known ?? take(keys, supply, wishFor(key))
   if (!next) return []
   const created = known ? [] : [{ key: pend(next, now), event: 'signing-key.created' as const }]
   return [revoked, ...created, ...promote(undefined, next, now)]
@@ -89,29 +87,33 @@ export function applyChanges(keys: readonly SigningKey[], changes: readonly KeyC
 function nextChanges(keys: readonly SigningKey[], supply: Supply, now: Date): KeyChange[] {
   const over = keys.find(({ state, retiresAt }) => state === 'retiring' && retiresAt && retiresAt <= now)
   if (over) return [{ key: end(over, 'retired', now), event: 'signing-key.retired' }]
-  for (const algorithm of signingAlgorithms) {
-    const changes = succession(keys, algorithm, supply, now)
+  for (const line of keyLines) {
+    const changes = succession(keys, line, supply, now)
     if (changes.length > 0) return changes
   }
-  const backup = keys.some(({ state }) => state === 'backup') ? undefined : take(keys, supply, 'RSA-4096')
+  const [backup] = missingBackups(keys).flatMap((wish) => take(keys, supply, wish) ?? [])
   return backup ? [{ key: { ...backup, state: 'backup' }, event: 'signing-key.created' }] : []
 }
 
+function missingBackups(keys: readonly SigningKey[]): KeyWish[] {
+  return backups.filter(({ purpose }) => !keys.some((key) => key.state === 'backup' && key.purpose === purpose))
+}
+
 /** Who signs next with an algorithm: the first key of all signs at once, each later one was published before. */
-function succession(keys: readonly SigningKey[], algorithm: SigningAlgorithm, supply: Supply, now: Date): KeyChange[] {
-  const active = find(keys, 'active', algorithm)
-  const pending = find(keys, 'pending', algorithm)
+function succession(keys: readonly SigningKey[], line: KeyLine, supply: Supply, now: Date): KeyChange[] {
+  const active = find(keys, 'active', line)
+  const pending = find(keys, 'pending', line)
   if (pending && (!active || (pending.signsFrom ?? now) <= now)) return promote(active, pending, now)
-  const next = needsSuccessor(keys, algorithm, now) ? take(keys, supply, rotationType[algorithm]) : undefined
+  const next = needsSuccessor(keys, line, now) ? take(keys, supply, wishFor(line)) : undefined
   if (!next) return []
   if (!active) return [{ key: activate(next, now), event: 'signing-key.created' }]
   const signsFrom = later(addSeconds(next.createdAt, publishedSeconds), rotatesAt(active, now))
   return [{ key: pend(next, signsFrom), event: 'signing-key.created' }]
 }
 
-function needsSuccessor(keys: readonly SigningKey[], algorithm: SigningAlgorithm, now: Date): boolean {
-  if (find(keys, 'pending', algorithm)) return false
-  const active = find(keys, 'active', algorithm)
+function needsSuccessor(keys: readonly SigningKey[], line: KeyLine, now: Date): boolean {
+  if (find(keys, 'pending', line)) return false
+  const active = find(keys, 'active', line)
   return !active || addSeconds(rotatesAt(active, now), -leadSeconds) <= now
 }
 
@@ -139,12 +141,15 @@ function end(key: SigningKey, state: 'retired' | 'revoked', now: Date): SigningK
   return { ...key, state, sealed: undefined, signsFrom: undefined, retiresAt: undefined, endedAt: now }
 }
 
-function find(keys: readonly SigningKey[], state: SigningKey['state'], algorithm: SigningAlgorithm) {
-  return keys.find((key) => key.state === state && key.algorithm === algorithm)
+function find(keys: readonly SigningKey[], state: SigningKey['state'], { purpose, algorithm }: KeyLine) {
+  return keys.find((key) => key.state === state && key.purpose === purpose && key.algorithm === algorithm)
 }
 
-function take(keys: readonly SigningKey[], supply: Supply, type: SigningKeyType): SigningKey | undefined {
-  return supply.find(({ id, keyType }) => keyType === type && !keys.some((key) => key.id === id))
+function take(keys: readonly SigningKey[], supply: Supply, wish: KeyWish): SigningKey | undefined {
+  return supply.find(
+    ({ id, purpose, keyType }) =>
+      purpose === wish.purpose && keyType === wish.keyType && !keys.some((key) => key.id === id),
+  )
 }
 
 function later(a: Date, b: Date): Date {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases, type TestDatabase } from '../../../test/databases.ts'
 import { email, openServer, password, publicUrl, uuidOf, type TestServer } from '../../../test/test-server.ts'
 import { inTransaction } from '../../platform/context.ts'
-import { readKeySet, signingKeyPlace } from './store.ts'
+import { keyPlace, readKeySet } from './store.ts'
 import { attendToKeys } from './service.ts'
 
 const daySeconds = 86_400
@@ -29,7 +29,8 @@ describe.each(databases)('signing keys on %s', (_name, open) => {
   })
   afterAll(() => server.close())
 
-  const list = async () => (await server.api.call(contract.listSigningKeys, { token })).signingKeys
+  const listAll = async () => (await server.api.call(contract.listSigningKeys, { token })).signingKeys
+  const list = async () => (await listAll()).filter(({ purpose }) => purpose === 'jwt')
   const tend = () => Promise.all([attendToKeys(server.app.system), attendToKeys(other.app.system)])
 
   test('the first start has a key of each algorithm sign, the job makes the backup, once for two instances', async () => {
@@ -245,9 +246,9 @@ function claimsAt(iat: number, seconds: number) {
 /** The private halves that are there, as only who has the master key can read them. */
 async function openPrivate(server: TestServer, tenantId: TenantId) {
   const { keys } = await inTransaction(server.inTenant(tenantId), readKeySet)
-  return keys.flatMap(({ id, sealed, algorithm }) => {
+  return keys.flatMap(({ id, purpose, sealed, algorithm }) => {
     if (!sealed) return []
-    const der = server.world.sealer.open(sealed, signingKeyPlace(tenantId, id))
+    const der = server.world.sealer.open(sealed, keyPlace(purpose, tenantId, id))
     return [{ kid: id, alg: algorithm, privateKey: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) }]
   })
 }

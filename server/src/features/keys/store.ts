@@ -1,6 +1,6 @@
-import type { SigningAlgorithm, SigningKeyState, SigningKeyType } from '@agent-iam/contract/signing-keys'
+import type { KeyPurpose, SigningAlgorithm, SigningKeyState, SigningKeyType } from '@agent-iam/contract/signing-keys'
 import type { TenantId } from '@agent-iam/contract/ids'
-import { sql } from 'kysely'
+import { sql, type Generated } from 'kysely'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Transaction } from '../../platform/context.ts'
 import type { SealedColumn } from '../../platform/resealing.ts'
@@ -9,6 +9,7 @@ import { defaultAlgorithm, type KeySet, type SigningKey, type SigningKeyId } fro
 declare module '../../platform/database.ts' {
   interface Tables {
     signing_keys: Row
+    biscuit_root_keys: Row & { root_key_id: Generated<number> }
     signing_key_sets: { tenant_id: string; version: number; algorithm: SigningAlgorithm; due_at: Date }
   }
 }
@@ -83,25 +84,44 @@ export async function findDueTenants(tx: Transaction, atMost: number): Promise<T
 
 /** The newest first; with `ended`, also those that verify nothing any more. */
 export async function listSigningKeys(tx: Transaction, { ended }: { ended: boolean }): Promise<SigningKey[]> {
-  const rows = await tx.db
+  const tenant = toUuid(tx.caller.tenantId)
+  const tokenKeys = await tx.db
     .selectFrom('signing_keys')
     .selectAll()
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('tenant_id', '=', tenant)
     .$if(!ended, (query) => query.where('revoked_at', 'is', null))
-    .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
     .execute()
-  return rows.map(fromRow)
+  const rootKeys = await tx.db
+    .selectFrom('biscuit_root_keys')
+    .selectAll()
+    .where('tenant_id', '=', tenant)
+    .$if(!ended, (query) => query.where('revoked_at', 'is', null))
+    .execute()
+  return [...tokenKeys.map((row) => fromRow(row)), ...rootKeys.map((row) => fromRow(row, row.root_key_id))].toSorted(
+    (a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1),
+  )
 }
 
 export async function findSigningKey(tx: Transaction, id: SigningKeyId): Promise<SigningKey | undefined> {
+  return (await listSigningKeys(tx, { ended: true })).find((key) => key.id === id)
+}
+
+/** The public half of a root key, whatever has become of it: for what was accepted while it was good. */
+export async function findRootKey(tx: Transaction, rootKeyId: number): Promise<SigningKey | undefined> {
   const row = await tx.db
-    .selectFrom('signing_keys')
+    .selectFrom('biscuit_root_keys')
     .selectAll()
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('id', '=', toUuid(id))
+    .where('root_key_id', '=', rootKeyId)
     .executeTakeFirst()
-  return row && fromRow(row)
+  return row && fromRow(row, row.root_key_id)
+}
+
+/** Looks through all tenants: this is how the tenant of who presents a Biscuit becomes known. */
+export async function findRootKeyTenant(tx: Transaction, rootKeyId: number): Promise<TenantId | undefined> {
+  const { rows } = await sql<{ id: string | null }>`select find_root_key_tenant(${rootKeyId}) as id`.execute(tx.db)
+  const id = rows[0]?.id
+  return id ? fromUuid('tenant', id) : undefined
 }
 
 /** Stores a new key, or what has become of one. */
@@ -114,37 +134,44 @@ export async function saveSigningKey(tx: Transaction, key: SigningKey): Promise<
     activated_at: key.activatedAt ?? null,
     retires_at: key.retiresAt ?? null,
   }
-  await tx.db
-    .insertInto('signing_keys')
-    .values({
-      tenant_id: toUuid(tx.caller.tenantId),
-      id: toUuid(key.id),
-      algorithm: key.algorithm,
-      key_type: key.keyType,
-      public_jwk: JSON.stringify(key.publicJwk),
-      created_at: key.createdAt,
-      ...changeable,
-    })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doUpdateSet(changeable))
-    .execute()
+  const values = {
+    tenant_id: toUuid(tx.caller.tenantId),
+    id: toUuid(key.id),
+    algorithm: key.algorithm,
+    key_type: key.keyType,
+    public_jwk: JSON.stringify(key.publicJwk),
+    created_at: key.createdAt,
+    ...changeable,
+  }
+  const insert =
+    key.purpose === 'jwt'
+      ? tx.db.insertInto('signing_keys').values(values)
+      : tx.db.insertInto('biscuit_root_keys').values(values)
+  await insert.onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doUpdateSet(changeable)).execute()
 }
+
+const tables = { jwt: 'signing_keys', biscuit: 'biscuit_root_keys' } as const satisfies Record<KeyPurpose, string>
 
 /** What the master key sealed here. */
-export const sealedSigningKeys: SealedColumn = {
-  table: 'signing_keys',
-  column: 'sealed',
-  key: ['id'],
-  place: (tenantId, { id }) => signingKeyPlace(tenantId, fromUuid('signingKey', String(id))),
-}
+export const sealedSigningKeys = (['jwt', 'biscuit'] as const).map((purpose): SealedColumn => {
+  return {
+    table: tables[purpose],
+    column: 'sealed',
+    key: ['id'],
+    place: (tenantId, { id }) => keyPlace(purpose, tenantId, fromUuid('signingKey', String(id))),
+  }
+})
 
 /** Where a signing key's private half stands, so that it opens nowhere else. */
-export function signingKeyPlace(tenantId: TenantId, id: string): string {
-  return `${tenantId}/signing_keys/sealed/${id}`
+export function keyPlace(purpose: KeyPurpose, tenantId: TenantId, id: string): string {
+  return `${tenantId}/${tables[purpose]}/sealed/${id}`
 }
 
-function fromRow(row: Row): SigningKey {
+function fromRow(row: Row, rootKeyId?: number): SigningKey {
   return {
     id: fromUuid('signingKey', row.id),
+    purpose: rootKeyId === undefined ? 'jwt' : 'biscuit',
+    rootKeyId,
     algorithm: row.algorithm,
     keyType: row.key_type,
     state: row.state,
