@@ -5,6 +5,8 @@ export const eventTypes = {
   'setup.completed': 'The administrator set a password through the setup link.',
   'tenant.created': 'A tenant was made.',
   'agent.registered': 'An agent was registered.',
+  'agent.delegated': 'An identity made a child agent, and lends it authority.',
+  'agent.moved': 'An agent got another parent, or none, and new grants.',
   'agent.activated': 'A pending agent proved its key and became active.',
   'agent.updated': 'An agent’s name, type, metadata or capabilities changed.',
   'agent.suspended': 'An agent was stopped.',

@@ -1,5 +1,6 @@
 import * as accounts from './accounts.ts'
 import * as agentKeys from './agent-keys.ts'
+import * as agentLife from './agent-life.ts'
 import * as agents from './agents.ts'
 import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
@@ -7,6 +8,7 @@ import * as auth from './auth.ts'
 import * as authorization from './authorization.ts'
 import * as certificates from './certificates.ts'
 import * as clients from './clients.ts'
+import * as delegation from './delegation.ts'
 import * as enrolmentTokens from './enrolment-tokens.ts'
 import * as factors from './factors.ts'
 import * as invitations from './invitations.ts'
@@ -19,13 +21,15 @@ import * as services from './services.ts'
 import * as sessions from './sessions.ts'
 import * as setup from './setup.ts'
 import * as signingKeys from './signing-keys.ts'
+import * as statusLists from './status-lists.ts'
 import * as system from './system.ts'
 import * as token from './token.ts'
 import * as users from './users.ts'
 
 /** The whole API by group, in the order of the documentation. */
 export const operationGroups: ReadonlyArray<{ readonly title: string; readonly operations: readonly Operation[] }> = [
-  { title: 'Agents', operations: collect(agents) },
+  { title: 'Agents', operations: [...collect(agents), ...collect(agentLife)] },
+  { title: 'Delegation', operations: collect(delegation) },
   { title: 'Agents’ keys', operations: collect(agentKeys) },
   { title: 'Certificates', operations: collect(certificates) },
   { title: 'Authentication', operations: collect(auth) },
@@ -44,6 +48,7 @@ export const operationGroups: ReadonlyArray<{ readonly title: string; readonly o
   { title: 'Audit', operations: collect(audit) },
   { title: 'Enrolment tokens', operations: collect(enrolmentTokens) },
   { title: 'Signing keys', operations: collect(signingKeys) },
+  { title: 'Status lists', operations: collect(statusLists) },
   { title: 'OAuth clients', operations: collect(clients) },
   { title: 'Setup', operations: collect(setup) },
   { title: 'System', operations: collect(system) },

@@ -18,6 +18,9 @@ alter table identities
   add check (parent_id <> id),
   add check (successor_id <> id);
 create index identities_by_parent on identities (tenant_id, parent_id) where parent_id is not null;
+-- Roots are told apart by name in the whole tenant; children among the living of their parent.
+create unique index identities_child_name on identities (tenant_id, parent_id, name_skeleton)
+  where parent_id is not null and status in ('pending', 'active', 'suspended');
 create index identities_by_tag on identities using gin (tags);
 
 -- Whatever is told of an identity is another after this; a login's note of last_activity is not told of so exactly.

@@ -12,6 +12,7 @@ import { clientRoutes } from './features/clients/routes.ts'
 import { sealedPayloads } from './features/clients/service.ts'
 import { agentKeyRoutes } from './features/agent-keys/routes.ts'
 import { certificateRoutes } from './features/certificates/routes.ts'
+import { delegationRoutes } from './features/delegation/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
 import { factorRoutes } from './features/factors/routes.ts'
 import { sealedTotpSecrets } from './features/factors/service.ts'
@@ -28,6 +29,9 @@ import { sessionRoutes } from './features/sessions/routes.ts'
 import { sessionManagementRoutes } from './features/sessions/routes/management.ts'
 import { sdkTokenRoutes } from './features/sessions/routes/sdk-tokens.ts'
 import { sweepSessions } from './features/sessions/sweep.ts'
+import { StatusListPublisher } from './features/status-lists/publisher.ts'
+import { statusListRoutes } from './features/status-lists/routes.ts'
+import { sweepStatusLists } from './features/status-lists/service.ts'
 import { setupRoutes } from './features/setup/routes.ts'
 import { checkMasterKey, ensureFoundations } from './features/setup/service.ts'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
@@ -98,6 +102,7 @@ export interface App {
 /** Routes that need nothing but a context. */
 const plainRoutes = [
   ...identityRoutes,
+  ...delegationRoutes,
   ...sessionRoutes,
   ...factorRoutes,
   ...sessionManagementRoutes,
@@ -142,6 +147,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
     ...accountRoutes({ isMailDelivered: postman.delivers }),
     ...mailRoutes(postman),
+    ...statusListRoutes(new StatusListPublisher()),
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
   const certificateOf = certificateReader(door)
@@ -153,7 +159,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
     system,
     routes,
     flush: oneByOne(async () => {
-      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system), sweepSessions(system)])
+      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system), sweepSessions(system), sweepStatusLists(system)])
       for (const result of results) if (result.status === 'rejected') throw result.reason
     }),
     deliverMail: () => postman.deliver(system),

@@ -1,4 +1,9 @@
-import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
+import type { IdentityStatus } from '@agent-iam/contract/agents'
+import type { TreeNode } from '@agent-iam/contract/delegation'
+import type { AgentId, IdentityId, SessionId } from '@agent-iam/contract/ids'
+import { toUuid } from '../../platform/ids.ts'
+import { builtInRoles, firstExcess, type Role } from '../capabilities/model.ts'
+import type { Lent, Task } from '../identities/model.ts'
 
 /** Longest chain of actors (DESIGN D6). */
 export const actorsMax = 10
@@ -64,4 +69,72 @@ export interface Actor {
 /** RFC 8693 §4.1: who acts now stands outermost, who began innermost. */
 export function actClaim(actors: readonly IdentityId[]): Actor | undefined {
   return actors.reduce<Actor | undefined>((act, sub) => (act ? { sub, act } : { sub }), undefined)
+}
+
+/** One identity of a chain, as it is now. */
+export interface ChainMember {
+  readonly id: IdentityId
+  readonly kind: 'user' | 'service' | 'agent'
+  readonly name: string
+  readonly status: IdentityStatus
+  readonly expiresAt: Date | undefined
+  /** Only agents have one. */
+  readonly trustScore: number | undefined
+  readonly owner: IdentityId | undefined
+  readonly isRoot: boolean
+  readonly grants: readonly string[]
+  readonly roles: readonly Role[]
+  readonly lent: Lent
+  readonly task: Task
+}
+
+/** All that a member of a chain holds, by grant and by role. */
+export function heldBy({ grants, roles }: ChainMember): string[] {
+  return [...grants, ...roles.flatMap((role) => builtInRoles[role])]
+}
+
+/** When the first of a chain ends, and with it all below; undefined: none does. */
+export function chainEnd(chain: readonly ChainMember[]): Date | undefined {
+  const ends = chain.flatMap(({ expiresAt }) => (expiresAt ? [expiresAt.getTime()] : []))
+  return ends.length === 0 ? undefined : new Date(Math.min(...ends))
+}
+
+/** How an identity is narrower than the one that lends it authority. */
+export function narrowing(member: ChainMember, lender: ChainMember) {
+  const held = heldBy(member)
+  const { expiresAt } = member
+  return {
+    withheld: heldBy(lender).filter((entry) => firstExcess([entry], held) !== undefined),
+    endsEarlier: expiresAt !== undefined && (!lender.expiresAt || expiresAt < lender.expiresAt),
+    scope: member.lent.scope ? [...member.lent.scope] : null,
+    attenuated: member.lent.blocks !== undefined,
+  }
+}
+
+/** One that an identity lends authority to, directly or not. */
+export interface Descendant {
+  readonly id: AgentId
+  readonly parentUuid: string
+  readonly name: string
+  readonly status: IdentityStatus
+  readonly expiresAt: Date | undefined
+  readonly taskId: string | undefined
+}
+
+/** The tree under a root; whoever's parent is not among them, having been cut off or deleted, is left out. */
+export function toTree(root: ChainMember, descendants: readonly Descendant[]): TreeNode {
+  const byParent = Map.groupBy(descendants, ({ parentUuid }) => parentUuid)
+  const { id, name, status, expiresAt } = root
+  return nodeOf({ id, name, status, expiresAt, taskId: root.task.id })
+
+  function nodeOf(node: Omit<Descendant, 'parentUuid' | 'id'> & { readonly id: IdentityId }): TreeNode {
+    return {
+      identityId: node.id,
+      name: node.name,
+      status: node.status,
+      expiresAt: node.expiresAt?.toISOString() ?? null,
+      taskId: node.taskId ?? null,
+      children: (byParent.get(toUuid(node.id)) ?? []).map(nodeOf),
+    }
+  }
 }

@@ -13,7 +13,7 @@ export interface Agent {
   readonly owner: IdentityId
   /** Who lends it authority; undefined: nobody does, and its grants are its own. */
   readonly parent: IdentityId | undefined
-  readonly task: Task | undefined
+  readonly task: Task
   /** What the token that it was made with was narrowed to: it binds whatever the agent does. */
   readonly lent: Lent
   readonly tags: readonly string[]
@@ -35,8 +35,8 @@ export interface Agent {
 
 /** What an agent was made for, in its maker's words. */
 export interface Task {
-  readonly id: string
-  readonly scope: string
+  readonly id: string | undefined
+  readonly scope: string | undefined
 }
 
 /** The narrowing of a token, kept on what is made with it (DESIGN D6). */
@@ -49,6 +49,8 @@ export interface Lent {
 
 /** How many may stand between an identity and the root of its authority, the root counted (DESIGN D6). */
 export const chainDepthMax = 10
+
+export const noTask: Task = { id: undefined, scope: undefined }
 
 export const notNarrowed: Lent = { scope: undefined, blocks: undefined }
 

@@ -9,7 +9,7 @@ import { grant, requireMayGrant, requireWithin } from '../capabilities/service.t
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
 import { requireRoom } from '../tenants/service.ts'
-import { initialTrustScore, notNarrowed, type Agent } from './model.ts'
+import { initialTrustScore, noTask, notNarrowed, type Agent } from './model.ts'
 import { insertAgent } from './store.ts'
 
 export interface Registered {
@@ -86,7 +86,7 @@ function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & 
     status: admission.isProved ? 'active' : 'pending',
     owner: admission.owner,
     parent: undefined,
-    task: undefined,
+    task: noTask,
     lent: notNarrowed,
     tags: [],
     revision: 1,

@@ -33,12 +33,14 @@ import {
 export { importUsers } from './import-users.ts'
 export { registerAgent } from './register.ts'
 export { unlockUser } from './unlock-user.ts'
+export { revokeDescendants, revokeExpiredAgents } from './ending.ts'
 export {
   findAgent,
   findAgentForUpdate,
   findUser,
   findUserByEmail,
   holdWhetherActive,
+  insertAgent,
   insertUser,
   listUsers,
   lockIdentity,
@@ -50,7 +52,7 @@ export async function getAgent(ctx: Context, id: AgentId): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
     const agent = requireFound(await findAgent(tx, id), id)
     await tx.authorize('agents:read', protectedAgent(agent))
-    return view(tx, agent)
+    return viewAgent(tx, agent)
   })
 }
 
@@ -88,7 +90,7 @@ export async function updateAgent(ctx: Context, id: AgentId, change: AgentChange
       // Policies may ask for any of the three, so any change of them may take a right away.
       narrows: Boolean(name ?? type ?? capabilities),
     })
-    return view(tx, updated)
+    return viewAgent(tx, updated)
   })
 }
 
@@ -115,7 +117,7 @@ export async function deleteAgent(ctx: Context, id: AgentId): Promise<AgentView>
     await revokeAgentKeys(tx, [id])
     await replaceGrants(tx, id, [])
     recordEvent(tx, { type: 'agent.deleted', resource: resourceName(id), narrows: true })
-    return view(tx, deleted)
+    return viewAgent(tx, deleted)
   })
 }
 
@@ -138,7 +140,7 @@ export async function setAgentTrust(
       ...freeText(reason),
       narrows: trustScore !== agent.trustScore,
     })
-    return view(tx, updated)
+    return viewAgent(tx, updated)
   })
 }
 
@@ -189,7 +191,7 @@ async function move(ctx: Context, id: AgentId, { to, action, event, reason, narr
     const moved = changeStatus(agent, to, tx.clock.now())
     await save(tx, moved)
     recordEvent(tx, { type: event, resource: resourceName(id), ...freeText(reason), narrows })
-    return view(tx, moved)
+    return viewAgent(tx, moved)
   })
 }
 
@@ -208,7 +210,7 @@ function requireFound(agent: Agent | undefined, id: AgentId): Agent {
   return agent
 }
 
-async function replaceGrants(tx: Transaction, id: AgentId, wanted: readonly string[]): Promise<void> {
+export async function replaceGrants(tx: Transaction, id: AgentId, wanted: readonly string[]): Promise<void> {
   const held = (await listGrants(tx, [id])).get(id) ?? []
   const gained = wanted.filter((entry) => !held.includes(entry))
   const lost = held.filter((entry) => !wanted.includes(entry))
@@ -222,7 +224,7 @@ async function save(tx: Transaction, agent: Agent): Promise<void> {
   throw new Problem('already-exists', `the name "${agent.name}" is taken, or looks like one that is`)
 }
 
-async function view(tx: Transaction, agent: Agent): Promise<AgentView> {
+export async function viewAgent(tx: Transaction, agent: Agent): Promise<AgentView> {
   const [only] = await views(tx, [agent])
   if (!only) throw new Error('one agent gives one view')
   return only

@@ -1,0 +1,162 @@
+import { childSecondsDefault, childSecondsMin, type DelegateAgent } from '@agent-iam/contract/delegation'
+import type { IdentityId } from '@agent-iam/contract/ids'
+import { addSeconds } from '../../platform/clock.ts'
+import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { isLabel } from '../capabilities/model.ts'
+import { grant, requireMayLend } from '../capabilities/service.ts'
+import type { AgentKey } from '../credentials/model.ts'
+import { insertAgentKey, readAgentKey } from '../credentials/service.ts'
+import { chainDepthMax, initialTrustScore, type Agent, type AgentView } from '../identities/model.ts'
+import { insertAgent } from '../identities/service.ts'
+import { requireActive } from '../sessions/model.ts'
+import { requireSession, startSession } from '../sessions/service.ts'
+import { requireDepth as requireTenantDepth, requireRoom } from '../tenants/service.ts'
+import { signTokens, type Grant, type TokenPair } from '../tokens/service.ts'
+import { chainEnd, type ChainMember } from './model.ts'
+import { findAccountableUser, holdIdentities, readChain } from './store.ts'
+
+/** How the session of a child begins. */
+const delegationMethod = 'delegation'
+
+export interface Delegated extends AgentView {
+  /** From the root to the child. */
+  readonly chain: readonly IdentityId[]
+  readonly tokens: TokenPair
+}
+
+/**
+ * Makes a child of the caller, and begins its session. Throws `capability-exceeded`, naming the first thing that is more
+ * than the caller may hand on: depth, expiry, or a capability that somebody up the chain does not hold.
+ */
+export async function delegateAgent(ctx: Context, input: DelegateAgent): Promise<Delegated> {
+  const key = input.publicKey === undefined ? undefined : readAgentKey(input.publicKey)
+  const { granted, ...child } = await inTransaction(ctx, (tx) => makeChild(tx, input, key))
+  return { ...child, tokens: await signTokens(ctx, granted) }
+}
+
+type Made = Omit<Delegated, 'tokens'> & { readonly granted: Grant }
+
+async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | undefined): Promise<Made> {
+  const caller = requireSelf(tx.caller)
+  // Held first: whoever stops the parent, or makes its last allowed child, comes before or after.
+  await holdIdentities(tx, [caller.identityId])
+  const [parent, ...above] = await readChain(tx, caller.identityId)
+  if (!parent) throw new Error(`${caller.identityId} has a session and is not there`)
+  requireActive(parent, tx.clock.now())
+  const lenders = [parent, ...above]
+  await tx.authorize('agents:delegate', { type: 'agents', identity: parent.id })
+  requireDepth(lenders)
+  await requireTenantDepth(tx, lenders.length)
+  await requireMayLend(tx, input.capabilities)
+  const seconds = lifeOf(tx, input.ttlSeconds, lenders)
+  await requireRoom(tx, 'children', { parent: parent.id })
+  const agent = await childOf(tx, parent, { input, caller, seconds })
+  await insertChild(tx, agent, key)
+  await grant(tx, agent.id, input.capabilities)
+  const confirmation = key && { jkt: key.thumbprint }
+  const chain = [...lenders.map(({ id }) => id).toReversed(), agent.id]
+  recordChild(tx, agent, { input, chain, key })
+  const start = { method: delegationMethod, confirmation, seconds, startedBy: parent.id }
+  const granted = await startSession(tx, agent.id, start)
+  const grants = input.capabilities.filter((entry) => !isLabel(entry))
+  return { agent, grants, keyThumbprint: key?.thumbprint, chain, granted }
+}
+
+/** Whoever acts for another hands on nothing of that other's: the chain of a child has room for one parent only. */
+function requireSelf(caller: Caller): Caller & { kind: 'identity' } {
+  const self = requireSession(caller)
+  if (self.actors.length === 0) return self
+  throw new Problem('forbidden', 'who acts for another makes no child; log in as yourself')
+}
+
+function requireDepth(lenders: readonly ChainMember[]): void {
+  if (lenders.length <= chainDepthMax) return
+  throw new Problem(
+    'capability-exceeded',
+    `a child at depth ${lenders.length} lies beyond ${chainDepthMax}, the deepest`,
+  )
+}
+
+/** How long the child lives, in seconds; what is not asked for is at most what is left of its lenders. */
+function lifeOf(tx: Transaction, asked: number | undefined, lenders: readonly ChainMember[]): number {
+  const end = chainEnd(lenders)
+  if (!end) return asked ?? childSecondsDefault
+  const left = Math.floor((end.getTime() - tx.clock.now().getTime()) / 1000)
+  if ((asked ?? childSecondsMin) <= left) return asked ?? Math.min(childSecondsDefault, left)
+  throw new Problem(
+    'capability-exceeded',
+    `a life of ${asked ?? childSecondsMin} seconds lies beyond ${end.toISOString()}, when who lends the authority ends`,
+  )
+}
+
+interface Wanted {
+  readonly input: DelegateAgent
+  readonly caller: Caller & { kind: 'identity' }
+  readonly seconds: number
+}
+
+async function childOf(tx: Transaction, parent: ChainMember, { input, caller, seconds }: Wanted): Promise<Agent> {
+  const owner = await findAccountableUser(tx, parent.id)
+  if (!owner) throw new Problem('forbidden', `nobody answers for ${parent.id}; give it an owner first`)
+  const now = tx.clock.now()
+  const { name, type, taskId, taskScope, metadata, capabilities } = input
+  return {
+    id: tx.newId('agent'),
+    name,
+    type,
+    status: 'active',
+    owner,
+    parent: parent.id,
+    task: { id: taskId, scope: taskScope },
+    // What is made with a token carries that token's narrowing.
+    lent: { scope: caller.scope, blocks: caller.attenuation },
+    tags: [],
+    revision: 1,
+    createdBy: parent.id,
+    enrolmentTokenId: undefined,
+    trustScore: Math.min(parent.trustScore ?? initialTrustScore, initialTrustScore),
+    trustBasis: 'initial',
+    labels: capabilities.filter(isLabel),
+    metadata,
+    expiresAt: addSeconds(now, seconds),
+    createdAt: now,
+    updatedAt: now,
+    lastActivity: undefined,
+  }
+}
+
+async function insertChild(tx: Transaction, agent: Agent, key: AgentKey | undefined): Promise<void> {
+  if (!(await insertAgent(tx, agent)))
+    throw new Problem('already-exists', `another child is named "${agent.name}", or looks so; choose another name`)
+  if (key && !(await insertAgentKey(tx, agent.id, key)))
+    throw new Problem('already-exists', 'this public key belongs to another agent; every agent needs its own')
+}
+
+interface Recorded {
+  readonly input: DelegateAgent
+  readonly chain: readonly IdentityId[]
+  readonly key: AgentKey | undefined
+}
+
+function recordChild(tx: Transaction, agent: Agent, { input, chain, key }: Recorded): void {
+  const { taskId, taskScope, capabilities } = input
+  recordEvent(tx, {
+    type: 'agent.delegated',
+    resource: `agent-iam/agents/${agent.id}`,
+    chain,
+    data: {
+      name: agent.name,
+      type: agent.type,
+      owner: agent.owner,
+      capabilities,
+      taskId: taskId ?? null,
+      expiresAt: agent.expiresAt?.toISOString() ?? null,
+      keyThumbprint: key?.thumbprint ?? null,
+      scope: agent.lent.scope ? [...agent.lent.scope] : null,
+      attenuated: agent.lent.blocks !== undefined,
+    },
+    ...(taskScope !== undefined && { personal: { subject: 'month', fields: { taskScope } } }),
+  })
+}

@@ -1,0 +1,224 @@
+/**
+ * Delegation begins with token exchange (RFC 8693): a service or an agent trades another's token for one that it uses in
+ * its own name. Who acts is taken from the client that proved itself and from our records of who acted before, never from
+ * what is presented. Resource, scope and life of the new token lie within the old one's, and it ends with that.
+ */
+import type { AgentId, IdentityId, ServiceId } from '@agent-iam/contract/ids'
+import { decodeJwt, errors } from 'jose'
+import { z } from 'zod'
+import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
+import { AccessTokenClaimsSchema, type AccessTokenClaims } from '../../platform/keys.ts'
+import { Problem } from '../../platform/problem.ts'
+import { recordAlone, recordEvent } from '../audit/service.ts'
+import { firstExcess, isLabel } from '../capabilities/model.ts'
+import { listHeld } from '../capabilities/service.ts'
+import { knownResource, ownResource } from '../clients/service.ts'
+import { findAgent } from '../identities/service.ts'
+import { findClient } from '../services/service.ts'
+import { requireLive, tokenExchangeMethod } from '../sessions/model.ts'
+import { boundKey, findSession, openSession } from '../sessions/service.ts'
+import { accessTokenSeconds } from '../tokens/model.ts'
+import { accessTokenType } from '../keys/model.ts'
+import {
+  actClaim,
+  actorsMax,
+  exchangeRefusals,
+  lentScopes,
+  narrowScopes,
+  type Actor,
+  type ExchangeRefusal,
+  type SubjectSession,
+  type Target,
+  type Wanted,
+} from './model.ts'
+
+export interface Exchange extends Wanted {
+  /** The client that proved itself with this request. */
+  readonly clientId: string
+  readonly subjectToken: string
+}
+
+export interface Exchanged {
+  readonly identityId: IdentityId
+  readonly sessionId: string
+  readonly act: Actor | undefined
+  readonly resource: Target
+  readonly scopes: readonly string[]
+  readonly seconds: number
+}
+
+/** Thrown for whatever is not exchanged, once the refusal is on record. */
+export class ExchangeRefused extends Error {
+  override name = 'ExchangeRefused'
+  readonly reason: ExchangeRefusal
+
+  constructor(reason: ExchangeRefusal) {
+    super(exchangeRefusals[reason])
+    this.reason = reason
+  }
+}
+
+/**
+ * Opens the session of an exchanged token, bound to the key that the request proves, if any. Throws `ExchangeRefused`; the refusal is
+ * then an event of the tenant.
+ */
+export async function exchangeToken(ctx: Context, exchange: Exchange): Promise<Exchanged> {
+  try {
+    const { clientId } = exchange
+    if (!isId('service', clientId) && !isId('agent', clientId)) throw new ExchangeRefused('client-is-no-identity')
+    const { claims, keysVersion } = await readSubjectToken(ctx, exchange.subjectToken)
+    const { exchanged, presentVersion } = await inTransaction(ctx, (tx) => begin(tx, exchange, { clientId, claims }))
+    // Its key may have been revoked since this instance looked.
+    if (presentVersion !== keysVersion) await readSubjectToken(ctx, exchange.subjectToken, presentVersion)
+    return exchanged
+  } catch (error) {
+    if (error instanceof ExchangeRefused) await recordRefusal(ctx, exchange, error.reason)
+    throw error
+  }
+}
+
+interface Presented {
+  readonly clientId: ServiceId | AgentId
+  readonly claims: AccessTokenClaims
+}
+
+async function begin(
+  tx: Transaction,
+  wanted: Exchange,
+  { clientId, claims }: Presented,
+): Promise<{ exchanged: Exchanged; presentVersion: number }> {
+  const { subject, boundTo, presentVersion } = await loadSubject(tx, claims)
+  const confirmation = await boundKey(tx)
+  await requireRelation(tx, clientId, { subject, isPossessed: isSameKey(boundTo, confirmation) })
+  const resource = await findTarget(tx, subject, wanted.resource)
+  const lent = lentScopes(subject, await reachable(tx, subject.identityId, resource))
+  if (!lent) throw new ExchangeRefused('resource-not-granted')
+  const scopes = narrowScopes(wanted.scopes, lent)
+  if (!scopes) throw new ExchangeRefused('scope-not-granted')
+  const actors = nextActors(subject, clientId)
+  const seconds = Math.min(accessTokenSeconds, claims.exp - Math.floor(tx.clock.now().getTime() / 1000))
+  const { sessionId } = await openSession(tx, subject.identityId, {
+    method: tokenExchangeMethod,
+    clientId,
+    confirmation,
+    // At our own API it may do nothing: it is for the resource server.
+    scope: [],
+    metadata: { audience: resource.resource, scope: scopes.join(' ') },
+    parentId: subject.id,
+    actors,
+    seconds,
+  })
+  recordEvent(tx, {
+    type: 'token.exchanged',
+    actor: clientId,
+    chain: [subject.identityId, ...actors],
+    resource: `agent-iam/sessions/${sessionId}`,
+    data: { resource: resource.resource, scopes, from: subject.id },
+  })
+  const { identityId } = subject
+  return { exchanged: { identityId, sessionId, act: actClaim(actors), resource, scopes, seconds }, presentVersion }
+}
+
+/** A live access token of this issuer, for whomever it is. */
+async function readSubjectToken(
+  ctx: Context,
+  token: string,
+  keysVersion?: number,
+): Promise<{ claims: AccessTokenClaims; keysVersion: number }> {
+  try {
+    const { aud } = decodeJwt(token)
+    if (typeof aud !== 'string') throw new ExchangeRefused('subject-token-invalid')
+    const expected = { typ: accessTokenType, audience: aud, now: ctx.clock.now(), keysVersion }
+    const verified = await ctx.keys.verifyJwt(ctx.caller.tenantId, token, expected)
+    return { claims: AccessTokenClaimsSchema.parse(verified.claims), keysVersion: verified.keysVersion }
+  } catch (error) {
+    const isItsFault = error instanceof errors.JOSEError || error instanceof z.ZodError || isInvalidToken(error)
+    throw isItsFault ? new ExchangeRefused('subject-token-invalid') : error
+  }
+}
+
+function isInvalidToken(error: unknown): boolean {
+  return error instanceof Problem && error.code === 'invalid-token'
+}
+
+/** What a session that a token was made for notes of it. */
+const Metadata = z.object({ audience: z.string().optional(), scope: z.string().optional() })
+
+async function loadSubject(
+  tx: Transaction,
+  claims: AccessTokenClaims,
+): Promise<{ subject: SubjectSession; boundTo: Confirmation | undefined; presentVersion: number }> {
+  const found = isId('session', claims.sid) ? await findSession(tx, claims.sid) : undefined
+  if (!found || found.session.identityId !== claims.sub) throw new ExchangeRefused('subject-token-invalid')
+  const { session, identity, keysVersion } = found
+  try {
+    requireLive(session, identity, tx.clock.now())
+  } catch (error) {
+    throw error instanceof Problem ? new ExchangeRefused('subject-token-invalid') : error
+  }
+  const { audience = ownResource(tx), scope } = Metadata.parse(session.metadata)
+  const { id, identityId, clientId = identityId, actors, confirmation } = session
+  const isWhole = session.scope === undefined
+  const subject = { id, identityId, clientId, actors, audience, scopes: scope?.split(' ') ?? [], isWhole }
+  return { subject, boundTo: confirmation, presentVersion: keysVersion }
+}
+
+/**
+ * Whose token a client may exchange: one that was issued to it, one of its owner's, and one for a resource server that it
+ * speaks for. A token that is bound to a key also takes that key, but for the resource server, which has seen the proof.
+ */
+async function requireRelation(
+  tx: Transaction,
+  clientId: ServiceId | AgentId,
+  { subject, isPossessed }: { subject: SubjectSession; isPossessed: boolean },
+): Promise<void> {
+  const audience = await knownResource(tx, subject.audience)
+  if (audience?.introspectedBy.includes(clientId)) return
+  const isHolder = subject.clientId === clientId || (await isOwnedBy(tx, clientId, subject))
+  if (!isHolder || !isPossessed) throw new ExchangeRefused('not-for-this-client')
+}
+
+/** An agent acts for its owner where the owner itself hands it the token: nothing that was lent already. */
+async function isOwnedBy(tx: Transaction, clientId: ServiceId | AgentId, subject: SubjectSession): Promise<boolean> {
+  const isOwnLogin = subject.clientId === subject.identityId && subject.actors.length === 0
+  const agent = isId('agent', clientId) && isOwnLogin ? await findAgent(tx, clientId) : undefined
+  return agent?.owner === subject.identityId
+}
+
+function isSameKey(bound: Confirmation | undefined, proved: Confirmation | undefined): boolean {
+  return bound === undefined || JSON.stringify(bound) === JSON.stringify(proved)
+}
+
+async function findTarget(tx: Transaction, subject: SubjectSession, wanted: string | undefined): Promise<Target> {
+  const resource = await knownResource(tx, wanted ?? subject.audience)
+  if (!resource) throw new ExchangeRefused('resource-unknown')
+  return resource
+}
+
+/** A machine's own login reaches the scopes that it holds or was given; a person's, what the person may hand on: all. */
+async function reachable(tx: Transaction, identityId: IdentityId, target: Target): Promise<Target> {
+  if (isId('user', identityId)) return target
+  const held = await listHeld(tx, identityId)
+  const given = isId('service', identityId) ? ((await findClient(tx, identityId))?.defaultScopes ?? []) : []
+  const isHeld = (scope: string) => !isLabel(scope) && firstExcess([scope], held) === undefined
+  return { ...target, scopes: target.scopes.filter((scope) => given.includes(scope) || isHeld(scope)) }
+}
+
+/** Who acts already makes the chain no longer; nor does who narrows its own token. */
+function nextActors({ actors, identityId }: SubjectSession, clientId: IdentityId): readonly IdentityId[] {
+  if ((actors.at(-1) ?? identityId) === clientId) return actors
+  if (actors.length >= actorsMax) throw new ExchangeRefused('chain-too-long')
+  return [...actors, clientId]
+}
+
+async function recordRefusal(ctx: Context, { clientId, resource }: Exchange, reason: ExchangeRefusal): Promise<void> {
+  const isKnown = isId('service', clientId) || isId('agent', clientId)
+  await recordAlone(ctx, {
+    type: 'token.exchange-refused',
+    ...(isKnown && { actor: clientId }),
+    decision: 'deny',
+    reasons: [reason],
+    data: { clientId, ...(resource !== undefined && { resource }) },
+  })
+}

@@ -1,0 +1,91 @@
+import type { AgentId, IdentityId } from '@agent-iam/contract/ids'
+import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { notFound, Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
+import { firstExcess } from '../capabilities/model.ts'
+import { chainDepthMax, requireChangeable, type AgentView } from '../identities/model.ts'
+import { findAgent, replaceGrants, viewAgent } from '../identities/service.ts'
+import { requireActive } from '../sessions/model.ts'
+import { requireRoom } from '../tenants/service.ts'
+import { chainEnd, heldBy, type ChainMember } from './model.ts'
+import { findAccountableUser, heightOf, holdIdentities, readChain, updateParent } from './store.ts'
+
+export interface Move {
+  readonly parent: IdentityId | null
+  readonly capabilities: readonly string[]
+  readonly reason?: string | undefined
+}
+
+/**
+ * Gives an agent another parent, or none, and with it new grants: those it had were within another's. Throws
+ * `capability-exceeded` for more than the new chain holds, a chain too deep or a parent that ends before the agent, and
+ * `wrong-state` for a parent that descends from the agent itself.
+ */
+export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<AgentView> {
+  return inTransaction(ctx, async (tx) => {
+    const agent = await holdAgent(tx, id, move.parent)
+    requireChangeable(agent)
+    const lenders = move.parent === null ? [] : await loadLenders(tx, id, move.parent)
+    requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
+    if ((await heightOf(tx, id)) + lenders.length > chainDepthMax)
+      throw new Problem('capability-exceeded', `below that parent, what descends from ${id} would lie too deep`)
+    const [parent] = lenders
+    const owner = await findAccountableUser(tx, parent?.id ?? id)
+    if (!owner) throw new Problem('wrong-state', `nobody answers for ${parent?.id ?? id}; give it an owner first`)
+    if (parent && parent.id !== agent.parent) await requireRoom(tx, 'children', { parent: parent.id })
+    await updateParent(tx, id, { parent, owner })
+    await replaceGrants(tx, id, move.capabilities)
+    recordEvent(tx, {
+      type: 'agent.moved',
+      resource: `agent-iam/agents/${id}`,
+      data: { from: agent.parent ?? null, to: move.parent, capabilities: [...move.capabilities] },
+      ...(move.reason !== undefined && { personal: { subject: 'month', fields: { reason: move.reason } } }),
+      narrows: true,
+    })
+    return viewAgent(tx, (await findAgent(tx, id)) ?? agent)
+  })
+}
+
+/**
+ * Holds the agent and everyone above its new place. Two moves that would form a cycle between them hold at least one
+ * identity in common, so that the second sees what the first did.
+ */
+async function holdAgent(tx: Transaction, id: AgentId, parent: IdentityId | null) {
+  const seen = await findAgent(tx, id)
+  if (!seen) throw notFound('agents', id)
+  const above = parent === null ? [] : await readChain(tx, parent)
+  await holdIdentities(tx, [id, ...above.map((member) => member.id)])
+  const agent = await findAgent(tx, id)
+  if (!agent) throw notFound('agents', id)
+  const ancestors = (await readChain(tx, id)).slice(1).map((member) => member.id)
+  await tx.authorize('agents:move', { type: 'agents', id, owner: agent.owner, identity: id, ancestors })
+  return agent
+}
+
+async function loadLenders(tx: Transaction, id: AgentId, parent: IdentityId): Promise<ChainMember[]> {
+  if (parent === id) throw new Problem('wrong-state', `${id} cannot be its own parent`)
+  const lenders = await readChain(tx, parent)
+  const [nearest] = lenders
+  if (!nearest) throw notFound('identities', parent)
+  if (lenders.some((member) => member.id === id))
+    throw new Problem('wrong-state', `${parent} descends from ${id}, so it cannot lend it authority`)
+  for (const member of lenders) requireActive(member, tx.clock.now())
+  return lenders
+}
+
+function requireWithinLenders(
+  expiresAt: Date | undefined,
+  capabilities: readonly string[],
+  lenders: readonly ChainMember[],
+): void {
+  for (const lender of lenders) {
+    const excess = firstExcess(capabilities, heldBy(lender))
+    if (excess !== undefined) throw new Problem('capability-exceeded', `${excess} lies outside what ${lender.id} holds`)
+  }
+  const end = chainEnd(lenders)
+  if (end && (!expiresAt || expiresAt > end))
+    throw new Problem(
+      'capability-exceeded',
+      `the agent would outlive who lends it authority, until ${end.toISOString()}`,
+    )
+}
