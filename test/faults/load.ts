@@ -110,6 +110,7 @@ export class Load {
   }
 }
 
-function pause(): Promise<void> {
+/** What a caller does that was refused, or not answered. */
+export function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, pauseMs))
 }
