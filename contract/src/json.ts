@@ -47,3 +47,18 @@ export const OpenObject = z.record(z.string().max(200), z.json()).superRefine((v
   if (fault) refinement.addIssue({ code: 'custom', message: fault })
 })
 export type OpenObject = z.infer<typeof OpenObject>
+
+/** Longest link in metadata: what browsers take. */
+const linkCharactersMax = 2000
+
+function isLink(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length > linkCharactersMax || !URL.canParse(value)) return false
+  return ['https:', 'http:'].includes(new URL(value).protocol)
+}
+
+/** What is told of an identity: `version` and `region` are customary; `repository` and `documentation` are links. */
+export const Metadata = OpenObject.superRefine((value, refinement) => {
+  for (const name of ['repository', 'documentation'])
+    if (name in value && !isLink(value[name]))
+      refinement.addIssue({ code: 'custom', path: [name], message: 'is no http or https URL' })
+})

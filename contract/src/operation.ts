@@ -33,9 +33,16 @@ export interface Operation<
   readonly status: 200 | 201
   readonly response: Response
   /** The media type of the answer where it is not JSON; the response schema is then a string. */
-  readonly produces?: 'text/html' | 'text/plain'
+  readonly produces?: 'text/html' | 'text/plain' | 'application/statuslist+jwt'
   /** Its tokens are bound to the key of a DPoP proof that comes with the request, if one does (RFC 9449 §5). */
   readonly bindsTokens?: true
+  /**
+   * Its answer has a `revision`, sent as `ETag` as well; what changes the thing honours `If-Match` (RFC 9110 §13.1.1), so
+   * that nobody overwrites what they have not seen.
+   */
+  readonly hasRevision?: true
+  /** Largest body where it must be more than that of other operations. */
+  readonly bodyBytesMax?: number
   /** Fields of the answer that are secret, told once and stored nowhere. */
   readonly secrets?: readonly string[]
   /** The refusals that a client must expect beyond those that every operation shares. */

@@ -90,6 +90,11 @@ export const problems = {
     title: 'The key was used for another request',
     advice: 'Use a new `Idempotency-Key` for a new request.',
   },
+  'precondition-failed': {
+    status: 412,
+    title: 'It has changed since it was read',
+    advice: 'Read it again, look at what changed, and send the new `ETag` as `If-Match`.',
+  },
   'too-large': { status: 413, title: 'The request is too large', advice: 'Send less at once.' },
   'unsupported-media-type': {
     status: 415,

@@ -19,6 +19,26 @@ export const Name = z
   .refine((name) => name === name.trim(), 'starts or ends with a space')
   .transform((name) => name.normalize('NFC'))
 
+/** Longest tag: a word or two. */
+const tagCharactersMax = 50
+/** Most tags of one identity. */
+const tagsMax = 20
+
+/** A word to find an identity by: NFC, without control or bidirectional characters. */
+export const Tag = z
+  .string()
+  .min(1)
+  .max(tagCharactersMax)
+  .refine((tag) => tag.isWellFormed() && !invisible.test(tag), 'holds a control, invisible or bidirectional character')
+  .refine((tag) => tag === tag.trim(), 'starts or ends with a space')
+  .transform((tag) => tag.normalize('NFC'))
+
+/** Each counts once. */
+export const Tags = z
+  .array(Tag)
+  .max(tagsMax)
+  .transform((tags) => [...new Set(tags)])
+
 /** Longest free text, such as a reason: a paragraph. */
 export const freeTextCharactersMax = 1000
 

@@ -2,11 +2,14 @@ import type { Operation, Read } from '@agent-iam/contract/operation'
 import type { z } from 'zod'
 import type { Context } from './context.ts'
 import { Problem } from './problem.ts'
+import { readIfMatch, type IfMatch } from './revision.ts'
 
 interface RawInput {
   readonly params: unknown
   readonly query: unknown
   readonly body: unknown
+  /** The header `If-Match`. */
+  readonly ifMatch?: string | undefined
 }
 
 /** What is left to do of a request that was read; it may run inside a transaction that is open already. */
@@ -25,6 +28,8 @@ interface Input<Params extends Schema, Query extends Schema, Body extends Schema
   readonly params: Read<Params>
   readonly query: Read<Query>
   readonly body: Read<Body>
+  /** Which revisions may be changed, of an operation that has them. */
+  readonly ifMatch: IfMatch
 }
 
 /** Binds an operation to its verb: reads what came in, and checks what goes out against the contract. */
@@ -56,16 +61,18 @@ export function slowRoute<
       const params = read(operation.params, raw.params, 'path')
       const query = read(operation.query, raw.query, 'query')
       const body = read(operation.body, raw.body, 'body')
-      const found = await prepare(ctx, { params, query, body })
+      const ifMatch = operation.hasRevision ? readIfMatch(raw.ifMatch) : undefined
+      const input = { params, query, body, ifMatch }
+      const found = await prepare(ctx, input)
       // A response that breaks its own schema is our fault: it throws a ZodError and ends as a 500.
-      return async (joined) => operation.response.parse(await handle(joined, { params, query, body }, found))
+      return async (joined) => operation.response.parse(await handle(joined, input, found))
     },
   }
 }
 
 /** The one place where what came from outside is believed. */
-function read<S extends Schema>(schema: S | undefined, raw: unknown, part: string): Read<S>
-function read(schema: Schema, raw: unknown, part: string): unknown {
+export function read<S extends Schema>(schema: S | undefined, raw: unknown, part: string): Read<S>
+export function read(schema: Schema, raw: unknown, part: string): unknown {
   if (!schema) return refuseUnexpected(raw, part)
   const result = schema.safeParse(raw)
   if (result.success) return result.data

@@ -9,6 +9,7 @@ import { isNestedDeeper } from '../lib/nesting.ts'
 import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
 import { Problem } from '../platform/problem.ts'
+import { entityTagOf } from '../platform/revision.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
 import { authenticate } from './authenticate.ts'
@@ -20,6 +21,7 @@ import { hostGuard } from './host-guard.ts'
 import { sendKeySet } from './key-set-response.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
+import { isOfStatusLists, sendStatusList } from './status-list-response.ts'
 import { tlsServerFactory } from './tls.ts'
 import type { CertificateReader } from './peer-certificate.ts'
 import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
@@ -90,9 +92,9 @@ const securityHeaders = {
 }
 
 function mount(server: FastifyInstance, door: Door, route: Route): void {
-  const { method } = route.operation
+  const { method, bodyBytesMax: bodyLimit = bodyBytesMax } = route.operation
   for (const url of pathsOf(route.operation))
-    server.route({ method, url, handler: (request, reply) => answer(door, route, { request, reply }) })
+    server.route({ method, url, bodyLimit, handler: (request, reply) => answer(door, route, { request, reply }) })
 }
 
 function pathsOf({ path, aliases = [] }: Operation): string[] {
@@ -155,7 +157,7 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
 
 async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Promise<unknown> {
   const body = withBasicCredentials(route.operation, request.body ?? undefined, request.headers.authorization)
-  const raw = { params: request.params, query: request.query, body }
+  const raw = { params: request.params, query: request.query, body, ifMatch: request.headers['if-match'] }
   if (isNestedDeeper(raw.body, bodyDepthMax))
     throw new Problem('invalid-request', `the body is nested deeper than ${bodyDepthMax}; send it flatter`)
   const work = await route.prepare(ctx, raw)
@@ -193,9 +195,11 @@ function isNonceDue({ dpopNonce: use }: Door, { headers }: FastifyRequest): bool
 function send(operation: Operation, reply: FastifyReply, result: unknown): FastifyReply {
   reply.status(operation.status)
   if (operation.id === 'jwks' || operation.id === 'tenantJwks') return sendKeySet(reply, result)
+  if (isOfStatusLists(operation)) return sendStatusList(reply, operation, result)
   if (operation.produces === 'text/html') {
     reply.header('content-security-policy', contentSecurityPolicyOf(operation.id))
   }
+  if (operation.hasRevision) reply.header('etag', entityTagOf(Number(Reflect.get(Object(result), 'revision'))))
   if (operation.produces) return reply.type(`${operation.produces}; charset=utf-8`).send(result)
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result))
 }

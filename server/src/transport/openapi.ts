@@ -64,6 +64,7 @@ export function problemsOf(operation: Operation): ProblemCode[] {
     codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive', 'insufficient-scope')
   if (operation.action !== 'public' || operation.bindsTokens) codes.push('invalid-proof', 'use-dpop-nonce', 'replayed')
   if (takesKey(operation)) codes.push('idempotency-mismatch')
+  if (honoursIfMatch(operation)) codes.push('precondition-failed')
   if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
   codes.push('internal-error', 'unavailable')
   return [...new Set(codes)].toSorted((a, b) => problems[a].status - problems[b].status)
@@ -87,6 +88,7 @@ function describe(operation: Operation, tag: string, schemas: SchemaWriter): Jso
     ...parametersOf(operation, 'path', schemas),
     ...parametersOf(operation, 'query', schemas),
     ...(takesKey(operation) ? [idempotencyKey] : []),
+    ...(honoursIfMatch(operation) ? [ifMatch] : []),
   ]
   return {
     operationId: operation.id,
@@ -107,6 +109,19 @@ const idempotencyKey: JsonObject = {
   required: false,
   description: 'Any text of your own. Repeated with the same request within a day, it gets the first answer again.',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
+}
+
+const ifMatch: JsonObject = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'The `ETag` of what was read: what has changed since is refused as `precondition-failed`.',
+  schema: { type: 'string', maxLength: 255 },
+}
+
+/** What makes a thing has no revision to compare yet, and what reads it does not mind. */
+function honoursIfMatch({ hasRevision, method, params }: Operation): boolean {
+  return hasRevision === true && method !== 'GET' && params !== undefined
 }
 
 /** A public operation that can answer `unauthenticated` takes a token without needing one everywhere. */
@@ -141,10 +156,13 @@ function requestBody({ body, example }: Operation, schemas: SchemaWriter): JsonO
   }
 }
 
-function success({ response, produces }: Operation, schemas: SchemaWriter): JsonObject {
+function success({ response, produces, hasRevision }: Operation, schemas: SchemaWriter): JsonObject {
   const mediaType = produces ?? 'application/json'
-  return { description: 'Done.', content: { [mediaType]: { schema: schemas.write(response, 'output') } } }
+  const content = { [mediaType]: { schema: schemas.write(response, 'output') } }
+  return { description: 'Done.', ...(hasRevision && { headers: { ETag: entityTag } }), content }
 }
+
+const entityTag: JsonObject = { description: 'The `revision`, in quotes.', schema: { type: 'string' } }
 
 /** Refusals by status; operations that refuse alike share a response, for the document's size. */
 function refusals(operation: Operation): JsonObject {
