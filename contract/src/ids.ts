@@ -23,6 +23,7 @@ export const idPrefixes = {
   registration: 'reg',
   invitation: 'inv',
   sdkToken: 'sdk',
+  statusList: 'stl',
 } as const
 
 export type IdKind = keyof typeof idPrefixes

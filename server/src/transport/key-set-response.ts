@@ -2,14 +2,29 @@ import type { FastifyReply } from 'fastify'
 import { sha256 } from '../platform/digest.ts'
 
 /** Verifiers may keep the keys for a while: a new key is served long before it signs. */
-const cacheControl = 'public, max-age=300'
+const keySetSeconds = 300
 
 /** A key set, with a tag, so that who has it already is told so in a few bytes (RFC 9110 §13.1.2). */
 export function sendKeySet(reply: FastifyReply, keys: unknown): FastifyReply {
-  const body = JSON.stringify(keys)
+  return sendTagged(reply, {
+    body: JSON.stringify(keys),
+    type: 'application/json; charset=utf-8',
+    maxAgeSeconds: keySetSeconds,
+  })
+}
+
+interface Published {
+  readonly body: string
+  readonly type: string
+  /** For how long whoever has it may keep it. */
+  readonly maxAgeSeconds: number
+}
+
+/** What everyone may read and keep for a while, such as keys. */
+export function sendTagged(reply: FastifyReply, { body, type, maxAgeSeconds }: Published): FastifyReply {
   const tag = `"${sha256(body).toString('base64url')}"`
-  reply.headers({ 'cache-control': cacheControl, etag: tag })
+  reply.headers({ 'cache-control': `public, max-age=${maxAgeSeconds}`, etag: tag })
   const known = reply.request.headers['if-none-match']?.split(',').map((each) => each.trim().replace(/^W\//, ''))
   if (known?.some((each) => each === tag || each === '*')) return reply.status(304).send()
-  return reply.type('application/json; charset=utf-8').send(body)
+  return reply.type(type).send(body)
 }

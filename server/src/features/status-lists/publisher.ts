@@ -1,0 +1,100 @@
+import type { TenantId } from '@agent-iam/contract/ids'
+import { encodeStatusList, packStatuses, statusListType, statusTypes } from '@agent-iam/standards/status-list'
+import { addSeconds } from '../../platform/clock.ts'
+import { inTransaction, type Context } from '../../platform/context.ts'
+import { notFound } from '../../platform/problem.ts'
+import {
+  statusListBits,
+  statusListSeconds,
+  statusListTtlSeconds,
+  statusListUri,
+  type ListedStatuses,
+  type StatusList,
+  type StatusListId,
+} from './model.ts'
+import { findList, readStatuses } from './store.ts'
+
+/** Lists held at once; the one made first goes first. One of a busy tenant is some tens of kilobytes. */
+const listsMax = 200
+/** Who is unknown may ask: so a list is made no oftener than this, and takes no more than a part of our time. */
+const keptSeconds = 1
+const restPerWork = 4
+
+interface Held {
+  readonly token: Promise<string>
+  /** Undefined as long as it is being made: who asks meanwhile waits for it. */
+  freshUntil: Date | undefined
+}
+
+/** Makes the tenants' status lists when they are asked for, and holds each for a moment. */
+export class StatusListPublisher {
+  readonly #held = new Map<`${TenantId}/${StatusListId}`, Held>()
+
+  /** The signed list of the caller's tenant. Throws `not-found`. */
+  async publish(ctx: Context, id: StatusListId): Promise<string> {
+    const key = `${ctx.caller.tenantId}/${id}` as const
+    const held = this.#held.get(key)
+    if (held && (!held.freshUntil || ctx.clock.now() < held.freshUntil)) return held.token
+    const making: Held = { token: this.#make(ctx, id), freshUntil: undefined }
+    this.#hold(key, making)
+    const began = ctx.clock.now()
+    try {
+      return await making.token
+    } catch (error) {
+      if (this.#held.get(key) === making) this.#held.delete(key)
+      throw error
+    } finally {
+      const workedSeconds = (ctx.clock.now().getTime() - began.getTime()) / 1000
+      making.freshUntil = addSeconds(ctx.clock.now(), Math.max(keptSeconds, workedSeconds * restPerWork))
+    }
+  }
+
+  async #make(ctx: Context, id: StatusListId): Promise<string> {
+    const at = ctx.clock.now()
+    const [list, statuses] = await inTransaction(ctx, async (tx) => {
+      const found = await findList(tx, id)
+      if (!found) throw notFound('status-list', id)
+      return [found, await readStatuses(tx, id, at)] as const
+    })
+    return sign(ctx, { list, statuses, at })
+  }
+
+  #hold(key: `${TenantId}/${StatusListId}`, held: Held): void {
+    const [oldest] = this.#held.keys()
+    this.#held.delete(key)
+    if (oldest !== undefined && this.#held.size >= listsMax) this.#held.delete(oldest)
+    this.#held.set(key, held)
+  }
+}
+
+interface Made {
+  readonly list: StatusList
+  readonly statuses: ListedStatuses
+  /** The moment that it tells of. */
+  readonly at: Date
+}
+
+async function sign(ctx: Context, { list, statuses, at }: Made): Promise<string> {
+  const { tenantId } = ctx.caller
+  const issuer = ctx.keys.issuerOf(tenantId)
+  const packed = packStatuses(statusListBits, list.capacity, entriesOf(statuses))
+  // Rounded down: it is never believed for longer than its ttl after the moment that it tells of.
+  const iat = Math.floor(at.getTime() / 1000)
+  return ctx.keys.signJwt(
+    tenantId,
+    { typ: statusListType },
+    {
+      iss: issuer,
+      sub: statusListUri(issuer, list.id),
+      iat,
+      exp: iat + statusListSeconds,
+      ttl: statusListTtlSeconds,
+      status_list: { ...(await encodeStatusList(packed)), aggregation_uri: `${issuer}/status-lists` },
+    },
+  )
+}
+
+function* entriesOf({ invalid, suspended }: ListedStatuses): Generator<readonly [number, number]> {
+  for (const idx of invalid) yield [idx, statusTypes.invalid]
+  for (const idx of suspended) yield [idx, statusTypes.suspended]
+}
