@@ -45,29 +45,30 @@ create index certificates_expiring on certificates (not_after, tenant_id);
 create index enrolment_tokens_expiring on enrolment_tokens (expires_at, tenant_id)
   where expired_at is null and revoked_at is null;
 
--- The tenants with something that has run out, or with something to settle; in order, so that they can be paged.
-create function find_tenants_with_expired(at timestamptz, after uuid, at_most integer) returns setof uuid
+-- The tenants with something that has run out, or with something to settle, and what; in order, so that they can be paged.
+create function find_tenants_with_expired(at timestamptz, after uuid, at_most integer)
+  returns table (tenant_id uuid, kinds text[])
   language plpgsql security definer set search_path = public, pg_temp as $$
 #variable_conflict use_column
 begin
   perform set_config('app.lookup', 'on', true);
   return query
-    select due.tenant_id from (
-      select s.tenant_id from settling s
-      union select i.tenant_id from identities i
+    select due.tenant_id, array_agg(due.kind) from (
+      select s.tenant_id, 'settling' as kind from settling s
+      union select i.tenant_id, 'agents' from identities i
         where i.expires_at <= at and i.expires_at is not null and i.kind = 'agent'
           and i.status in ('pending', 'active', 'suspended')
-      union select g.tenant_id from capability_grants g where g.expires_at <= at and g.expires_at is not null
-      union select s.tenant_id from sessions s where s.expires_at <= at and s.ended_at is null
-      union select k.tenant_id from agent_keys k where k.expires_at <= at and k.status = 'retiring'
-      union select k.tenant_id from api_keys k
+      union select g.tenant_id, 'grants' from capability_grants g where g.expires_at <= at and g.expires_at is not null
+      union select s.tenant_id, 'sessions' from sessions s where s.expires_at <= at and s.ended_at is null
+      union select k.tenant_id, 'agent-keys' from agent_keys k where k.expires_at <= at and k.status = 'retiring'
+      union select k.tenant_id, 'api-keys' from api_keys k
         where k.expires_at <= at and k.expired_at is null and k.status <> 'deleted'
-      union select s.tenant_id from service_secrets s
+      union select s.tenant_id, 'secrets' from service_secrets s
         where s.expires_at <= at and s.expired_at is null and s.deleted_at is null
-      union select c.tenant_id from certificates c where c.not_after <= at
-      union select e.tenant_id from enrolment_tokens e
+      union select c.tenant_id, 'certificates' from certificates c where c.not_after <= at
+      union select e.tenant_id, 'enrolment-tokens' from enrolment_tokens e
         where e.expires_at <= at and e.expired_at is null and e.revoked_at is null
-    ) due where due.tenant_id > after order by due.tenant_id limit at_most;
+    ) due where due.tenant_id > after group by due.tenant_id order by due.tenant_id limit at_most;
   perform set_config('app.lookup', '', true);
 end $$;
 revoke all on function find_tenants_with_expired from public;

@@ -14,6 +14,7 @@ import { agentKeyRoutes } from './features/agent-keys/routes.ts'
 import { certificateRoutes } from './features/certificates/routes.ts'
 import { delegationRoutes } from './features/delegation/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
+import { Expiry } from './features/expiry/service.ts'
 import { factorRoutes } from './features/factors/routes.ts'
 import { sealedTotpSecrets } from './features/factors/service.ts'
 import { identityRoutes } from './features/identities/routes.ts'
@@ -41,6 +42,7 @@ import type { Clock } from './platform/clock.ts'
 import type { Context } from './platform/context.ts'
 import type { Database } from './platform/database.ts'
 import { idGenerator } from './platform/ids.ts'
+import { Lease } from './platform/lease.ts'
 import type { Log } from './platform/log.ts'
 import type { OutboundFetch } from './platform/outbound-fetch.ts'
 import type { Random } from './platform/random.ts'
@@ -94,6 +96,8 @@ export interface App {
   flush(): Promise<void>
   /** Mails what waits. Every second or so. */
   deliverMail(): Promise<void>
+  /** Ends what has run out, where no other instance does. Every second: it is to be late by few. */
+  endExpired(): Promise<void>
   /** Does what the clock asks for. Every minute; a while late is early enough for all of it. */
   tend(): Promise<void>
   close(): Promise<void>
@@ -140,6 +144,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
+  const expiry = createExpiry(world.random, telemetry)
   const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
   const routes = [
     ...plainRoutes,
@@ -163,15 +168,34 @@ export async function createApp(world: World, door: Door): Promise<App> {
       for (const result of results) if (result.status === 'rejected') throw result.reason
     }),
     deliverMail: () => postman.deliver(system),
+    endExpired: () => runExpiry(expiry, system, telemetry),
     tend: oneByOne(async () => {
       await attendToKeys(system)
       await resealing.run(system)
     }),
     async close() {
+      await expiry.close(system)
       await postman.close()
       await committer.close()
       engine.close()
     },
+  }
+}
+
+const holderBytes = 16
+
+function createExpiry(random: Random, telemetry: Telemetry): Expiry {
+  const lease = new Lease('expiry', random(holderBytes).toString('base64url'))
+  telemetry.leaseWatched('expiry', () => lease.isHeld)
+  return new Expiry(lease, (kind, lateSeconds) => telemetry.ended(kind, lateSeconds))
+}
+
+async function runExpiry(expiry: Expiry, system: Context, telemetry: Telemetry): Promise<void> {
+  try {
+    await expiry.run(system)
+  } catch (error) {
+    telemetry.expiryFailed()
+    throw error
   }
 }
 

@@ -44,6 +44,8 @@ export interface RunningServer {
 
 /** How often the outbox is looked into: a person waits for the message. */
 const mailIntervalMs = 1_000
+/** How often what has run out is ended: with another's lease to wait for, still within five seconds. */
+const expiryIntervalMs = 1_000
 /** How often refusals that were only counted are put on record. */
 const flushIntervalMs = 60_000
 /** How often the clock is asked what is due. */
@@ -112,6 +114,8 @@ async function startOn(
   opened.defer(() => clearInterval(timer))
   const mailTimer = setInterval(() => void deliverMail(app, log), mailIntervalMs).unref()
   opened.defer(() => clearInterval(mailTimer))
+  const expiring = setInterval(() => void endExpired(app, log), expiryIntervalMs).unref()
+  opened.defer(() => clearInterval(expiring))
   const tending = setInterval(() => void tend(app, log), tendIntervalMs).unref()
   opened.defer(() => clearInterval(tending))
   log.info(
@@ -159,6 +163,11 @@ async function flush(app: App, log: Log): Promise<void> {
 /** A round that fails is logged; the next comes soon. */
 async function deliverMail(app: App, log: Log): Promise<void> {
   await app.deliverMail().catch((error: unknown) => log.error({ error }, 'mail could not be delivered'))
+}
+
+/** What was not ended is still due at the next round. */
+async function endExpired(app: App, log: Log): Promise<void> {
+  await app.endExpired().catch((error: unknown) => log.error({ error }, 'what has run out could not be ended'))
 }
 
 /** What was not done is still due at the next run. */

@@ -3,6 +3,9 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 /** Buckets in seconds, from a tenth of a millisecond: most answers take a few. */
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 
+/** Buckets in seconds for what ends late: at most five, with another instance's death in between. */
+const latenessBuckets = [0.5, 1, 2, 3, 4, 5, 10, 30, 60, 300, 3600]
+
 /** What Prometheus may ask about the process. */
 export class Telemetry {
   readonly #registry = new Registry()
@@ -31,6 +34,19 @@ export class Telemetry {
     registers: [this.#registry],
   })
 
+  readonly #ended = new Histogram({
+    name: 'agent_iam_expiry_lateness_seconds',
+    help: 'How late what had run out was ended, by its kind.',
+    labelNames: ['kind'],
+    buckets: latenessBuckets,
+    registers: [this.#registry],
+  })
+  readonly #expiryFailures = new Counter({
+    name: 'agent_iam_expiry_failures_total',
+    help: 'Rounds of the job that ends what has run out in which something failed.',
+    registers: [this.#registry],
+  })
+
   /** `auditLag` tells how many events wait to become durable, `isShared` whether the shared state is well. */
   constructor(auditLag: () => number, isShared: () => Promise<boolean>) {
     collectDefaultMetrics({ register: this.#registry })
@@ -40,6 +56,11 @@ export class Telemetry {
       '1 while the shared state is well; 0 while it is lost, or may forget.',
       async () => Number(await isShared()),
     )
+  }
+
+  /** A job that one instance does at a time: whether it is this one. */
+  leaseWatched(name: string, isHeld: () => boolean): void {
+    this.#ask(`agent_iam_${name}_lease_held`, `1 on the instance that does the work "${name}".`, () => Number(isHeld()))
   }
 
   /** A gauge that is asked for at each scrape. */
@@ -69,6 +90,14 @@ export class Telemetry {
 
   engineFaulted(blame: string): void {
     this.#engineFaults.inc({ blame })
+  }
+
+  ended(kind: string, lateSeconds: number): void {
+    this.#ended.observe({ kind }, lateSeconds)
+  }
+
+  expiryFailed(): void {
+    this.#expiryFailures.inc()
   }
 
   /** In the text format of Prometheus. */

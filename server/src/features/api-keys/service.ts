@@ -43,6 +43,7 @@ import {
 } from './store.ts'
 
 export { callerOfApiKey } from './caller.ts'
+export { endExpiredApiKeys } from './expired.ts'
 
 /** A key with its secret, which is told once. */
 export interface MadeKey {

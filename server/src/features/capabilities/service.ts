@@ -9,6 +9,8 @@ import { builtInRoles, firstExcess, isLabel, type Role } from './model.ts'
 import { deleteGrants, insertGrants, insertRole, listGrants, listHoldings, listRoles, type Holding } from './store.ts'
 
 export { listGrants }
+export { endExpiredGrants } from './expired.ts'
+export { deleteAllGrants as revokeAllGrants } from './store/expiring.ts'
 
 /** Every entry that an identity holds, by grant or by role. */
 export async function listHeld(tx: Transaction, identityId: IdentityId): Promise<string[]> {

@@ -49,6 +49,7 @@ export {
 export { listLoginKeys, liveAgentKeysMax, makeAgentKey, replaceAgentKey } from './agent-keys.ts'
 export { countKeys, findKey, listAllKeys, revokeKeys, type StoredAgentKey } from './store/agent-keys.ts'
 export { isInForce, readCertificate } from './certificates.ts'
+export { endExpiredAgentKeys, endExpiredCertificates, endExpiredEnrolmentTokens } from './expired.ts'
 export {
   deleteCertificate,
   findCertificate,

@@ -24,6 +24,7 @@ import { insertService, listServices, updateServiceStatus, type ServiceFilter } 
 
 export { authenticateClient, findClient, requireStillProved, type ClientProof, type ProvedClient } from './client.ts'
 export { holdService } from './access.ts'
+export { endExpiredSecrets } from './expired.ts'
 export { Admissions } from './admissions.ts'
 export { addKey, deleteKey, readKeys } from './keys.ts'
 export { createSecret, deleteSecret, readSecrets } from './secrets.ts'

@@ -74,8 +74,9 @@ export interface StoredSession extends Omit<Session, 'confirmation'> {
   readonly lastUsedAt: Date | undefined
 }
 
+/** One that ran out has that very instant as its end, once its end was put on record. */
 export function statusOf({ endedAt, expiresAt }: Pick<Session, 'endedAt' | 'expiresAt'>, now: Date): SessionStatus {
-  if (endedAt) return 'ended'
+  if (endedAt && endedAt < expiresAt) return 'ended'
   return expiresAt <= now ? 'expired' : 'active'
 }
 

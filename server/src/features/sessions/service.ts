@@ -29,6 +29,7 @@ import { bindSession, countUse, findSession, findSessionForUpdate, touchSession 
 export { challengeFor, loginAgent } from './agent-login.ts'
 export { admitUser, loginUser, proveUser } from './user-login.ts'
 export { endSessionsOf, recordEnd } from './ending.ts'
+export { endExpiredSessions, endSessionsOfStopped } from './expired.ts'
 export { renewPassword } from './renew-password.ts'
 export { boundKey, endBoundSessions } from './possession.ts'
 export { admitByPasskey, loginByPasskey, proveByPasskey } from './passkey-login.ts'

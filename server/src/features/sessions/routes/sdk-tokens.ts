@@ -43,7 +43,7 @@ function toWire(ctx: Context, token: SdkToken): contract.SdkToken {
     sessionId: token.sessionId,
     createdAt: token.createdAt.toISOString(),
     expiresAt: token.expiresAt.toISOString(),
-    revokedAt: token.endedAt?.toISOString() ?? null,
+    revokedAt: status === 'ended' ? (token.endedAt?.toISOString() ?? null) : null,
     recoveredAt: token.recoveredAt?.toISOString() ?? null,
     lastUsedAt: token.lastUsedAt?.toISOString() ?? null,
     uses: token.uses,

@@ -135,7 +135,7 @@ function filtered(tx: Transaction, { identityId, status, viewer }: SessionFilter
 }
 
 function statusOf(tx: Transaction) {
-  return sql<SessionStatus>`case when sessions.ended_at is not null then 'ended'
+  return sql<SessionStatus>`case when sessions.ended_at < sessions.expires_at then 'ended'
     when sessions.expires_at <= ${tx.clock.now()} then 'expired' else 'active' end`
 }
 

@@ -77,7 +77,7 @@ export async function listActiveSdkTokens(tx: Transaction, userId: UserId): Prom
 }
 
 export async function countSdkTokens(tx: Transaction, userId: UserId): Promise<Record<SdkTokenStatus, number>> {
-  const status = sql<SdkTokenStatus>`case when sessions.ended_at is not null then 'revoked'
+  const status = sql<SdkTokenStatus>`case when sessions.ended_at < sessions.expires_at then 'revoked'
     when sessions.expires_at <= ${tx.clock.now()} then 'expired' else 'active' end`
   const rows = await ofPerson(tx, userId)
     .clearSelect()
