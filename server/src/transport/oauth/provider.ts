@@ -69,6 +69,8 @@ function configurationOf(tenant: Tenant): Configuration {
     fetch: fetchUntrusted(ctx),
     ttl,
     findAccount,
+    // draft-ietf-oauth-status-list §9.1.
+    discovery: { status_list_aggregation_endpoint: `${issuer}/status-lists` },
     loadExistingGrant,
     extraTokenClaims: claimsOf,
     assertJwtClientAuthClaimsAndHeader: assertAssertion,

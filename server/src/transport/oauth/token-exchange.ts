@@ -8,6 +8,7 @@ import { readProof, type NonceUse } from '../dpop.ts'
 import { tokenExchangeGrant } from './client-metadata.ts'
 import { contextOf } from './requests.ts'
 import { prepareClaims } from './token-sessions.ts'
+import { statusClaim } from './token-status.ts'
 
 const accessTokenUri = 'urn:ietf:params:oauth:token-type:access_token'
 const subjectTokenTypes = [accessTokenUri, 'urn:ietf:params:oauth:token-type:jwt']
@@ -36,7 +37,7 @@ async function answer(koa: Koa, nonceUse: NonceUse): Promise<void> {
     const ctx = await withProof(koa, nonceUse)
     const exchanged = await exchangeToken(ctx, { ...wanted, clientId: client.clientId })
     koa.body = {
-      access_token: await issue(koa, exchanged, ctx.caller.dpop?.thumbprint),
+      access_token: await issue(koa, exchanged, ctx),
       issued_token_type: accessTokenUri,
       token_type: ctx.caller.dpop ? 'DPoP' : 'Bearer',
       expires_in: exchanged.seconds,
@@ -88,7 +89,7 @@ async function withProof(koa: Koa, nonceUse: NonceUse): Promise<Context> {
 }
 
 /** The library's own token, so that it is spelt as every other; our claims of it are ready. */
-async function issue({ oidc }: Koa, exchanged: Exchanged, jkt: string | undefined): Promise<string> {
+async function issue({ oidc }: Koa, exchanged: Exchanged, ctx: Context): Promise<string> {
   const { provider, client } = oidc
   const { identityId, sessionId, act, resource, scopes, seconds } = exchanged
   const scope = scopes.join(' ')
@@ -106,8 +107,10 @@ async function issue({ oidc }: Koa, exchanged: Exchanged, jkt: string | undefine
       accessTokenFormat: 'jwt',
     }),
   })
+  const jkt = ctx.caller.dpop?.thumbprint
   if (jkt !== undefined) token.setThumbprint('jkt', jkt)
-  prepareClaims(token, { sid: sessionId, ...(act && { act }) })
+  const status = await statusClaim(ctx, { sessionId, audience: resource.resource, seconds })
+  prepareClaims(token, { sid: sessionId, ...status, ...(act && { act }) })
   oidc.entity('AccessToken', token)
   return token.save()
 }

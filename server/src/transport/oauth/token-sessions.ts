@@ -19,6 +19,7 @@ import type { MachineId } from './client-metadata.ts'
 import { proofOf } from './client-proofs.ts'
 import { contextOf } from './requests.ts'
 import { isCapability } from './scopes.ts'
+import { statusClaim } from './token-status.ts'
 
 /** How long what a person granted lasts where they allowed it to go on without them (`offline_access`). */
 export const offlineSeconds = 14 * 86_400
@@ -43,7 +44,8 @@ export async function claimsOf(koa: KoaContextWithOIDC, token: Token): Promise<U
   if (ready) return { tenant, ...ready }
   try {
     const sid = isOfPerson(token) ? await sessionOfPerson(koa, token) : await sessionOfMachine(koa, token)
-    return { sid, tenant }
+    const status = await statusClaim(ctx, { sessionId: sid, audience: token.aud, seconds: token.expiration })
+    return { sid, tenant, ...status }
   } catch (error) {
     throw error instanceof Problem ? new errors.InvalidGrant(error.detail) : error
   }
