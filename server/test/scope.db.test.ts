@@ -6,9 +6,9 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startSession } from '../src/features/sessions/start.ts'
-import { signTokens } from '../src/features/tokens/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
 import { databases } from './databases.ts'
+import { narrowedTo } from './narrowed.ts'
 import { openServer, uuidOf, type TestServer } from './test-server.ts'
 
 describe.each(databases)('a narrowed session on %s', (_name, open) => {
@@ -21,14 +21,10 @@ describe.each(databases)('a narrowed session on %s', (_name, open) => {
   })
   afterAll(() => server.close())
 
-  async function narrowedTo(...scope: string[]): Promise<string> {
-    const ctx = server.inTenant(server.app.defaultTenantId)
-    const grant = await inTransaction(ctx, (tx) => startSession(tx, userId, { method: 'password', scope }))
-    return (await signTokens(ctx, grant)).accessToken
-  }
+  const narrowed = (...scope: string[]) => narrowedTo(server, userId, scope)
 
   test('does what its scope covers and no more, and is told what it lacks', async () => {
-    const token = await narrowedTo('agent-iam/agents*:read', 'agent-iam/agents*:register', 'file/docs/*:read')
+    const token = await narrowed('agent-iam/agents*:read', 'agent-iam/agents*:register', 'file/docs/*:read')
     const { agentId } = await server.api.call(registerAgent, { body: { name: 'made within scope' }, token })
     expect(await server.api.call(getAgent, { params: { agentId }, token })).toMatchObject({ agentId })
     const problem = await server.api.refuse(getAuditHead, { token })
@@ -37,7 +33,7 @@ describe.each(databases)('a narrowed session on %s', (_name, open) => {
   })
 
   test('hands on no more than its scope', async () => {
-    const token = await narrowedTo('agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*', 'file/docs/*:read')
+    const token = await narrowed('agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*', 'file/docs/*:read')
     const within = { name: 'reads documents', capabilities: ['file/docs/a*:read'] }
     await server.api.call(registerAgent, { body: within, token })
     const beyond = { body: { name: 'reads everything', capabilities: ['file:read'] }, token }
@@ -47,7 +43,7 @@ describe.each(databases)('a narrowed session on %s', (_name, open) => {
   })
 
   test('is decided for within its scope, by a guard that is named', async () => {
-    const token = await narrowedTo('file/docs/*:read')
+    const token = await narrowed('file/docs/*:read')
     expect(await server.api.call(check, { body: { resource: 'file/docs/a', action: 'read' }, token })).toMatchObject({
       allowed: true,
     })
@@ -67,7 +63,7 @@ describe.each(databases)('a narrowed session on %s', (_name, open) => {
   })
 
   test('an empty scope reaches nothing', async () => {
-    const token = await narrowedTo()
+    const token = await narrowed()
     const denied = await server.api.call(check, { body: { resource: 'file/docs/a', action: 'read' }, token })
     expect(denied.allowed).toBe(false)
   })

@@ -1,7 +1,10 @@
-import { deleteAgent, reactivateAgent, registerAgent, suspendAgent } from '@agent-iam/contract/agents'
+import { changePassword } from '@agent-iam/contract/accounts'
+import { deleteAgent, listAgents, reactivateAgent, registerAgent, suspendAgent } from '@agent-iam/contract/agents'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import { logout, validate } from '@agent-iam/contract/auth'
+import { check } from '@agent-iam/contract/authorization'
 import { createClient, createResource } from '@agent-iam/contract/clients'
+import { delegateAgent } from '@agent-iam/contract/delegation'
 import { createService, createServiceSecret } from '@agent-iam/contract/services'
 import { createPrivateKey } from 'node:crypto'
 import { decodeJwt } from 'jose'
@@ -11,7 +14,7 @@ import { makeAgent, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { asAgent, insecure } from './oauth-clients.ts'
 import { listen, listenBeside, type OauthServer } from './oauth-server.ts'
-import type { TestUser } from './test-server.ts'
+import { password, type TestUser } from './test-server.ts'
 
 const grant = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token'
@@ -46,9 +49,10 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
   afterAll(() => oauth.server.close())
 
   let made = 0
-  async function ownedAgent({ token }: TestUser): Promise<TestAgent> {
+  async function ownedAgent({ token }: TestUser, capabilities: string[] = []): Promise<TestAgent> {
     const name = `an agent of a person ${++made}`
-    const { agentId, privateKey = '' } = await oauth.server.api.call(registerAgent, { body: { name }, token })
+    const body = { name, capabilities }
+    const { agentId, privateKey = '' } = await oauth.server.api.call(registerAgent, { body, token })
     return { id: agentId, name, privateKey: createPrivateKey(privateKey) }
   }
 
@@ -129,7 +133,7 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
       [{ scope: 'files:write' }, 'invalid_scope', 'scope-not-granted'],
       [{ resource: mail }, 'invalid_target', 'resource-not-granted'],
       [{ resource: 'https://unknown.example' }, 'invalid_target', 'resource-unknown'],
-      [{ resource: `${oauth.issuer}/api` }, 'invalid_target', 'resource-unknown'],
+      [{ resource: `${oauth.issuer}/api` }, 'invalid_target', 'resource-not-granted'],
     ] as const
     for (const [wanted, error, reason] of cases) {
       await expect(exchange(agent, token, wanted)).rejects.toMatchObject({ error })
@@ -189,7 +193,43 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     expect(await introspect(kept.access_token)).toEqual({ active: false })
   })
 
-  test('our own API takes no exchanged token', async () => {
+  test('at our own API an agent acts for its owner with what both may, and within the scope', async () => {
+    const person = await oauth.server.user('manager')
+    const theirs = await ownedAgent(person, ['file/docs/*:read', 'file/docs/*:write'])
+    const own = { resource: `${oauth.issuer}/api` }
+    const { access_token: token, scope } = await exchange(theirs, person.token, own)
+    expect(scope).toBe('*:*')
+    expect(decodeJwt(token)).toMatchObject({ sub: person.id, act: { sub: theirs.id } })
+    const ask = (resource: string, action: string, as = token) =>
+      oauth.server.api.call(check, { body: { resource, action }, token: as })
+    expect(await ask('file/docs/a', 'read')).toMatchObject({ allowed: true, chain: [person.id, theirs.id] })
+    // The person may read anything; the agent may not.
+    const beyond = await ask('file/payroll/a', 'read')
+    expect(beyond).toMatchObject({ allowed: false, deniedBy: { identityId: theirs.id, hop: 0 } })
+    const reading = await exchange(theirs, token, { ...own, scope: 'file/docs/*:read' })
+    expect(await ask('file/docs/a', 'write', reading.access_token)).toMatchObject({ allowed: false })
+    await expect(exchange(theirs, reading.access_token, { ...own, scope: 'file/docs/*:write' })).rejects.toMatchObject({
+      error: 'invalid_scope',
+    })
+    // A scope that is not asked for does not reach the platform, and nobody's credentials are changed in another's name.
+    expect(await oauth.server.api.refuse(listAgents, { token })).toMatchObject({ code: 'insufficient-scope' })
+    const anything = await exchange(theirs, person.token, { ...own, scope: 'agent-iam:* *:*' })
+    const body = { currentPassword: password, newPassword: 'nine brown otters on the bank' }
+    expect(await oauth.server.api.refuse(changePassword, { body, token: anything.access_token })).toMatchObject({
+      code: 'insufficient-scope',
+    })
+    const child = { body: { name: 'child', capabilities: [] }, token: anything.access_token }
+    expect(await oauth.server.api.refuse(delegateAgent, child)).toMatchObject({ code: 'forbidden' })
+    // What the person loses, the agent loses at once.
+    await oauth.server.api.call(logout, { token: person.token })
+    expect(
+      await oauth.server.api.refuse(check, { body: { resource: 'file/docs/a', action: 'read' }, token }),
+    ).toMatchObject({
+      code: 'token-revoked',
+    })
+  })
+
+  test('our own API takes no token that was exchanged for another', async () => {
     const { access_token: token } = await exchange(agent, owner.token, { resource: files })
     const problem = await oauth.server.api.refuse(validate, { token })
     expect(problem).toMatchObject({ code: 'invalid-token' })

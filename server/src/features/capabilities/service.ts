@@ -5,8 +5,17 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { actingOf, type Caller, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import { builtInRoles, firstExcess, isLabel, type Role } from './model.ts'
-import { deleteGrants, insertGrants, insertRole, listGrants, listHoldings, listRoles, type Holding } from './store.ts'
+import { builtInRoles, firstExcess, intersection, isLabel, type Role } from './model.ts'
+import {
+  deleteGrants,
+  deleteOtherRoles,
+  insertGrants,
+  insertRole,
+  listGrants,
+  listHoldings,
+  listRoles,
+  type Holding,
+} from './store.ts'
 
 export { listGrants }
 export { endExpiredGrants } from './expired.ts'
@@ -48,6 +57,42 @@ export async function requireMayLend(tx: Transaction, entries: readonly string[]
     if (lentScope) requireWithin(entries, lentScope, 'what the caller, or who lends it authority, was made within')
 }
 
+/**
+ * The first of some entries that an identity, or one who lends it authority, does not hold: for what is told to others,
+ * who ask for no decision. Undefined when all are held all along the chain.
+ */
+export async function firstNotHeld(
+  tx: Transaction,
+  identityId: IdentityId,
+  entries: readonly string[],
+): Promise<string | undefined> {
+  const holdings = await listHoldings(tx, [identityId])
+  const excesses = holdings.map((holding) => {
+    const within = [heldBy(holding), ...(holding.lentScope ? [holding.lentScope] : [])]
+    return holding.isAttenuated ? entries[0] : within.map((held) => firstExcess(entries, held)).find(isNamed)
+  })
+  return holdings.length === 0 ? entries[0] : excesses.find(isNamed)
+}
+
+function isNamed(entry: string | undefined): entry is string {
+  return entry !== undefined
+}
+
+/**
+ * The grant entries that the caller's session reaches now: what the caller holds, as far as all hold it who lend it
+ * authority, within what its session and theirs were narrowed to. Undefined where a Biscuit's blocks bind one of them:
+ * those only a decision can weigh.
+ */
+export async function listEffective(tx: Transaction): Promise<string[] | undefined> {
+  const { caller } = tx
+  if (caller.kind !== 'identity') return []
+  const holdings = await listHoldings(tx, actingOf(caller))
+  if (caller.attenuation !== undefined || holdings.some(({ isAttenuated }) => isAttenuated)) return undefined
+  const bounds = [...holdings.map(heldBy), ...holdings.flatMap(({ lentScope }) => (lentScope ? [lentScope] : []))]
+  const [own = [], ...others] = caller.scope ? [...bounds, caller.scope] : bounds
+  return others.reduce<string[]>(intersection, intersection(own, own))
+}
+
 function heldBy(holding: Holding | undefined): string[] {
   return holding ? [...holding.grants, ...holding.roles.flatMap((role) => builtInRoles[role])] : []
 }
@@ -84,5 +129,11 @@ export async function revokeGrants(tx: Transaction, identityId: IdentityId, entr
 }
 
 export async function assignRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
+  await insertRole(tx, identityId, role)
+}
+
+/** Gives an identity one role in place of those it has. */
+export async function setRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
+  await deleteOtherRoles(tx, identityId, role)
   await insertRole(tx, identityId, role)
 }

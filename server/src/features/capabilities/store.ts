@@ -47,19 +47,29 @@ export interface Holding {
   readonly roles: readonly Role[]
   /** What it was made within; undefined: it was not narrowed. */
   readonly lentScope: readonly string[] | undefined
+  /** Whether it was made within a Biscuit’s blocks, which nothing but a decision can weigh. */
+  readonly isAttenuated: boolean
 }
 
 /** What each of some identities holds, and each who lends them authority: nobody's rights are more than theirs. */
 export async function listHoldings(tx: Transaction, acting: readonly IdentityId[]): Promise<Holding[]> {
-  const { rows } = await sql<{ grants: string[]; roles: string[]; lent_scope: string[] | null }>`
-    select grants, roles, lent_scope
+  const { rows } = await sql<HoldingRow>`
+    select grants, roles, lent_scope, lent_blocks is not null as attenuated
     from read_decision_facts(${acting.map(toUuid)}::uuid[], null, ${tx.clock.now()}::timestamptz)
     where place is not null`.execute(tx.db)
   return rows.map((row) => ({
     grants: row.grants,
     roles: row.roles.filter(isRole),
     lentScope: row.lent_scope ?? undefined,
+    isAttenuated: row.attenuated,
   }))
+}
+
+interface HoldingRow {
+  grants: string[]
+  roles: string[]
+  lent_scope: string[] | null
+  attenuated: boolean
 }
 
 export async function insertGrants(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {
@@ -99,6 +109,15 @@ export async function insertRole(tx: Transaction, identityId: IdentityId, role: 
       granted_at: tx.clock.now(),
     })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doNothing())
+    .execute()
+}
+
+export async function deleteOtherRoles(tx: Transaction, identityId: IdentityId, kept: Role): Promise<void> {
+  await tx.db
+    .deleteFrom('role_assignments')
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('identity_id', '=', toUuid(identityId))
+    .where('role', '<>', kept)
     .execute()
 }
 

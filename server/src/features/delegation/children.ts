@@ -9,7 +9,7 @@ import { grant, requireMayLend } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, readAgentKey } from '../credentials/service.ts'
 import { chainDepthMax, initialTrustScore, type Agent, type AgentView } from '../identities/model.ts'
-import { insertAgent } from '../identities/service.ts'
+import { insertAgent, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { requireSession, startSession } from '../sessions/service.ts'
 import { requireDepth as requireTenantDepth, requireRoom } from '../tenants/service.ts'
@@ -60,8 +60,7 @@ async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | 
   recordChild(tx, agent, { input, chain, key })
   const start = { method: delegationMethod, confirmation, seconds, startedBy: parent.id }
   const granted = await startSession(tx, agent.id, start)
-  const grants = input.capabilities.filter((entry) => !isLabel(entry))
-  return { agent, grants, keyThumbprint: key?.thumbprint, chain, granted }
+  return { ...(await viewAgent(tx, agent)), chain, granted }
 }
 
 /** Whoever acts for another hands on nothing of that other's: the chain of a child has room for one parent only. */

@@ -11,8 +11,8 @@ import { isId } from '../../platform/ids.ts'
 import { AccessTokenClaimsSchema, type AccessTokenClaims } from '../../platform/keys.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordAlone, recordEvent } from '../audit/service.ts'
-import { firstExcess, isLabel } from '../capabilities/model.ts'
-import { listHeld } from '../capabilities/service.ts'
+import { isLabel } from '../capabilities/model.ts'
+import { firstNotHeld } from '../capabilities/service.ts'
 import { knownResource, ownResource } from '../clients/service.ts'
 import { findAgent } from '../identities/service.ts'
 import { findClient } from '../services/service.ts'
@@ -24,6 +24,7 @@ import {
   actClaim,
   actorsMax,
   exchangeRefusals,
+  lentEntries,
   lentScopes,
   narrowScopes,
   type Actor,
@@ -91,20 +92,14 @@ async function begin(
   const { subject, boundTo, presentVersion } = await loadSubject(tx, claims)
   const confirmation = await boundKey(tx)
   await requireRelation(tx, clientId, { subject, isPossessed: isSameKey(boundTo, confirmation) })
-  const resource = await findTarget(tx, subject, wanted.resource)
-  const lent = lentScopes(subject, await reachable(tx, subject.identityId, resource))
-  if (!lent) throw new ExchangeRefused('resource-not-granted')
-  const scopes = narrowScopes(wanted.scopes, lent)
-  if (!scopes) throw new ExchangeRefused('scope-not-granted')
+  const { resource, scopes, ...at } = await lend(tx, subject, wanted)
   const actors = nextActors(subject, clientId)
   const seconds = Math.min(accessTokenSeconds, claims.exp - Math.floor(tx.clock.now().getTime() / 1000))
   const { sessionId } = await openSession(tx, subject.identityId, {
     method: tokenExchangeMethod,
     clientId,
     confirmation,
-    // At our own API it may do nothing: it is for the resource server.
-    scope: [],
-    metadata: { audience: resource.resource, scope: scopes.join(' ') },
+    ...at,
     parentId: subject.id,
     actors,
     seconds,
@@ -114,10 +109,46 @@ async function begin(
     actor: clientId,
     chain: [subject.identityId, ...actors],
     resource: `agent-iam/sessions/${sessionId}`,
-    data: { resource: resource.resource, scopes, from: subject.id },
+    data: { resource: resource.resource, scopes: [...scopes], from: subject.id },
   })
   const { identityId } = subject
   return { exchanged: { identityId, sessionId, act: actClaim(actors), resource, scopes, seconds }, presentVersion }
+}
+
+/** What is lent of a session: its scope and what is noted, and who it is for. */
+interface Lending {
+  readonly resource: Target
+  readonly scopes: readonly string[]
+  readonly scope: string[]
+  readonly metadata: Readonly<Record<string, string>>
+  readonly attenuation: string | undefined
+}
+
+async function lend(tx: Transaction, subject: SubjectSession, wanted: Wanted): Promise<Lending> {
+  const target = wanted.resource ?? subject.audience
+  return target === ownResource(tx) ? lendHere(target, subject, wanted.scopes) : lendElsewhere(tx, subject, wanted)
+}
+
+/** For our own API: capability entries, by which each decision intersects the subject's rights with the actors'. */
+function lendHere(target: string, subject: SubjectSession, asked: readonly string[] | undefined): Lending {
+  if (subject.audience !== target) throw new ExchangeRefused('resource-not-granted')
+  const scopes = lentEntries(asked, subject.entries)
+  if (!scopes) throw new ExchangeRefused('scope-not-granted')
+  const { attenuation } = subject
+  return { resource: { resource: target, scopes }, scopes, scope: scopes, metadata: {}, attenuation }
+}
+
+async function lendElsewhere(tx: Transaction, subject: SubjectSession, wanted: Wanted): Promise<Lending> {
+  // A resource server evaluates no blocks of ours.
+  if (subject.attenuation !== undefined) throw new ExchangeRefused('resource-not-granted')
+  const resource = await findTarget(tx, subject, wanted.resource)
+  const lent = lentScopes(subject, await reachable(tx, subject.identityId, resource))
+  if (!lent) throw new ExchangeRefused('resource-not-granted')
+  const scopes = narrowScopes(wanted.scopes, lent)
+  if (!scopes) throw new ExchangeRefused('scope-not-granted')
+  const metadata = { audience: resource.resource, scope: scopes.join(' ') }
+  // At our own API it may do nothing: it is for the resource server.
+  return { resource, scopes, scope: [], metadata, attenuation: undefined }
 }
 
 /** A live access token of this issuer, for whomever it is. */
@@ -158,9 +189,19 @@ async function loadSubject(
     throw error instanceof Problem ? new ExchangeRefused('subject-token-invalid') : error
   }
   const { audience = ownResource(tx), scope } = Metadata.parse(session.metadata)
-  const { id, identityId, clientId = identityId, actors, confirmation } = session
-  const isWhole = session.scope === undefined
-  const subject = { id, identityId, clientId, actors, audience, scopes: scope?.split(' ') ?? [], isWhole }
+  const { id, identityId, clientId = identityId, actors, confirmation, scope: entries, attenuation } = session
+  const isWhole = entries === undefined
+  const subject = {
+    id,
+    identityId,
+    clientId,
+    actors,
+    audience,
+    scopes: scope?.split(' ') ?? [],
+    isWhole,
+    entries,
+    attenuation,
+  }
   return { subject, boundTo: confirmation, presentVersion: keysVersion }
 }
 
@@ -199,10 +240,11 @@ async function findTarget(tx: Transaction, subject: SubjectSession, wanted: stri
 /** A machine's own login reaches the scopes that it holds or was given; a person's, what the person may hand on: all. */
 async function reachable(tx: Transaction, identityId: IdentityId, target: Target): Promise<Target> {
   if (isId('user', identityId)) return target
-  const held = await listHeld(tx, identityId)
   const given = isId('service', identityId) ? ((await findClient(tx, identityId))?.defaultScopes ?? []) : []
-  const isHeld = (scope: string) => !isLabel(scope) && firstExcess([scope], held) === undefined
-  return { ...target, scopes: target.scopes.filter((scope) => given.includes(scope) || isHeld(scope)) }
+  const scopes: string[] = []
+  for (const scope of target.scopes)
+    if (given.includes(scope) || (!isLabel(scope) && !(await firstNotHeld(tx, identityId, [scope])))) scopes.push(scope)
+  return { ...target, scopes }
 }
 
 /** Who acts already makes the chain no longer; nor does who narrows its own token. */

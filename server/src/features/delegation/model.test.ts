@@ -11,6 +11,8 @@ const subject: SubjectSession = {
   audience: 'https://files.example',
   scopes: ['files:read'],
   isWhole: false,
+  entries: undefined,
+  attenuation: undefined,
 }
 
 test('a chain names who acts now outermost', () => {

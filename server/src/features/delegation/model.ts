@@ -1,8 +1,9 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
+import { CapabilityEntry } from '@agent-iam/contract/capabilities'
 import type { TreeNode } from '@agent-iam/contract/delegation'
 import type { AgentId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { toUuid } from '../../platform/ids.ts'
-import { builtInRoles, firstExcess, type Role } from '../capabilities/model.ts'
+import { builtInRoles, firstExcess, isLabel, type Role } from '../capabilities/model.ts'
 import type { Lent, Task } from '../identities/model.ts'
 
 /** Longest chain of actors (DESIGN D6). */
@@ -35,6 +36,10 @@ export interface SubjectSession {
   readonly scopes: readonly string[]
   /** It is a login of its own, so it reaches every resource server: nothing was lent yet. */
   readonly isWhole: boolean
+  /** The capability entries that it is narrowed to at our own API; undefined: it is not. */
+  readonly entries: readonly string[] | undefined
+  /** The Biscuit whose blocks narrow it. */
+  readonly attenuation: string | undefined
 }
 
 /** What the exchange asks for; what is not said is what the subject token has. */
@@ -59,6 +64,19 @@ export function lentScopes(subject: SubjectSession, target: Target): readonly st
 export function narrowScopes(wanted: readonly string[] | undefined, lent: readonly string[]): string[] | undefined {
   const scopes = wanted ?? lent
   return scopes.every((scope) => lent.includes(scope)) ? [...new Set(scopes)] : undefined
+}
+
+/** What is lent at our own API to who asks for nothing in particular: all resources, but not the platform itself. */
+const resourcesOnly = ['*:*']
+
+/** The entries of a new session at our own API; undefined when more is wanted than is lent, or a label. */
+export function lentEntries(
+  wanted: readonly string[] | undefined,
+  held: readonly string[] | undefined,
+): string[] | undefined {
+  const entries = [...new Set(wanted ?? held ?? resourcesOnly)]
+  const isWithin = entries.every((entry) => CapabilityEntry.safeParse(entry).success && !isLabel(entry))
+  return isWithin && (held === undefined || firstExcess(entries, held) === undefined) ? entries : undefined
 }
 
 export interface Actor {

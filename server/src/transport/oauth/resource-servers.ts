@@ -1,6 +1,5 @@
 import { errors, type Client, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
-import { firstExcess } from '../../features/capabilities/model.ts'
-import { listHeld } from '../../features/capabilities/service.ts'
+import { firstNotHeld } from '../../features/capabilities/service.ts'
 import { knownClient, knownResource, ownResource, resourceNames } from '../../features/clients/service.ts'
 import { findClient as findMachine } from '../../features/services/service.ts'
 import { accessTokenSeconds } from '../../features/tokens/model.ts'
@@ -78,8 +77,7 @@ async function capabilitiesOf(koa: KoaContextWithOIDC, client: Client): Promise<
 async function requireHeld(koa: KoaContextWithOIDC, client: Client, asked: readonly string[]): Promise<void> {
   const identityId = identityOf(client.clientId)
   if (!identityId || asked.length === 0) return
-  const held = await inTransaction(contextOf(koa), (tx) => listHeld(tx, identityId))
-  const excess = firstExcess(asked, held)
+  const excess = await inTransaction(contextOf(koa), (tx) => firstNotHeld(tx, identityId, asked))
   if (excess !== undefined) throw new errors.InvalidScope('the client does not hold it', excess)
 }
 
