@@ -11,11 +11,12 @@ import {
 } from '@agent-iam/contract/delegation'
 import type { AgentId } from '@agent-iam/contract/ids'
 import { createPolicy } from '@agent-iam/contract/policies'
-import { createService } from '@agent-iam/contract/services'
+import { issueToken } from '@agent-iam/contract/token'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aKey, assertion, loginAgent, makeAgent, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { narrowedTo } from './narrowed.ts'
+import { makeServiceWithSecret } from './services.ts'
 import { openServer, type TestServer, type TestUser } from './test-server.ts'
 
 const delegate = 'agent-iam/agents*:delegate'
@@ -141,9 +142,14 @@ describe.each(databases)('delegation on %s', (_name, open) => {
     const ofUser = await child({}, owner.token)
     expect(ofUser).toMatchObject({ owner: owner.id, parent: owner.id })
     expect(await ask(ofUser.token.accessToken)).toMatchObject({ allowed: true, chain: [owner.id, ofUser.agentId] })
-    const body = { name: `lender ${++made}`, capabilities: [delegate, reading] }
-    const { serviceId } = await server.api.call(createService, { body, token: owner.token })
-    expect(serviceId).toMatch(/^svc_/)
+    const { serviceId, owner: person, body } = await makeServiceWithSecret(server, admin, [delegate, reading])
+    const { access_token: own } = await server.api.call(issueToken, { body })
+    const ofService = await child({}, own)
+    expect(ofService).toMatchObject({ owner: person, parent: serviceId })
+    expect(await ask(ofService.token.accessToken)).toMatchObject({
+      allowed: true,
+      chain: [serviceId, ofService.agentId],
+    })
   })
 
   test('stopping anyone up the chain stops everyone below, and letting go lets them go on', async () => {

@@ -212,7 +212,7 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
       error: 'invalid_scope',
     })
     // A scope that is not asked for does not reach the platform, and nobody's credentials are changed in another's name.
-    expect(await oauth.server.api.refuse(listAgents, { token })).toMatchObject({ code: 'insufficient-scope' })
+    expect(await oauth.server.api.refuse(listAgents, { token })).toMatchObject({ code: 'forbidden' })
     const anything = await exchange(theirs, person.token, { ...own, scope: 'agent-iam:* *:*' })
     const body = { currentPassword: password, newPassword: 'nine brown otters on the bank' }
     expect(await oauth.server.api.refuse(changePassword, { body, token: anything.access_token })).toMatchObject({
