@@ -13,6 +13,7 @@ import { callEveryFactorOperation } from './every-factor.ts'
 import { callEveryClientOperation } from './every-client.ts'
 import { callEveryPossessionOperation } from './every-possession.ts'
 import { callEveryServiceOperation } from './every-service.ts'
+import { callEveryStatusListOperation } from './every-status-list.ts'
 import { callEverySessionOperation } from './every-session.ts'
 import { callEveryAccountOperation } from './every-account.ts'
 import { callEveryUserOperation } from './every-user.ts'
@@ -46,6 +47,7 @@ export async function callEveryOperation({
   await callEveryPossessionOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
   await callEveryFactorOperation(server)
+  await callEveryStatusListOperation(server)
 }
 
 async function visitPages({ api, app }: TestServer): Promise<void> {

@@ -26,6 +26,7 @@ const doors = [
   'find_tenants_with_expired',
   'find_tenants_with_mail',
   'find_tenants_with_reset_requests',
+  'find_tenants_with_spent_statuses',
   'list_tenants_after',
   'read_tenants',
 ]

@@ -79,7 +79,7 @@ export const guests = [
   {
     package: /^jose(\/|$)/,
     where:
-      /^server\/(src\/(platform|transport|features\/(keys|credentials|tokens|sessions|services|clients|delegation))\/|test\/)/,
+      /^(sdk\/typescript\/src\/status-list-|server\/(src\/(platform|transport|features\/(keys|credentials|tokens|sessions|services|clients|delegation))\/|test\/))/,
   },
   {
     package: /^@biscuit-auth\//,

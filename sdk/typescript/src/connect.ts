@@ -19,6 +19,7 @@ import * as services from '@agent-iam/contract/services'
 import * as sessions from '@agent-iam/contract/sessions'
 import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
+import * as statusLists from '@agent-iam/contract/status-lists'
 import * as system from '@agent-iam/contract/system'
 import * as token from '@agent-iam/contract/token'
 import * as users from '@agent-iam/contract/users'
@@ -238,6 +239,10 @@ function installation(bind: Bind) {
       openapi: bind(system.openapi),
       jwks: bind(system.jwks),
       tenantJwks: bind(system.tenantJwks),
+      statusList: bind(statusLists.getStatusList),
+      tenantStatusList: bind(statusLists.getTenantStatusList),
+      statusLists: bind(statusLists.listStatusLists),
+      tenantStatusLists: bind(statusLists.listTenantStatusLists),
       live: bind(system.healthLive),
       ready: bind(system.healthReady),
       startup: bind(system.healthStartup),

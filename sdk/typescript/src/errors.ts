@@ -72,6 +72,20 @@ export class UnsafeChallengeError extends AgentIamError {
   override name = 'UnsafeChallengeError'
 }
 
+/** Why the status of a token is not known. */
+export type StatusFault = 'no-status' | 'foreign-list' | 'list-unreachable' | 'list-invalid' | 'list-stale'
+
+/** The status of a token cannot be told. Refuse the token, unless you know better. */
+export class StatusUnknownError extends AgentIamError {
+  override name = 'StatusUnknownError'
+  readonly fault: StatusFault
+
+  constructor(fault: StatusFault, message: string, cause?: unknown) {
+    super(message, { cause })
+    this.fault = fault
+  }
+}
+
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
   // The runtime says only "fetch failed"; why is one level further down, and there sometimes only as a code.

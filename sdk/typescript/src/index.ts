@@ -16,9 +16,12 @@ export {
   CredentialsError,
   DeniedError,
   RefusedError,
+  type StatusFault,
+  StatusUnknownError,
   UnexpectedAnswerError,
   UnreachableError,
   UnsafeChallengeError,
 } from './errors.ts'
 export { secure, type SecureOptions } from './secure.ts'
+export { type StatusListOptions, StatusListVerifier, type TokenStatus } from './status-list-verifier.ts'
 export type { Decision, DecisionReason } from '@agent-iam/contract/authorization'
