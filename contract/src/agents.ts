@@ -22,7 +22,9 @@ export type RiskLevel = z.infer<typeof RiskLevel>
 export const TrustBasis = z.enum(['initial', 'administrator', 'computed'])
 export type TrustBasis = z.infer<typeof TrustBasis>
 
-export const AgentType = z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 letters, digits, dots, dashes or underscores')
+export const AgentType = z
+  .string()
+  .regex(/^[A-Za-z0-9_.-]{1,64}$/, 'is 1 to 64 letters, digits, dots, dashes or underscores')
 export const Capabilities = z.array(CapabilityEntry).max(capabilitiesMax)
 
 export const Agent = z.object({

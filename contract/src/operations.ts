@@ -6,13 +6,16 @@ import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as auth from './auth.ts'
 import * as authorization from './authorization.ts'
+import * as biscuits from './biscuits.ts'
 import * as certificates from './certificates.ts'
 import * as clients from './clients.ts'
 import * as delegation from './delegation.ts'
 import * as enrolmentTokens from './enrolment-tokens.ts'
 import * as factors from './factors.ts'
+import * as identities from './identities.ts'
 import * as invitations from './invitations.ts'
 import * as mail from './mail.ts'
+import * as members from './members.ts'
 import type { Operation } from './operation.ts'
 import * as policies from './policies.ts'
 import * as registrations from './registrations.ts'
@@ -23,20 +26,25 @@ import * as setup from './setup.ts'
 import * as signingKeys from './signing-keys.ts'
 import * as statusLists from './status-lists.ts'
 import * as system from './system.ts'
+import * as tenants from './tenants.ts'
 import * as token from './token.ts'
 import * as users from './users.ts'
 
 /** The whole API by group, in the order of the documentation. */
 export const operationGroups: ReadonlyArray<{ readonly title: string; readonly operations: readonly Operation[] }> = [
+  { title: 'Identities', operations: collect(identities) },
   { title: 'Agents', operations: [...collect(agents), ...collect(agentLife)] },
   { title: 'Delegation', operations: collect(delegation) },
   { title: 'Agents’ keys', operations: collect(agentKeys) },
   { title: 'Certificates', operations: collect(certificates) },
   { title: 'Authentication', operations: collect(auth) },
   { title: 'Client credentials', operations: collect(token) },
+  { title: 'Biscuits', operations: collect(biscuits) },
   { title: 'Services', operations: collect(services) },
   { title: 'API keys', operations: collect(apiKeys) },
   { title: 'Users', operations: [...collect(users), ...collect(accounts)] },
+  { title: 'Members', operations: collect(members) },
+  { title: 'Tenants', operations: collect(tenants) },
   { title: 'Registrations', operations: collect(registrations) },
   { title: 'Invitations', operations: collect(invitations) },
   { title: 'Mail', operations: collect(mail) },

@@ -10,7 +10,7 @@ export type RoleName = z.infer<typeof RoleName>
 /** Most users that one request brings: its work is one transaction. */
 const importedMax = 100
 
-const ImportedUser = z.strictObject({
+export const ImportedUser = z.strictObject({
   email: z.email().max(254),
   name: Name,
   /** bcrypt, as `$2b$12$…`; the first good login puts an Argon2id hash in its place. */

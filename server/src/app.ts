@@ -5,6 +5,8 @@ import { auditRoutes } from './features/audit/routes.ts'
 import { AuditSpine, sealedDataKeys } from './features/audit/service.ts'
 import { GroupCommitter } from './features/audit/committer.ts'
 import { RefusalRecorder } from './features/audit/refusals.ts'
+import { biscuitRoutes } from './features/biscuits/routes.ts'
+import { PublishedRevocations } from './features/biscuits/service.ts'
 import { apiKeyRoutes } from './features/api-keys/routes.ts'
 import { accountRoutes } from './features/accounts/routes.ts'
 import { answerResetRequests } from './features/accounts/service.ts'
@@ -15,6 +17,7 @@ import { certificateRoutes } from './features/certificates/routes.ts'
 import { delegationRoutes } from './features/delegation/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
 import { Expiry } from './features/expiry/service.ts'
+import { directoryRoutes } from './features/directory/routes.ts'
 import { factorRoutes } from './features/factors/routes.ts'
 import { sealedTotpSecrets } from './features/factors/service.ts'
 import { identityRoutes } from './features/identities/routes.ts'
@@ -34,7 +37,9 @@ import { StatusListPublisher } from './features/status-lists/publisher.ts'
 import { statusListRoutes } from './features/status-lists/routes.ts'
 import { sweepStatusLists } from './features/status-lists/service.ts'
 import { setupRoutes } from './features/setup/routes.ts'
+import { tenancyRoutes } from './features/tenancy/routes.ts'
 import { checkMasterKey, ensureFoundations } from './features/setup/service.ts'
+import { bulkIdentities } from '@agent-iam/contract/identities'
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import type { FastifyInstance } from 'fastify'
 import type { SecureContextOptions } from 'node:tls'
@@ -151,8 +156,13 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...serviceRoutes(new Admissions()),
     ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
     ...accountRoutes({ isMailDelivered: postman.delivers }),
+    ...tenancyRoutes({ isMailDelivered: postman.delivers }),
     ...mailRoutes(postman),
+    ...directoryRoutes((ctx, { code, policyIds }) =>
+      refusals.record(ctx, { code, policyIds, operation: bulkIdentities.id }),
+    ),
     ...statusListRoutes(new StatusListPublisher()),
+    ...biscuitRoutes(new PublishedRevocations()),
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
   const certificateOf = certificateReader(door)

@@ -28,6 +28,8 @@ import { TestClock } from './test-clock.ts'
 const publicOperations = [
   'acceptInvitation',
   'acceptInvitationPage',
+  'biscuitKeys',
+  'biscuitRevocations',
   'completeSetup',
   'confirmRegistration',
   'confirmRegistrationPage',
@@ -55,11 +57,15 @@ const publicOperations = [
   'resetPassword',
   'resetPasswordPage',
   'setupPage',
+  'tenantBiscuitKeys',
+  'tenantBiscuitRevocations',
   'tenantJwks',
 ]
 
 const isPublic = ({ action }: Operation) => action === 'public'
 const closed = operations.filter((operation) => !isPublic(operation))
+/** What is done in the platform's tenant, to others. */
+const isForOperators = ({ action }: Operation) => action.startsWith('tenants:')
 const acting = closed.filter(({ action }) => action !== 'self' && !action.endsWith(':read'))
 const withIds = closed.filter(({ params }) => params !== undefined)
 
@@ -84,6 +90,7 @@ test.each(operations.map((operation) => [operation.id, operation] as const))(
 /** What a tenant holds that an operation may name. */
 interface Holdings {
   readonly agentId: string
+  readonly identityId: string
   readonly policyId: string
   readonly enrolmentTokenId: string
   readonly decisionId: string
@@ -100,6 +107,7 @@ interface Holdings {
   readonly clientId: string
   readonly resourceId: string
   readonly keyId: string
+  readonly tenantId: string
 }
 
 describe.each(databases)('every operation on %s', (_name, open) => {
@@ -142,11 +150,12 @@ describe.each(databases)('every operation on %s', (_name, open) => {
   })
 
   test.each(cases(acting))('%s refuses who may read but not act', async (_id, operation) => {
-    const { token, id } = await server.user('viewer')
+    const where = isForOperators(operation) ? platform : server.defaultTenant
+    const { token, id } = await server.user('viewer', where)
     const before = await countRows(server.database)
     const problem = await server.api.refuse(operation, { ...filled(operation, holdings), token })
     expect(problem).toMatchObject({ status: 403, code: 'forbidden' })
-    await expectEvent(server.app.defaultTenantId, operation, problem, id)
+    await expectEvent(where.id, operation, problem, id)
     expect(await countRows(server.database)).toEqual(before)
   })
 
@@ -166,7 +175,7 @@ describe.each(databases)('every operation on %s', (_name, open) => {
   })
 
   test('no list shows another tenant’s rows', async () => {
-    const lists = closed.filter(({ method, params, action }) => method === 'GET' && !params && action !== 'self')
+    const lists = closed.filter((each) => isList(each) && !isForOperators(each))
     expect(lists.length).toBeGreaterThan(4)
     for (const operation of lists) {
       const { text, status } = await server.api.send(operation, { token: foreign.admin.token })
@@ -223,6 +232,10 @@ describe.each(databases)('every operation on %s', (_name, open) => {
   }
 })
 
+const platform = { id: platformTenantId, slug: 'platform' }
+
+const isList = ({ method, params, action }: Operation) => method === 'GET' && !params && action !== 'self'
+
 function cases(some: readonly Operation[]) {
   expect(some.length).toBeGreaterThan(5)
   return some.map((operation) => [operation.id, operation] as const)
@@ -244,7 +257,7 @@ async function fill(server: TestServer, token: string): Promise<Holdings> {
   const { signingKeys } = await api.call(listSigningKeys, { token })
   const keyId = signingKeys[0]?.keyId ?? 'key_'
   const { passkeyId } = await enrolPasskey(server, (await server.user()).token)
-  const accounts = { registrationId, invitationId, passkeyId, keyId }
+  const accounts = { identityId: agentId, registrationId, invitationId, passkeyId, keyId, tenantId: server.app.defaultTenantId }
   return { ...services, ...accounts, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
 }
 
@@ -265,6 +278,7 @@ async function fillClients(api: TestServer['api'], token: string) {
 
 const absentHoldings: Holdings = {
   agentId: `agt_${'0'.repeat(32)}`,
+  identityId: `agt_${'0'.repeat(32)}`,
   policyId: `pol_${'0'.repeat(32)}`,
   enrolmentTokenId: `ent_${'0'.repeat(32)}`,
   decisionId: `dec_${'0'.repeat(32)}`,
@@ -281,6 +295,7 @@ const absentHoldings: Holdings = {
   resourceId: `rsc_${'0'.repeat(32)}`,
   passkeyId: `psk_${'0'.repeat(32)}`,
   keyId: `key_${'0'.repeat(32)}`,
+  tenantId: `ten_${'0'.repeat(32)}`,
 }
 
 /** The example with ids of things that are there. */

@@ -9,13 +9,16 @@ import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
+import { callEveryBiscuitOperation } from './every-biscuit.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
 import { callEveryClientOperation } from './every-client.ts'
 import { callEveryPossessionOperation } from './every-possession.ts'
 import { callEveryServiceOperation } from './every-service.ts'
 import { callEveryStatusListOperation } from './every-status-list.ts'
+import { callEveryIdentityOperation } from './every-identity.ts'
 import { callEverySessionOperation } from './every-session.ts'
 import { callEveryAccountOperation } from './every-account.ts'
+import { callEveryTenantOperation } from './every-tenant.ts'
 import { callEveryUserOperation } from './every-user.ts'
 import { email, password, type TestServer } from './test-server.ts'
 
@@ -42,10 +45,13 @@ export async function callEveryOperation({
   await api.call(auth.validate, { token })
   await api.call(auth.logout, { token })
   await callEveryAccountOperation(server)
+  await callEveryTenantOperation(server, await server.admin())
   await callEveryServiceOperation(server, await server.admin())
   await callEveryClientOperation(server, await server.admin())
   await callEveryPossessionOperation(server, await server.admin())
+  await callEveryIdentityOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
+  await callEveryBiscuitOperation(server, await server.admin())
   await callEveryFactorOperation(server)
   await callEveryStatusListOperation(server)
 }

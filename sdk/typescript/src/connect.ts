@@ -1,16 +1,20 @@
 import * as accounts from '@agent-iam/contract/accounts'
 import * as agentKeys from '@agent-iam/contract/agent-keys'
+import * as agentLife from '@agent-iam/contract/agent-life'
 import * as agents from '@agent-iam/contract/agents'
 import * as apiKeys from '@agent-iam/contract/api-keys'
 import * as audit from '@agent-iam/contract/audit'
 import * as auth from '@agent-iam/contract/auth'
 import * as authorization from '@agent-iam/contract/authorization'
+import * as biscuits from '@agent-iam/contract/biscuits'
 import * as certificates from '@agent-iam/contract/certificates'
 import * as clients from '@agent-iam/contract/clients'
 import * as enrolmentTokens from '@agent-iam/contract/enrolment-tokens'
 import * as factors from '@agent-iam/contract/factors'
+import * as identityOperations from '@agent-iam/contract/identities'
 import * as invitations from '@agent-iam/contract/invitations'
 import * as mail from '@agent-iam/contract/mail'
+import * as members from '@agent-iam/contract/members'
 import type { Operation } from '@agent-iam/contract/operation'
 import * as policies from '@agent-iam/contract/policies'
 import * as registrations from '@agent-iam/contract/registrations'
@@ -21,6 +25,7 @@ import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as statusLists from '@agent-iam/contract/status-lists'
 import * as system from '@agent-iam/contract/system'
+import * as tenants from '@agent-iam/contract/tenants'
 import * as token from '@agent-iam/contract/token'
 import * as users from '@agent-iam/contract/users'
 import type { z } from 'zod'
@@ -54,15 +59,33 @@ export function connect(connection: Connection) {
 /** What acts, and what proves it. */
 function identities(bind: Bind) {
   return {
+    identities: {
+      create: bind(identityOperations.createIdentity),
+      list: bind(identityOperations.listIdentities),
+      get: bind(identityOperations.getIdentity),
+      update: bind(identityOperations.updateIdentity),
+      delete: bind(identityOperations.deleteIdentity),
+      verify: bind(identityOperations.verifyIdentity),
+      suspend: bind(identityOperations.suspendIdentity),
+      reactivate: bind(identityOperations.reactivateIdentity),
+      revoke: bind(identityOperations.revokeIdentity),
+      bulk: bind(identityOperations.bulkIdentities),
+    },
     agents: {
       register: bind(agents.registerAgent),
       list: bind(agents.listAgents),
       get: bind(agents.getAgent),
       update: bind(agents.updateAgent),
+      put: bind(agents.putAgent),
       delete: bind(agents.deleteAgent),
+      verify: bind(agentLife.verifyAgent),
       suspend: bind(agents.suspendAgent),
       reactivate: bind(agents.reactivateAgent),
+      revoke: bind(agentLife.revokeAgent),
+      changeOwner: bind(agentLife.changeAgentOwner),
+      getTrust: bind(agentLife.getAgentTrust),
       setTrust: bind(agents.setAgentTrust),
+      listCapabilities: bind(agentLife.listAgentCapabilities),
       rotateKey: bind(agentKeys.rotateAgentKey),
       listKeys: bind(agentKeys.listAgentKeys),
       revokeKey: bind(agentKeys.revokeAgentKey),
@@ -167,6 +190,10 @@ function people(bind: Bind) {
       import: bind(users.importUsers),
       unlock: bind(users.unlockUser),
     },
+    members: {
+      list: bind(members.listMembers),
+      setRole: bind(members.setUserRole),
+    },
     registrations: {
       register: bind(registrations.registerUser),
       confirm: bind(registrations.confirmRegistration),
@@ -225,6 +252,31 @@ function rights(bind: Bind) {
 /** The server itself. */
 function installation(bind: Bind) {
   return {
+    tenant: {
+      get: bind(tenants.getOwnTenant),
+      update: bind(tenants.updateOwnTenant),
+      usage: bind(tenants.getTenantUsage),
+      stats: bind(members.getDashboardStats),
+    },
+    tenants: {
+      create: bind(tenants.createTenant),
+      list: bind(tenants.listTenants),
+      get: bind(tenants.getTenant),
+      update: bind(tenants.updateTenant),
+      setLimits: bind(tenants.setTenantLimits),
+      suspend: bind(tenants.suspendTenant),
+      reactivate: bind(tenants.reactivateTenant),
+      inviteAdministrator: bind(tenants.inviteTenantAdministrator),
+    },
+    biscuits: {
+      mint: bind(biscuits.mintBiscuit),
+      verify: bind(biscuits.verifyBiscuit),
+      revoke: bind(biscuits.revokeBiscuit),
+      keys: bind(biscuits.biscuitKeys),
+      tenantKeys: bind(biscuits.tenantBiscuitKeys),
+      revocations: bind(biscuits.biscuitRevocations),
+      tenantRevocations: bind(biscuits.tenantBiscuitRevocations),
+    },
     signingKeys: {
       list: bind(signingKeys.listSigningKeys),
       choose: bind(signingKeys.chooseSigningAlgorithm),

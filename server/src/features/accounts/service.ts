@@ -13,5 +13,14 @@ export {
   rejectRegistration,
   setRegistrationOpen,
 } from './registrations.ts'
-export { acceptInvitation, inviteUser, pageInvitations, revokeInvitation } from './invitations.ts'
-export { pageUsers, reactivateUser, suspendUser } from './users.ts'
+export { setUserRole } from './roles.ts'
+export {
+  acceptInvitation,
+  inviteFirstAdministrator,
+  inviteUser,
+  pageInvitations,
+  revokeInvitation,
+} from './invitations.ts'
+export { deleteUser, revokeUser, type Left } from './leaving.ts'
+export { updateUser, type UserChange } from './update-user.ts'
+export { getUser, pageUsers, reactivateUser, suspendUser } from './users.ts'

@@ -1,6 +1,13 @@
+import type { Role } from '@agent-iam/contract/accounts'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { UserId } from '@agent-iam/contract/ids'
-import { inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
+import {
+  inTransaction,
+  type Caller,
+  type Context,
+  type PlatformAction,
+  type Transaction,
+} from '../../platform/context.ts'
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -15,6 +22,8 @@ export interface UsersQuery {
   readonly limit: number
   readonly cursor?: string | undefined
   readonly status?: IdentityStatus | undefined
+  /** `any`: only who holds some role. */
+  readonly role?: Role | 'any' | undefined
 }
 
 export async function pageUsers(
@@ -23,36 +32,52 @@ export async function pageUsers(
 ): Promise<{ rows: UserView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('users:read', { type: 'users' })
-    const found = await listUsers(
-      tx,
-      { status: query.status, after: readIdCursor('user', query.cursor) },
-      query.limit + 1,
-    )
+    const { status, role, cursor, limit } = query
+    const found = await listUsers(tx, { status, role, after: readIdCursor('user', cursor) }, limit + 1)
     return toPage(found, query.limit, ({ id }) => [id])
   })
 }
 
+export async function getUser(ctx: Context | Transaction, id: UserId): Promise<UserView> {
+  return inTransaction(ctx, async (tx) => {
+    const user = requireFound(await findUser(tx, id), id)
+    // Who one is oneself is no secret.
+    if (!isSelf(tx.caller, id)) await tx.authorize('users:read', { type: 'users', id })
+    return user
+  })
+}
+
+/** Whether a user asks about itself, and nobody acts for it. */
+export function isSelf(caller: Caller, id: UserId): boolean {
+  return caller.kind === 'identity' && caller.identityId === id && caller.actors.length === 0
+}
+
 /** Stops a user: no session goes on, no link of theirs works, and nobody comes in by an invitation that they sent. */
-export async function suspendUser(ctx: Context, id: UserId, reason: string | undefined): Promise<UserView> {
+export async function suspendUser(
+  ctx: Context | Transaction,
+  id: UserId,
+  reason: string | undefined,
+): Promise<UserView> {
   return inTransaction(ctx, async (tx) => {
     await requireMayChange(tx, 'users:suspend', id)
     // NOTE: before anybody is held: a reset holds its token first and the user after it.
     await endTokens(tx, 'password-reset', id)
     const administrators = await lockWithAdministrators(tx, id)
     const user = requireStatus(requireFound(await findUser(tx, id), id), 'active')
-    if (administrators.every((each) => each === id) && administrators.length > 0)
-      throw new Problem('wrong-state', `user ${id} is the last active administrator; make another first`)
+    requireAnotherAdministrator(administrators, id)
     await updateUserStatus(tx, id, 'suspended')
-    const invitations = await revokePending(tx, { invitedBy: id })
-    for (const invitation of invitations)
-      recordEvent(tx, { type: 'invitation.revoked', resource: `agent-iam/invitations/${invitation}` })
+    await endInvitationsOf(tx, id)
     await endSessionsOf(tx, id, { reason: 'user suspended' })
     recordEvent(tx, { type: 'user.suspended', ...about(id, reason), narrows: true })
     return { ...user, status: 'suspended' }
   })
 }
 
-export async function reactivateUser(ctx: Context, id: UserId, reason: string | undefined): Promise<UserView> {
+export async function reactivateUser(
+  ctx: Context | Transaction,
+  id: UserId,
+  reason: string | undefined,
+): Promise<UserView> {
   return inTransaction(ctx, async (tx) => {
     await requireMayChange(tx, 'users:reactivate', id)
     await lockWithAdministrators(tx, id)
@@ -63,19 +88,32 @@ export async function reactivateUser(ctx: Context, id: UserId, reason: string | 
   })
 }
 
-function about(id: UserId, reason: string | undefined) {
+/** Nobody comes in by an invitation of somebody who may not act. */
+export async function endInvitationsOf(tx: Transaction, id: UserId): Promise<void> {
+  const invitations = await revokePending(tx, { invitedBy: id })
+  for (const invitation of invitations)
+    recordEvent(tx, { type: 'invitation.revoked', resource: `agent-iam/invitations/${invitation}` })
+}
+
+/** Throws for the last of the active administrators. */
+export function requireAnotherAdministrator(administrators: readonly UserId[], id: UserId): void {
+  if (administrators.every((each) => each === id) && administrators.length > 0)
+    throw new Problem('wrong-state', `user ${id} is the last active administrator; make another first`)
+}
+
+export function about(id: UserId, reason: string | undefined) {
   const resource = `agent-iam/users/${id}`
   return reason === undefined ? { resource } : { resource, personal: { subject: id, fields: { reason } } }
 }
 
 /** Nobody decides about who holds more than they do. */
-async function requireMayChange(tx: Transaction, action: PlatformAction, id: UserId): Promise<void> {
+export async function requireMayChange(tx: Transaction, action: PlatformAction, id: UserId): Promise<void> {
   requireFound(await findUser(tx, id), id)
   await tx.authorize(action, { type: 'users', id })
   await requireMayGrant(tx, await listHeld(tx, id))
 }
 
-function requireFound(user: UserView | undefined, id: UserId): UserView {
+export function requireFound(user: UserView | undefined, id: UserId): UserView {
   if (user) return user
   throw notFound('users', id)
 }

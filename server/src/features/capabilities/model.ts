@@ -12,7 +12,7 @@ export interface ResourceName {
  */
 export const builtInRoles = {
   admin: ['*:*', 'agent-iam:*'],
-  manager: ['*:*', 'agent-iam:read', 'agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*'],
+  manager: ['*:*', 'agent-iam:read', 'agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*', 'agent-iam/identities*:*'],
   member: ['agent-iam/agents*:read', 'agent-iam/policies*:read'],
   viewer: ['agent-iam:read'],
 } as const satisfies Record<string, readonly string[]>
@@ -62,6 +62,25 @@ function isPatternWithin(inner: string | undefined, outer: string | undefined): 
   if (outer === undefined) return true
   if (inner === undefined) return false
   return outer.endsWith('*') ? inner.startsWith(outer.slice(0, -1)) : inner === outer
+}
+
+/** What two sets of entries both give, written with as few entries as it takes. Labels give nothing. */
+export function intersection(some: readonly string[], others: readonly string[]): string[] {
+  const both = some.flatMap((one) => others.flatMap((other) => meet(one, other) ?? []))
+  return [...new Set(both)].filter((entry, _, all) => !all.some((wider) => wider !== entry && isWithin(entry, wider)))
+}
+
+/** The one entry that says what two say both. */
+function meet(one: string, other: string): string | undefined {
+  const [a, b] = [parseGrant(one), parseGrant(other)]
+  if (!a || !b) return undefined
+  const type = coversType(a.type, b.type) ? b.type : coversType(b.type, a.type) ? a.type : undefined
+  const action = a.action === '*' || a.action === b.action ? b.action : b.action === '*' ? a.action : undefined
+  const isFirstNarrower = isPatternWithin(a.idPattern, b.idPattern)
+  if (type === undefined || action === undefined) return undefined
+  if (!isFirstNarrower && !isPatternWithin(b.idPattern, a.idPattern)) return undefined
+  const pattern = isFirstNarrower ? a.idPattern : b.idPattern
+  return `${type}${pattern === undefined ? '' : `/${pattern}`}:${action}`
 }
 
 /** The first entry that none of the ceiling's entries holds; undefined when all lie within. */

@@ -13,6 +13,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
 import { requireMayGrant } from '../capabilities/service.ts'
+import { requireActing } from '../tenants/service.ts'
 import { enrolmentTokenPrefix, isUsable, type AgentKey, type EnrolmentToken } from './model.ts'
 import {
   findEnrolmentTokenByDigest,
@@ -46,6 +47,7 @@ export {
   releasePassword,
   releaseUser,
 } from './attempts.ts'
+export { handOnEnrolmentTokens, holdEnrolmentTokensOf } from './enrolment-owners.ts'
 export { listLoginKeys, liveAgentKeysMax, makeAgentKey, replaceAgentKey } from './agent-keys.ts'
 export { countKeys, findKey, listAllKeys, revokeKeys, type StoredAgentKey } from './store/agent-keys.ts'
 export { isInForce, readCertificate } from './certificates.ts'
@@ -138,7 +140,11 @@ export async function callerOfEnrolmentToken(ctx: Context, token: string): Promi
   const tenantId = await inTransaction(ctx, (tx) => findEnrolmentTokenTenant(tx, digest))
   if (!tenantId) return undefined
   const caller = { ...ctx.caller, kind: 'anonymous' as const, tenantId }
-  const found = await inTransaction({ ...ctx, caller }, (tx) => findEnrolmentTokenByDigest(tx, digest))
+  const found = await inTransaction({ ...ctx, caller }, async (tx) => {
+    const enrolmentToken = await findEnrolmentTokenByDigest(tx, digest)
+    if (enrolmentToken && isUsable(enrolmentToken, tx.clock.now())) await requireActing(tx)
+    return enrolmentToken
+  })
   if (!found || !isUsable(found, ctx.clock.now())) return undefined
   return { kind: 'enrolment-token', enrolmentTokenId: found.id, tenantId, address: ctx.caller.address }
 }
@@ -148,6 +154,7 @@ export async function spendEnrolment(tx: Transaction, id: EnrolmentTokenId): Pro
   const token = await findEnrolmentTokenForUpdate(tx, id)
   if (!token || !isUsable(token, tx.clock.now()))
     throw new Problem('invalid-token', 'the enrolment token has ended; ask for another')
+  await requireActing(tx)
   if (token.used >= token.quota)
     throw new Problem('quota-spent', `the enrolment token has registered its ${token.quota} agents`)
   const spent = { ...token, used: token.used + 1 }

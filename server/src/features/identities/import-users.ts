@@ -7,11 +7,11 @@ import { builtInRoles } from '../capabilities/model.ts'
 import { assignRole, requireMayGrant } from '../capabilities/service.ts'
 import { bcryptCostMax, isImportable, setPassword } from '../credentials/service.ts'
 import { requireRoom } from '../tenants/service.ts'
-import { insertUser } from './store.ts'
+import { insertUser } from './store/users.ts'
 
 /** Brings users from elsewhere, all or none, each with the hash of a password and no role that the caller may not give. */
 export async function importUsers(
-  ctx: Context,
+  ctx: Context | Transaction,
   users: readonly ImportedUser[],
 ): Promise<Array<{ userId: UserId; email: string }>> {
   const errors = users.flatMap(({ passwordHash }, index) =>

@@ -1,4 +1,10 @@
-import type { Agent as AgentOnWire, IdentityStatus, RiskLevel, TrustBasis } from '@agent-iam/contract/agents'
+import type {
+  Agent as AgentOnWire,
+  IdentitySort,
+  IdentityStatus,
+  RiskLevel,
+  TrustBasis,
+} from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { Problem } from '../../platform/problem.ts'
@@ -62,6 +68,29 @@ export interface User {
   readonly createdAt: Date
 }
 
+/** An identity of whatever kind, with what all kinds have; what a kind has not is undefined. */
+export interface Identity {
+  readonly id: IdentityId
+  readonly name: string
+  readonly type: string
+  readonly status: IdentityStatus
+  readonly email: string | undefined
+  readonly owner: IdentityId | undefined
+  readonly parent: IdentityId | undefined
+  readonly task: Task
+  /** Who takes over the agents of a person who leaves. */
+  readonly successor: UserId | undefined
+  readonly tags: readonly string[]
+  readonly labels: readonly string[]
+  readonly metadata: OpenObject
+  readonly trust: { readonly score: number; readonly basis: TrustBasis } | undefined
+  readonly revision: number
+  readonly expiresAt: Date | undefined
+  readonly createdAt: Date
+  readonly updatedAt: Date
+  readonly lastActivity: Date | undefined
+}
+
 /** Trust of an agent that nobody has scored yet. */
 export const initialTrustScore = 0.5
 
@@ -108,17 +137,62 @@ export interface AgentChange {
   readonly type?: string | undefined
   readonly capabilities?: readonly string[] | undefined
   readonly metadata?: OpenObject | undefined
+  readonly tags?: readonly string[] | undefined
+  /** Null: never. */
+  readonly expiresAt?: Date | null | undefined
+}
+
+/** A change as the API takes it, where an end is text. */
+export function readChange<Change extends { readonly expiresAt?: string | null | undefined }>(change: Change) {
+  const { expiresAt } = change
+  return { ...change, expiresAt: typeof expiresAt === 'string' ? new Date(expiresAt) : expiresAt }
 }
 
 /** What is given takes the place of what was there; capabilities that grant are rows of their own. */
-export function applyChange(agent: Agent, { name, type, capabilities, metadata }: AgentChange, at: Date): Agent {
+export function applyChange(agent: Agent, change: AgentChange, at: Date): Agent {
+  const { name, type, capabilities, metadata, tags, expiresAt } = change
   return {
     ...agent,
     name: name ?? agent.name,
     type: type ?? agent.type,
     metadata: metadata ?? agent.metadata,
+    tags: tags ?? agent.tags,
     labels: capabilities?.filter(isLabel) ?? agent.labels,
+    expiresAt: expiresAt === undefined ? agent.expiresAt : (expiresAt ?? undefined),
     updatedAt: at,
+  }
+}
+
+/** Whether the second of two ends is the sooner one. */
+export function isSooner(before: Date | undefined, after: Date | undefined): boolean {
+  return after !== undefined && (before === undefined || after < before)
+}
+
+/** Whether a pending agent becomes active by itself: it has a key, says what it is, and is trusted at least so far. */
+export function verifiesItself({ status, metadata, trustScore }: Agent, hasKey: boolean): boolean {
+  return status === 'pending' && hasKey && Object.keys(metadata).length > 0 && trustScore >= riskFloors.HIGH
+}
+
+/** Where a row stands in a list of identities: what it is sorted by, as text, and its id. */
+export function placeIn(
+  sort: IdentitySort,
+  row: Pick<Agent, 'name' | 'createdAt' | 'expiresAt' | 'lastActivity'>,
+): string {
+  // What never was, or never will be, comes last in either direction.
+  const never = sort.startsWith('-') ? '-infinity' : 'infinity'
+  switch (sort) {
+    case 'name':
+    case '-name':
+      return row.name
+    case 'createdAt':
+    case '-createdAt':
+      return row.createdAt.toISOString()
+    case 'expiresAt':
+    case '-expiresAt':
+      return row.expiresAt?.toISOString() ?? never
+    case 'lastActivity':
+    case '-lastActivity':
+      return row.lastActivity?.toISOString() ?? never
   }
 }
 
@@ -127,10 +201,12 @@ export interface AgentView {
   readonly agent: Agent
   readonly grants: readonly string[]
   readonly keyThumbprint: string | undefined
+  /** The nearest of those who lend it authority that may not act; undefined: all may. */
+  readonly stoppedBy: IdentityId | undefined
 }
 
 /** As the API shows it. */
-export function toWire({ agent, grants, keyThumbprint }: AgentView): AgentOnWire {
+export function toWire({ agent, grants, keyThumbprint, stoppedBy }: AgentView): AgentOnWire {
   return {
     agentId: agent.id,
     name: agent.name,
@@ -140,12 +216,19 @@ export function toWire({ agent, grants, keyThumbprint }: AgentView): AgentOnWire
     trustBasis: agent.trustBasis,
     riskLevel: riskLevelOf(agent.trustScore),
     owner: agent.owner,
+    parent: agent.parent ?? null,
+    taskId: agent.task.id ?? null,
+    taskScope: agent.task.scope ?? null,
+    isStopped: stoppedBy !== undefined,
+    stoppedBy: stoppedBy ?? null,
     capabilities: [...grants, ...agent.labels],
     metadata: agent.metadata,
+    tags: [...agent.tags],
     keyThumbprint: keyThumbprint ?? null,
     createdAt: agent.createdAt.toISOString(),
     updatedAt: agent.updatedAt.toISOString(),
     expiresAt: agent.expiresAt?.toISOString() ?? null,
     lastActivity: agent.lastActivity?.toISOString() ?? null,
+    revision: agent.revision,
   }
 }

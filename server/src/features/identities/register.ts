@@ -1,6 +1,6 @@
-import type { RegisterAgent } from '@agent-iam/contract/agents'
+import type { RegisterAgent as RegisterAgentOnWire } from '@agent-iam/contract/agents'
 import { registrationProofSeconds, registrationText } from '@agent-iam/contract/agent-proofs'
-import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
+import type { EnrolmentTokenId, UserId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -8,30 +8,38 @@ import { isLabel } from '../capabilities/model.ts'
 import { grant, requireMayGrant, requireWithin } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
-import { requireRoom } from '../tenants/service.ts'
+import { defaultAgentEnd, requireRoom } from '../tenants/service.ts'
 import { initialTrustScore, noTask, notNarrowed, type Agent } from './model.ts'
+import { activateIfVerified } from './life.ts'
+import { holdAccountable } from './owners.ts'
 import { insertAgent } from './store.ts'
+import { requireFuture } from './writing.ts'
+
+export type RegisterAgent = Omit<RegisterAgentOnWire, 'expiresAt'> & { readonly expiresAt?: Date | undefined }
 
 export interface Registered {
   readonly agent: Agent
   readonly grants: readonly string[]
+  readonly stoppedBy: undefined
   readonly key: AgentKey
   /** PKCS#8 PEM, when the server made the key. */
   readonly privateKey: string | undefined
 }
 
 /**
- * Registers an agent for the caller: a user or service, which will own it, or the bearer of an enrolment token, whose
- * owner will. What it asks for must lie within what the caller may hand out.
+ * Registers an agent for the caller: a person, who will own it, a service, whose owner will, or the bearer of an
+ * enrolment token, whose owner will. What it asks for must lie within what the caller may hand out.
  */
-export async function registerAgent(ctx: Context, input: RegisterAgent): Promise<Registered> {
+export async function registerAgent(ctx: Context | Transaction, input: RegisterAgent): Promise<Registered> {
   const { key, privateKey } =
     input.publicKey === undefined ? makeAgentKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
   const isProved = privateKey !== undefined || checkProof(ctx, input, key)
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:register', { type: 'agents' })
+    requireFuture(input.expiresAt, tx.clock.now())
     const { owner, enrolmentTokenId } = await admit(tx, input)
-    const agent = newAgent(tx, input, { owner, enrolmentTokenId, isProved })
+    const expiresAt = input.expiresAt ?? (await defaultAgentEnd(tx))
+    const agent = newAgent(tx, { ...input, expiresAt }, { owner, enrolmentTokenId, isProved })
     await requireRoom(tx, 'agents')
     await insert(tx, agent, key)
     await grant(tx, agent.id, input.capabilities)
@@ -46,14 +54,17 @@ export async function registerAgent(ctx: Context, input: RegisterAgent): Promise
         capabilities: input.capabilities,
         keyThumbprint: key.thumbprint,
         enrolmentTokenId: enrolmentTokenId ?? null,
+        expiresAt: agent.expiresAt?.toISOString() ?? null,
       },
     })
-    return { agent, grants: input.capabilities.filter((entry) => !isLabel(entry)), key, privateKey }
+    const registered = await activateIfVerified(tx, agent)
+    const grants = input.capabilities.filter((entry) => !isLabel(entry))
+    return { agent: registered, grants, key, privateKey, stoppedBy: undefined }
   })
 }
 
 interface Admission {
-  readonly owner: IdentityId
+  readonly owner: UserId
   readonly enrolmentTokenId: EnrolmentTokenId | undefined
 }
 
@@ -63,10 +74,11 @@ async function admit(tx: Transaction, input: RegisterAgent): Promise<Admission> 
   if (tx.caller.kind !== 'identity' || tx.caller.identityId.startsWith('agt_'))
     throw new Problem('forbidden', 'a user, a service or an enrolment token registers agents; an agent delegates')
   await requireMayGrant(tx, input.capabilities)
-  return { owner: tx.caller.identityId, enrolmentTokenId: undefined }
+  return { owner: await holdAccountable(tx, tx.caller.identityId), enrolmentTokenId: undefined }
 }
 
 async function admitEnrolled(tx: Transaction, id: EnrolmentTokenId, input: RegisterAgent): Promise<Admission> {
+  // NOTE: the token before its owner, as by whoever leaves and hands it on.
   const token = await spendEnrolment(tx, id)
   if (token.allowedTypes.length > 0 && !token.allowedTypes.includes(input.type))
     throw new Problem(
@@ -74,7 +86,7 @@ async function admitEnrolled(tx: Transaction, id: EnrolmentTokenId, input: Regis
       `the enrolment token registers ${token.allowedTypes.join(', ')}, not ${input.type}`,
     )
   requireWithin(input.capabilities, token.ceiling, 'the enrolment token’s ceiling')
-  return { owner: token.owner, enrolmentTokenId: token.id }
+  return { owner: await holdAccountable(tx, token.owner), enrolmentTokenId: token.id }
 }
 
 function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & { isProved: boolean }): Agent {
@@ -88,7 +100,7 @@ function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & 
     parent: undefined,
     task: noTask,
     lent: notNarrowed,
-    tags: [],
+    tags: input.tags,
     revision: 1,
     createdBy: actorOf(tx.caller),
     enrolmentTokenId: admission.enrolmentTokenId,
@@ -96,7 +108,7 @@ function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & 
     trustBasis: 'initial',
     labels: input.capabilities.filter(isLabel),
     metadata: input.metadata,
-    expiresAt: undefined,
+    expiresAt: input.expiresAt,
     createdAt: now,
     updatedAt: now,
     lastActivity: undefined,
@@ -111,7 +123,7 @@ async function insert(tx: Transaction, agent: Agent, key: AgentKey): Promise<voi
 }
 
 /** Whether the registrant showed that it holds the private key; throws when what it showed is wrong. */
-function checkProof(ctx: Context, { name, proof }: RegisterAgent, key: AgentKey): boolean {
+function checkProof(ctx: Context | Transaction, { name, proof }: RegisterAgent, key: AgentKey): boolean {
   if (!proof) return false
   const age = Math.abs(ctx.clock.now().getTime() - Date.parse(proof.issuedAt)) / 1000
   const text = registrationText(ctx.keys.issuerOf(ctx.caller.tenantId), name, key.thumbprint, proof.issuedAt)

@@ -1,62 +1,67 @@
 /**
- * Identities: the users, services and agents of a tenant. Every agent has an owner who answers for it (DESIGN D6). A
+ * Identities: the users, services and agents of a tenant. Every agent has a person who answers for it (DESIGN D6). A
  * change of status is one operation, and one that takes something away raises the log's epoch, so that it is in force
- * on every instance with the next decision.
+ * on every instance with the next decision. What descends from an identity is never touched with it: every decision
+ * looks up the chain.
  */
-import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
-import type { EventType } from '@agent-iam/contract/event-types'
-import {
-  inTransaction,
-  type Context,
-  type PlatformAction,
-  type ProtectedResource,
-  type Transaction,
-} from '../../platform/context.ts'
-import { readNameCursor, toPage } from '../../platform/paging.ts'
-import { notFound, Problem } from '../../platform/problem.ts'
+import type { AgentId, IdentityId, TenantId } from '@agent-iam/contract/ids'
+import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { toUuid } from '../../platform/ids.ts'
+import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
+import type { IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
 import { grant, listGrants, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
-import type { EnrolmentToken } from '../credentials/model.ts'
-import { findAgentKeys, revokeAgentKeys, revokeEnrolmentToken } from '../credentials/service.ts'
-import { applyChange, changeStatus, requireChangeable, type Agent, type AgentChange, type AgentView } from './model.ts'
+import { activateIfVerified } from './life.ts'
 import {
-  findAgent,
-  findAgentForUpdate,
-  findIdentityTenant,
-  listAgents,
-  revokeEnrolled,
-  updateAgent as updateAgentRow,
-  type AgentFilter,
-} from './store.ts'
+  applyChange,
+  isSooner,
+  placeIn,
+  requireChangeable,
+  type Agent,
+  type AgentChange,
+  type AgentView,
+} from './model.ts'
+import { findIdentityTenant, listAgents, type IdentityFilter } from './store/identities.ts'
+import { holdAgent, requireAgent, viewAgent, viewAgents } from './views.ts'
+import { freeText, requireFuture, resourceName, save } from './writing.ts'
 
 export { importUsers } from './import-users.ts'
 export { registerAgent } from './register.ts'
 export { unlockUser } from './unlock-user.ts'
 export { revokeDescendants, revokeExpiredAgents } from './ending.ts'
 export {
-  findAgent,
-  findAgentForUpdate,
-  findUser,
-  findUserByEmail,
+  activateAgent,
+  deleteAgent,
+  endEnrolment,
+  reactivateAgent,
+  revokeAgent,
+  suspendAgent,
+  verifyAgent,
+  type Asked,
+  type StoppedView,
+} from './life.ts'
+export { changeAgentOwner, holdAccountable } from './owners.ts'
+export { findHeir, handOn, requireSuccessor } from './succession.ts'
+export { protectAgent, viewAgent } from './views.ts'
+export { findAgent, findAgentForUpdate, insertAgent } from './store.ts'
+export { countDescendants, findStopping } from './store/chain.ts'
+export {
+  findIdentity,
   holdWhetherActive,
-  insertAgent,
-  insertUser,
-  listUsers,
+  listIdentities,
   lockIdentity,
   touchIdentity,
-  updateUser,
-} from './store.ts'
+  updateDescription,
+  type IdentityFilter,
+} from './store/identities.ts'
+export { queueSettling } from './store/settling.ts'
+export { findUser, findUserByEmail, insertUser, listUsers, updateUser } from './store/users.ts'
 
-export async function getAgent(ctx: Context, id: AgentId): Promise<AgentView> {
-  return inTransaction(ctx, async (tx) => {
-    const agent = requireFound(await findAgent(tx, id), id)
-    await tx.authorize('agents:read', protectedAgent(agent))
-    return viewAgent(tx, agent)
-  })
+export async function getAgent(ctx: Context | Transaction, id: AgentId): Promise<AgentView> {
+  return inTransaction(ctx, async (tx) => viewAgent(tx, await requireAgent(tx, 'agents:read', id)))
 }
 
-export interface AgentsQuery extends Omit<AgentFilter, 'after'> {
+export interface AgentsQuery extends Omit<IdentityFilter, 'kinds' | 'after'> {
   readonly limit: number
   readonly cursor?: string | undefined
 }
@@ -67,147 +72,96 @@ export async function pageAgents(
 ): Promise<{ rows: AgentView[]; nextCursor: string | null }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:read', { type: 'agents' })
-    const found = await listAgents(tx, { ...query, after: readNameCursor(query.cursor) }, query.limit + 1)
-    const page = toPage(found, query.limit, ({ name, id }) => [name, toUuid(id)])
-    return { rows: await views(tx, page.rows), nextCursor: page.nextCursor }
+    const found = await listAgents(tx, { ...query, after: readPlace(query) }, query.limit + 1)
+    const page = toPage(found, query.limit, (agent) => cursorOf(query, agent))
+    return { rows: await viewAgents(tx, page.rows), nextCursor: page.nextCursor }
   })
+}
+
+type Sorted = Pick<AgentsQuery, 'sort' | 'cursor'>
+
+/** Where a page ended: a cursor names its order, so that it is of no use in another. */
+export function cursorOf(
+  { sort }: Sorted,
+  row: { readonly id: IdentityId } & Parameters<typeof placeIn>[1],
+): readonly string[] {
+  return [sort, placeIn(sort, row), toUuid(row.id)]
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const instant = /^(-?infinity|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)$/
+
+export function readPlace({ sort, cursor }: Sorted): [place: string, uuid: string] | undefined {
+  if (cursor === undefined) return undefined
+  const [order, place = '', id = ''] = decodeCursor(cursor, 3)
+  if (order !== sort || !uuid.test(id)) throw ofAnotherList()
+  if (!sort.endsWith('name') && !isInstant(place)) throw ofAnotherList()
+  return [place, id]
+}
+
+function isInstant(place: string): boolean {
+  return instant.test(place) && (place.endsWith('infinity') || !Number.isNaN(Date.parse(place)))
 }
 
 /** Changes what is given. Capabilities are replaced whole; only what is added must be the caller's to grant. */
-export async function updateAgent(ctx: Context, id: AgentId, change: AgentChange): Promise<AgentView> {
+export async function updateAgent(
+  ctx: Context | Transaction,
+  id: AgentId,
+  change: AgentChange,
+  ifMatch?: IfMatch,
+): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
-    const agent = await requireForChange(tx, 'agents:update', id)
+    const agent = await holdAgent(tx, 'agents:update', id, ifMatch)
     requireChangeable(agent)
+    requireFuture(change.expiresAt ?? undefined, tx.clock.now())
     if (change.capabilities) await replaceGrants(tx, id, change.capabilities)
-    const updated = applyChange(agent, change, tx.clock.now())
-    await save(tx, updated)
-    const { name, type, capabilities, metadata } = change
-    recordEvent(tx, {
-      type: 'agent.updated',
-      resource: resourceName(id),
-      data: { ...(name && { name }), ...(type && { type }), ...(capabilities && { capabilities: [...capabilities] }) },
-      ...(metadata && { personal: { subject: 'month', fields: { metadata } } }),
-      // Policies may ask for any of the three, so any change of them may take a right away.
-      narrows: Boolean(name ?? type ?? capabilities),
-    })
-    return viewAgent(tx, updated)
+    const updated = await save(tx, applyChange(agent, change, tx.clock.now()))
+    recordUpdate(tx, agent, updated, change)
+    return viewAgent(tx, await activateIfVerified(tx, updated))
   })
 }
 
-export async function suspendAgent(ctx: Context, id: AgentId, reason: string | undefined): Promise<AgentView> {
-  return move(ctx, id, { to: 'suspended', action: 'agents:suspend', event: 'agent.suspended', reason, narrows: true })
-}
-
-export async function reactivateAgent(ctx: Context, id: AgentId, reason: string | undefined): Promise<AgentView> {
-  return move(ctx, id, {
-    to: 'active',
-    action: 'agents:reactivate',
-    event: 'agent.reactivated',
-    reason,
-    narrows: false,
-  })
-}
-
-/** Ends an agent for good. Its row stays, so that the log can name it; its key is never accepted again. */
-export async function deleteAgent(ctx: Context, id: AgentId): Promise<AgentView> {
-  return inTransaction(ctx, async (tx) => {
-    const agent = await requireForChange(tx, 'agents:delete', id)
-    const deleted = changeStatus(agent, 'deleted', tx.clock.now())
-    await save(tx, deleted)
-    await revokeAgentKeys(tx, [id])
-    await replaceGrants(tx, id, [])
-    recordEvent(tx, { type: 'agent.deleted', resource: resourceName(id), narrows: true })
-    return viewAgent(tx, deleted)
+function recordUpdate(tx: Transaction, before: Agent, after: Agent, change: AgentChange): void {
+  const { name, type, capabilities, metadata, tags, expiresAt } = change
+  recordEvent(tx, {
+    type: 'agent.updated',
+    resource: resourceName(after.id),
+    data: {
+      ...(name && { name }),
+      ...(type && { type }),
+      ...(capabilities && { capabilities: [...capabilities] }),
+      ...(tags && { tags: [...tags] }),
+      ...(expiresAt !== undefined && { expiresAt: expiresAt?.toISOString() ?? null }),
+    },
+    ...(metadata && { personal: { subject: 'month', fields: { metadata } } }),
+    // Policies may ask for any of the three, so any change of them may take a right away.
+    narrows: Boolean(name ?? type ?? capabilities) || isSooner(before.expiresAt, after.expiresAt),
   })
 }
 
 export async function setAgentTrust(
   ctx: Context,
   id: AgentId,
-  trustScore: number,
-  reason: string | undefined,
+  { trustScore, reason, ifMatch }: { trustScore: number; reason?: string | undefined; ifMatch?: IfMatch },
 ): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
-    const agent = await requireForChange(tx, 'agents:set-trust', id)
+    const agent = await holdAgent(tx, 'agents:set-trust', id, ifMatch)
     requireChangeable(agent)
-    const updated: Agent = { ...agent, trustScore, trustBasis: 'administrator', updatedAt: tx.clock.now() }
-    await save(tx, updated)
-    const data = { from: agent.trustScore, to: trustScore }
+    const updated = await save(tx, { ...agent, trustScore, trustBasis: 'administrator', updatedAt: tx.clock.now() })
     recordEvent(tx, {
       type: 'agent.trust-set',
       resource: resourceName(id),
-      data,
+      data: { from: agent.trustScore, to: trustScore },
       ...freeText(reason),
       narrows: trustScore !== agent.trustScore,
     })
-    return viewAgent(tx, updated)
-  })
-}
-
-/** The first proof of a pending agent's key makes it active. */
-export async function activateAgent(tx: Transaction, agent: Agent): Promise<Agent> {
-  const active = changeStatus(agent, 'active', tx.clock.now())
-  await save(tx, active)
-  recordEvent(tx, { type: 'agent.activated', resource: resourceName(agent.id) })
-  return active
-}
-
-/** Ends an enrolment token and, if wanted, revokes every agent that it registered, all in one. */
-export async function endEnrolment(
-  ctx: Context,
-  id: EnrolmentTokenId,
-  agents: 'keep' | 'revoke',
-): Promise<{ token: EnrolmentToken; revokedAgents: number }> {
-  return inTransaction(ctx, async (tx) => {
-    const token = await revokeEnrolmentToken(tx, id)
-    const revoked = agents === 'revoke' ? await revokeEnrolled(tx, id) : []
-    await revokeAgentKeys(tx, revoked)
-    for (const agentId of revoked) {
-      const data = { enrolmentTokenId: id }
-      recordEvent(tx, { type: 'agent.revoked', resource: resourceName(agentId), data, narrows: true })
-    }
-    return { token, revokedAgents: revoked.length }
+    return viewAgent(tx, await activateIfVerified(tx, updated))
   })
 }
 
 /** The tenant of an identity, whoever asks: a login by id begins with it. */
 export async function tenantOfIdentity(ctx: Context, id: IdentityId): Promise<TenantId | undefined> {
   return inTransaction(ctx, (tx) => findIdentityTenant(tx, id))
-}
-
-interface Move {
-  readonly to: 'active' | 'suspended'
-  readonly action: PlatformAction
-  readonly event: EventType
-  readonly reason: string | undefined
-  readonly narrows: boolean
-}
-
-async function move(ctx: Context, id: AgentId, { to, action, event, reason, narrows }: Move): Promise<AgentView> {
-  return inTransaction(ctx, async (tx) => {
-    const agent = await requireForChange(tx, action, id)
-    if (to === 'active' && agent.status === 'pending')
-      throw new Problem('wrong-state', `agent ${id} is pending: it becomes active when it logs in with its key`)
-    const moved = changeStatus(agent, to, tx.clock.now())
-    await save(tx, moved)
-    recordEvent(tx, { type: event, resource: resourceName(id), ...freeText(reason), narrows })
-    return viewAgent(tx, moved)
-  })
-}
-
-async function requireForChange(tx: Transaction, action: PlatformAction, id: AgentId): Promise<Agent> {
-  const agent = requireFound(await findAgentForUpdate(tx, id), id)
-  await tx.authorize(action, protectedAgent(agent))
-  return agent
-}
-
-function protectedAgent(agent: Agent): ProtectedResource {
-  return { type: 'agents', id: agent.id, owner: agent.owner, identity: agent.id }
-}
-
-function requireFound(agent: Agent | undefined, id: AgentId): Agent {
-  if (!agent) throw notFound('agents', id)
-  return agent
 }
 
 export async function replaceGrants(tx: Transaction, id: AgentId, wanted: readonly string[]): Promise<void> {
@@ -217,35 +171,4 @@ export async function replaceGrants(tx: Transaction, id: AgentId, wanted: readon
   await requireMayGrant(tx, gained)
   await grant(tx, id, gained)
   await revokeGrants(tx, id, lost)
-}
-
-async function save(tx: Transaction, agent: Agent): Promise<void> {
-  if (await updateAgentRow(tx, agent)) return
-  throw new Problem('already-exists', `the name "${agent.name}" is taken, or looks like one that is`)
-}
-
-export async function viewAgent(tx: Transaction, agent: Agent): Promise<AgentView> {
-  const [only] = await views(tx, [agent])
-  if (!only) throw new Error('one agent gives one view')
-  return only
-}
-
-async function views(tx: Transaction, agents: readonly Agent[]): Promise<AgentView[]> {
-  const ids = agents.map(({ id }) => id)
-  const grants = await listGrants(tx, ids)
-  const keys = await findAgentKeys(tx, ids)
-  return agents.map((agent) => ({
-    agent,
-    grants: grants.get(agent.id) ?? [],
-    keyThumbprint: keys.get(agent.id)?.thumbprint,
-  }))
-}
-
-/** What people write may name anyone, so it is sealed with the tenant's key of the month. */
-function freeText(reason: string | undefined) {
-  return reason === undefined ? {} : { personal: { subject: 'month' as const, fields: { reason } } }
-}
-
-function resourceName(id: AgentId): string {
-  return `agent-iam/agents/${id}`
 }

@@ -4,7 +4,7 @@ import { notFound } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { listHeld, requireMayGrant } from '../capabilities/service.ts'
 import { releaseUser } from '../credentials/service.ts'
-import { findUser } from './store.ts'
+import { findUser } from './store/users.ts'
 
 /**
  * Has a user's failed attempts forgotten; tells whether there were any. Of nobody who holds more than the caller, who could

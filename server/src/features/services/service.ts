@@ -14,13 +14,20 @@ import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
 import { grant, listGrants, requireMayGrant, requireWithin, revokeGrants } from '../capabilities/service.ts'
 import { changeStatus } from '../identities/model.ts'
+import { queueSettling, updateDescription } from '../identities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
 import { requireRoom } from '../tenants/service.ts'
 import { holdService, requireService } from './access.ts'
 import { requireManager, type Service } from './model.ts'
 import { deleteKeys } from './store/keys.ts'
 import { deleteSecrets } from './store/secrets.ts'
-import { insertService, listServices, updateServiceStatus, type ServiceFilter } from './store/services.ts'
+import {
+  insertService,
+  listServices,
+  updateServiceStatus,
+  updateServiceText,
+  type ServiceFilter,
+} from './store/services.ts'
 
 export { authenticateClient, findClient, requireStillProved, type ClientProof, type ProvedClient } from './client.ts'
 export { holdService } from './access.ts'
@@ -36,8 +43,15 @@ export interface ServiceView {
   readonly grants: readonly string[]
 }
 
+/** What may change of a service; what is absent stays. */
+export interface ServiceChange {
+  readonly name?: string | undefined
+  readonly description?: string | undefined
+  readonly tags?: readonly string[] | undefined
+}
+
 /** Makes a service that the caller owns; what it shall hold, the caller must hold. */
-export async function createService(ctx: Context, input: CreateService): Promise<ServiceView> {
+export async function createService(ctx: Context | Transaction, input: CreateService): Promise<ServiceView> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('services:create', { type: 'services' })
     const owner = requireManager(tx.caller)
@@ -71,7 +85,7 @@ export async function createService(ctx: Context, input: CreateService): Promise
   })
 }
 
-export async function getService(ctx: Context, id: ServiceId): Promise<ServiceView> {
+export async function getService(ctx: Context | Transaction, id: ServiceId): Promise<ServiceView> {
   return inTransaction(ctx, async (tx) => view(tx, await requireService(tx, 'services:read', id)))
 }
 
@@ -92,7 +106,11 @@ export async function pageServices(
   })
 }
 
-export async function suspendService(ctx: Context, id: ServiceId, reason: string | undefined): Promise<ServiceView> {
+export async function suspendService(
+  ctx: Context | Transaction,
+  id: ServiceId,
+  reason: string | undefined,
+): Promise<ServiceView> {
   return inTransaction(ctx, async (tx) => {
     const moved = await move(tx, id, { to: 'suspended', action: 'services:suspend' })
     await endSessionsInBulk(tx, id, { reason: 'service suspended' })
@@ -101,7 +119,11 @@ export async function suspendService(ctx: Context, id: ServiceId, reason: string
   })
 }
 
-export async function reactivateService(ctx: Context, id: ServiceId, reason: string | undefined): Promise<ServiceView> {
+export async function reactivateService(
+  ctx: Context | Transaction,
+  id: ServiceId,
+  reason: string | undefined,
+): Promise<ServiceView> {
   return inTransaction(ctx, async (tx) => {
     const moved = await move(tx, id, { to: 'active', action: 'services:reactivate' })
     recordMove(tx, 'service.reactivated', { id, reason, narrows: false })
@@ -109,17 +131,56 @@ export async function reactivateService(ctx: Context, id: ServiceId, reason: str
   })
 }
 
+/** Changes what is given; a name that is taken, or looks like one that is, is refused. */
+export async function updateService(ctx: Context | Transaction, id: ServiceId, change: ServiceChange): Promise<void> {
+  return inTransaction(ctx, async (tx) => {
+    const service = await holdService(tx, 'services:update', id)
+    if (service.status === 'revoked' || service.status === 'deleted')
+      throw new Problem('wrong-state', `service ${id} is ${service.status} and can no longer be changed`)
+    const { name, description, tags } = change
+    if (!(await updateDescription(tx, id, { name, tags })))
+      throw new Problem('already-exists', `the name "${name}" is taken, or looks like one that is`)
+    if (description !== undefined) await updateServiceText(tx, id, description)
+    recordEvent(tx, {
+      type: 'service.updated',
+      resource: resourceName(id),
+      data: { ...(name !== undefined && { name }), ...(tags && { tags: [...tags] }) },
+      ...(description !== undefined && { personal: { subject: 'month', fields: { description } } }),
+    })
+  })
+}
+
+/** Revokes a service for good: its secrets and keys are never accepted again; its name stays taken. */
+export async function revokeService(
+  ctx: Context | Transaction,
+  id: ServiceId,
+  reason: string | undefined,
+): Promise<ServiceView> {
+  return inTransaction(ctx, async (tx) => {
+    const moved = await move(tx, id, { to: 'revoked', action: 'services:revoke' })
+    await takeAway(tx, id, 'service revoked')
+    recordMove(tx, 'service.revoked', { id, reason, narrows: true })
+    return view(tx, moved)
+  })
+}
+
 /** Ends a service for good. Its row stays, so that the log can name it; its secrets and keys are never accepted again. */
-export async function deleteService(ctx: Context, id: ServiceId): Promise<ServiceView> {
+export async function deleteService(ctx: Context | Transaction, id: ServiceId): Promise<ServiceView> {
   return inTransaction(ctx, async (tx) => {
     const moved = await move(tx, id, { to: 'deleted', action: 'services:delete' })
-    await deleteSecrets(tx, id)
-    await deleteKeys(tx, id)
-    await revokeGrants(tx, id, (await listGrants(tx, [id])).get(id) ?? [])
-    await endSessionsInBulk(tx, id, { reason: 'service deleted' })
+    await takeAway(tx, id, 'service deleted')
     recordMove(tx, 'service.deleted', { id, reason: undefined, narrows: true })
     return view(tx, moved)
   })
+}
+
+/** Whoever has ended proves nothing, holds nothing, and lends nothing to anybody below. */
+async function takeAway(tx: Transaction, id: ServiceId, reason: string): Promise<void> {
+  await deleteSecrets(tx, id)
+  await deleteKeys(tx, id)
+  await revokeGrants(tx, id, (await listGrants(tx, [id])).get(id) ?? [])
+  await endSessionsInBulk(tx, id, { reason })
+  await queueSettling(tx, [id])
 }
 
 async function move(

@@ -61,6 +61,15 @@ export async function updateServiceStatus(tx: Transaction, { id, status, updated
     .execute()
 }
 
+export async function updateServiceText(tx: Transaction, id: ServiceId, description: string): Promise<void> {
+  await tx.db
+    .updateTable('services')
+    .set({ description })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('identity_id', '=', toUuid(id))
+    .execute()
+}
+
 export async function findService(tx: Transaction, id: ServiceId): Promise<Service | undefined> {
   const row = await services(tx).where('identities.id', '=', toUuid(id)).executeTakeFirst()
   return row && toService(row)
