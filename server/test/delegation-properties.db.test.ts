@@ -1,11 +1,22 @@
 import { deleteAgent, setAgentTrust, suspendAgent, updateAgent } from '@agent-iam/contract/agents'
+import { createApiKey } from '@agent-iam/contract/api-keys'
+import { delegateAgent } from '@agent-iam/contract/delegation'
+import type { AgentId } from '@agent-iam/contract/ids'
+import { createPolicy } from '@agent-iam/contract/policies'
+import { createSession } from '@agent-iam/contract/sessions'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
+import { narrowedTo } from './narrowed.ts'
 import { openServer, uuidOf, type TestServer } from './test-server.ts'
 import {
+  answersAbout,
   answersById,
+  answersTo,
   answersToEach,
+  coverOf,
+  entries,
   lawOf,
   lineOf,
   longestChain,
@@ -75,6 +86,47 @@ describe.each(databases)('random trees on %s', (_name, open) => {
     )
   })
 
+  test('what is made with a narrowed token is just as narrow, though a policy permit everything', async () => {
+    const open = await server.tenant('open')
+    const cedar = { name: 'everything', policy: 'permit(principal, action, resource);' }
+    await server.api.call(createPolicy, { body: cedar, token: open.admin.token })
+    await fc.assert(
+      fc.asyncProperty(fc.subarray(entries), async (scope) => {
+        const { token: admin } = await server.user('admin', open)
+        const lender = await makeAgent(server, admin, [...entries, 'agent-iam:*'])
+        const token = await narrowedTo(server, lender.id, [...scope, 'agent-iam:*'], open.id)
+        const made = await makeAll(token, lender.id, scope)
+        const told = made.tokens.map((each) => answersTo(server, each))
+        const said = made.children.map((each) => answersAbout(server, admin, each))
+        for (const answers of await Promise.all([...told, ...said])) expect(answers).toEqual(coverOf(scope))
+        expect(await answersAbout(server, admin, lender.id)).toEqual([true, true, true, true])
+      }),
+      { numRuns, examples: [[[]], [['file/docs/*:read']]] },
+    )
+  })
+
+  /** Everything that a token can be turned into, and what is made with that again. */
+  async function makeAll(token: string, agentId: AgentId, scope: readonly Entry[]) {
+    const { api } = server
+    const { key } = await api.call(createApiKey, { body: { name: 'narrow' }, token })
+    const { accessToken } = await api.call(createSession, { body: { agentId }, token })
+    const child = await makeChild(token, scope)
+    const grandchild = await makeChild(child.token.accessToken, [])
+    const ofKey = await makeChild(key, scope)
+    const ofSession = await makeChild(accessToken, scope)
+    const children = [child, grandchild, ofKey, ofSession]
+    return {
+      tokens: [token, key, accessToken, ...children.map((each) => each.token.accessToken)],
+      children: children.map((each) => each.agentId),
+    }
+  }
+
+  let made = 0
+  async function makeChild(token: string, capabilities: readonly Entry[]) {
+    const body = { name: `narrow ${++made}`, capabilities: [...capabilities, 'agent-iam/agents*:delegate'] }
+    return server.api.call(delegateAgent, { body, token })
+  }
+
   async function bothAnswers(admin: string, planted: Planted) {
     return { byId: await answersById(server, admin, planted), byToken: await answersToEach(server, planted) }
   }
@@ -101,7 +153,7 @@ describe.each(databases)('random trees on %s', (_name, open) => {
 
   async function take(
     token: string,
-    { agentId, grants }: { agentId: `agt_${string}`; grants: readonly Entry[] },
+    { agentId, grants }: { agentId: AgentId; grants: readonly Entry[] },
     narrowing: Blow['narrowing'],
   ): Promise<void> {
     const params = { agentId }
@@ -121,7 +173,7 @@ function twice(answers: Answers) {
   return { byId: answers, byToken: answers }
 }
 
-function idAt({ agents }: Planted, index: number): `agt_${string}` {
+function idAt({ agents }: Planted, index: number): AgentId {
   const agent = agents[index]
   if (!agent) throw new Error(`no place ${index}`)
   return agent.id

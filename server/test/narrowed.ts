@@ -9,8 +9,9 @@ export async function narrowedTo(
   server: TestServer,
   identityId: IdentityId,
   scope: readonly string[],
+  tenantId = server.app.defaultTenantId,
 ): Promise<string> {
-  const ctx = server.inTenant(server.app.defaultTenantId)
+  const ctx = server.inTenant(tenantId)
   const grant = await inTransaction(ctx, (tx) => startSession(tx, identityId, { method: 'password', scope }))
   return (await signTokens(ctx, grant)).accessToken
 }

@@ -1,4 +1,5 @@
 import { check } from '@agent-iam/contract/authorization'
+import type { AgentId } from '@agent-iam/contract/ids'
 import fc from 'fast-check'
 import { type TestAgent, loginAgent, makeAgent } from './agents.ts'
 import { type TestServer, uuidOf } from './test-server.ts'
@@ -19,7 +20,7 @@ const coveredBy = {
 } as const satisfies Record<string, readonly boolean[]>
 
 export type Entry = keyof typeof coveredBy
-const entries = Object.keys(coveredBy).filter((entry): entry is Entry => Object.hasOwn(coveredBy, entry))
+export const entries = Object.keys(coveredBy).filter((entry): entry is Entry => Object.hasOwn(coveredBy, entry))
 
 /** A place in a tree, with what it was granted; whether it acts, and is trusted, on its own account. */
 export interface Place {
@@ -116,34 +117,40 @@ async function lend({ database }: TestServer, lender: TestAgent, agent: TestAgen
 }
 
 /** What the server says to each question of each, asked by id. */
-export async function answersById({ api }: TestServer, admin: string, { agents }: Planted): Promise<Answers> {
+export async function answersById(server: TestServer, admin: string, { agents }: Planted): Promise<Answers> {
+  return Promise.all(agents.map(({ id }) => answersAbout(server, admin, id)))
+}
+
+/** The same, asked by each with its own token. */
+export async function answersToEach(server: TestServer, { tokens }: Planted): Promise<Answers> {
+  return Promise.all(tokens.map((token) => answersTo(server, token)))
+}
+
+export async function answersAbout({ api }: TestServer, admin: string, agentId: AgentId): Promise<readonly boolean[]> {
   return Promise.all(
-    agents.map(({ id: agentId }) =>
-      Promise.all(
-        questions.map(async (question) => {
-          const { allowed } = await api.call(check, { body: { ...question, agentId }, token: admin })
-          return allowed
-        }),
-      ),
-    ),
+    questions.map(async (question) => {
+      const { allowed } = await api.call(check, { body: { ...question, agentId }, token: admin })
+      return allowed
+    }),
   )
 }
 
 /** What a token is told whose identity, or one that lends to it, is stopped. */
 const stopped = new Set(['token-revoked', 'identity-inactive'])
 
-/** The same, asked by each with its own token; a token that is good for nothing is a no. */
-export async function answersToEach({ api }: TestServer, { tokens }: Planted): Promise<Answers> {
+/** A token that is good for nothing is told no. */
+export async function answersTo({ api }: TestServer, token: string): Promise<readonly boolean[]> {
   return Promise.all(
-    tokens.map((token) =>
-      Promise.all(
-        questions.map(async (body) => {
-          const { status, text } = await api.send(check, { body, token })
-          if (status === 200) return check.response.parse(JSON.parse(text)).allowed
-          if (!stopped.has(JSON.parse(text).code)) throw new Error(text)
-          return false
-        }),
-      ),
-    ),
+    questions.map(async (body) => {
+      const { status, text } = await api.send(check, { body, token })
+      if (status === 200) return check.response.parse(JSON.parse(text)).allowed
+      if (!stopped.has(JSON.parse(text).code)) throw new Error(text)
+      return false
+    }),
   )
+}
+
+/** What some entries cover. */
+export function coverOf(held: readonly Entry[]): readonly boolean[] {
+  return questions.map((_question, asked) => held.some((entry) => coveredBy[entry][asked]))
 }

@@ -34,10 +34,12 @@ export interface TestAgent {
 /** What every agent here may do; all else is denied. */
 export const allowedPrefix = 'file/docs/'
 
-export async function registerAgent({ client }: Administrator, name: string): Promise<TestAgent> {
-  const { agentId, privateKey = '' } = await client.agents.register({
-    body: { name, capabilities: [`${allowedPrefix}*:read`] },
-  })
+export async function registerAgent(
+  { client }: Administrator,
+  name: string,
+  capabilities = [`${allowedPrefix}*:read`],
+): Promise<TestAgent> {
+  const { agentId, privateKey = '' } = await client.agents.register({ body: { name, capabilities } })
   const key = createPrivateKey(privateKey)
   return {
     id: agentId,

@@ -4,6 +4,7 @@ import { z } from 'zod'
 
 const Leaf = z.object({
   type: z.string(),
+  at: z.string(),
   chain: z.array(z.string()),
   resource: z.string().nullable(),
   decision: z.enum(['allow', 'deny']).nullable(),

@@ -8,7 +8,7 @@ import { Load } from './load.ts'
 import { type Administrator, finishSetup, logInAdministrator } from './people.ts'
 import { type LoggedEvent, readLog } from './read-log.ts'
 import type { ServerProcess } from './server-process.ts'
-import { growTree, type Tree } from './trees.ts'
+import { chainShape, growTree, revoke, type Tree } from './trees.ts'
 import { Validations } from './validations.ts'
 
 /** What the log says of trees that were revoked at one server while another decided about them. */
@@ -114,10 +114,9 @@ export class StalenessSeries {
 
   /** Gives how many decisions there were. */
   async #revokeUnderLoad(tree: Tree): Promise<number> {
-    const { client } = await this.#admin()
     const load = await this.#load(tree)
     await load.more(before)
-    await client.agents.delete({ params: { agentId: tree.high.id } })
+    await revoke(await this.#admin(), this.#ground.url, tree.high)
     await load.more(after)
     await load.stop()
     if (load.surprises.length > 0) throw new Error(load.surprises.join('\n'))
@@ -125,12 +124,11 @@ export class StalenessSeries {
   }
 
   async #timeLastUse(tree: Tree): Promise<{ decisionMs: number; validationMs: number }> {
-    const { client } = await this.#admin()
     const load = await this.#load(tree)
-    const shown = await Promise.all(tree.below.slice(-2).map((agent) => agent.logIn(this.#ground.url)))
+    const shown = tree.below.slice(-2).map(({ token }) => token)
     const validations = new Validations(this.#urlOfB, shown)
     await load.more(before)
-    await client.agents.delete({ params: { agentId: tree.high.id } })
+    await revoke(await this.#admin(), this.#ground.url, tree.high)
     const answeredAt = performance.now()
     await new Promise((resolve) => setTimeout(resolve, afterMs))
     await Promise.all([load.stop(), validations.stop()])
@@ -143,13 +141,13 @@ export class StalenessSeries {
   async #load({ below }: Tree): Promise<Load> {
     const { token } = await this.#admin()
     const url = this.#urlOfB
-    const own = await Promise.all(below.map(async (agent) => ({ url, token: await agent.logIn(this.#ground.url) })))
+    const own = below.map((member) => ({ url, token: member.token }))
     const about = below.slice(-askedById).map(({ id: agentId }) => ({ url, token, agentId }))
     return new Load([...own, ...about])
   }
 
   async #grow(): Promise<Tree> {
-    return growTree(await this.#admin(), this.#ground.postgres.url)
+    return growTree(await this.#admin(), this.#ground.url, chainShape)
   }
 
   async #startB(program?: string): Promise<void> {
@@ -186,7 +184,7 @@ export function judge(trees: readonly Tree[], events: readonly LoggedEvent[]): S
   const revoked = new Set<Tree>()
   const found = { decisions: 0, underLoad: 0, staleAllows: 0 }
   for (const { type, resource, decision, chain } of events) {
-    const ended = type === 'agent.deleted' ? byHigh.get(resource ?? '') : undefined
+    const ended = type === 'agent.revoked' ? byHigh.get(resource ?? '') : undefined
     if (ended) revoked.add(ended)
     if (ended && allowing.has(ended)) found.underLoad++
     const tree = type === 'decision.made' ? treeOf.get(chain.at(-1) ?? '') : undefined
