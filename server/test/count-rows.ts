@@ -26,6 +26,8 @@ const tables = [
   'recovery_codes',
   'passkeys',
   'tenant_settings',
+  'tenants',
+  'tenant_limits',
 ]
 
 /** How many rows the tables hold, and events of anything but refusals: a refusal may change none of it. */

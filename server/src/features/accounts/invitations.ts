@@ -12,7 +12,7 @@ import { limitSender, preparePassword } from '../credentials/service.ts'
 import { findUserByEmail, holdWhetherActive } from '../identities/service.ts'
 import { post } from '../mail/service.ts'
 import { getTenant } from '../tenants/service.ts'
-import { invitationLetter } from './letters.ts'
+import { invitationLetter, invitationLink } from './letters.ts'
 import { invitationSeconds, invitationStatus, type Invitation, type InvitationId } from './model.ts'
 import { makeUser } from './newcomer.ts'
 import {
@@ -37,23 +37,42 @@ export async function inviteUser(ctx: Context, input: NewInvitation): Promise<In
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('users:invite', { type: 'users' })
     await requireMayGrant(tx, builtInRoles[input.role])
-    const invitation = newInvitation(tx, input)
-    const { id, email: to, expiresAt } = invitation
-    if (await findUserByEmail(tx, to)) throw new Problem('already-exists', `a user has the address ${to}`)
-    for (const earlier of await revokePending(tx, { email: to }))
-      recordEvent(tx, { type: 'invitation.revoked', resource: resourceName(earlier) })
-    if (!(await insertInvitation(tx, invitation)))
-      throw new Problem('already-exists', `${to} was invited at this very moment`)
-    const token = await issueToken(tx, 'invitation', { subject: id, expiresAt })
-    await post(tx, (sender) => invitationLetter(sender, { to, token, expiresAt }))
-    recordEvent(tx, {
-      type: 'invitation.sent',
-      resource: resourceName(id),
-      data: { role: input.role },
-      personal: { subject: 'month', fields: { email: to, name: input.name } },
-    })
-    return invitation
+    return (await invite(tx, input)).invitation
   })
+}
+
+/** Invites the administrator of a tenant that has none: an earlier invitation to be that ends. `link` is its secret. */
+export async function inviteFirstAdministrator(
+  tx: Transaction,
+  person: Omit<NewInvitation, 'role'>,
+): Promise<{ invitation: Invitation; link: string }> {
+  for (const earlier of await revokePending(tx, { invitedBy: installation }))
+    recordEvent(tx, { type: 'invitation.revoked', resource: resourceName(earlier) })
+  const { invitation, token } = await invite(tx, { ...person, role: 'admin' })
+  return { invitation, link: invitationLink(tx.keys.publicUrl, token) }
+}
+
+/** How the system itself stands where the inviter does: it invites nobody but a tenant's first administrator. */
+const installation = 'system'
+
+/** That the role may be granted was checked before. */
+async function invite(tx: Transaction, input: NewInvitation): Promise<{ invitation: Invitation; token: string }> {
+  const invitation = newInvitation(tx, input)
+  const { id, email: to, expiresAt } = invitation
+  if (await findUserByEmail(tx, to)) throw new Problem('already-exists', `a user has the address ${to}`)
+  for (const earlier of await revokePending(tx, { email: to }))
+    recordEvent(tx, { type: 'invitation.revoked', resource: resourceName(earlier) })
+  if (!(await insertInvitation(tx, invitation)))
+    throw new Problem('already-exists', `${to} was invited at this very moment`)
+  const token = await issueToken(tx, 'invitation', { subject: id, expiresAt })
+  await post(tx, (sender) => invitationLetter(sender, { to, token, expiresAt }))
+  recordEvent(tx, {
+    type: 'invitation.sent',
+    resource: resourceName(id),
+    data: { role: input.role },
+    personal: { subject: 'month', fields: { email: to, name: input.name } },
+  })
+  return { invitation, token }
 }
 
 function newInvitation(tx: Transaction, { email, name, role }: NewInvitation): Invitation {
@@ -143,6 +162,7 @@ export async function acceptInvitation(ctx: Context, { token, password, name }: 
 
 /** Whoever suspends a user ends their invitations too; a service or an agent may have been stopped since. */
 async function requireInviter(tx: Transaction, { invitedBy }: Invitation): Promise<void> {
+  if (invitedBy === installation) return
   const isIdentity = isId('user', invitedBy) || isId('service', invitedBy) || isId('agent', invitedBy)
   if (!isIdentity || !(await holdWhetherActive(tx, invitedBy))) throw notGood()
 }

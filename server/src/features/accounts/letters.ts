@@ -84,8 +84,13 @@ export function invitationLetter({ publicUrl, tenant }: Sender, { to, token, exp
     subject: 'You are invited',
     text: paragraphs(
       `You are invited to ${nameOf(tenant)}. Choose a password here within 7 days:`,
-      `${publicUrl}/accept-invitation#token=${token}`,
+      invitationLink(publicUrl, token),
       'The link works once.',
     ),
   }
+}
+
+/** Where who is invited chooses a password. */
+export function invitationLink(publicUrl: string, token: string): string {
+  return `${publicUrl}/accept-invitation#token=${token}`
 }

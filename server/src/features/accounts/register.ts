@@ -9,7 +9,7 @@ import { recordEvent } from '../audit/service.ts'
 import { limitSender, preparePassword, verifyPassword } from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
 import { post, postNews } from '../mail/service.ts'
-import { findTenantId } from '../tenants/service.ts'
+import { findTenantId, isActing } from '../tenants/service.ts'
 import { confirmLetter, knownLetter } from './letters.ts'
 import {
   pendingRegistrationsMax,
@@ -74,12 +74,16 @@ export async function registerUser(
 async function requireTakesStrangers(ctx: Context, slug: string): Promise<Context> {
   const tenantId = await findTenantId(ctx, slug)
   const there = tenantId && tenantId !== platformTenantId ? inTenant(ctx, tenantId) : undefined
-  const isOpen = there && ((await inTransaction(there, findIsOpen)) ?? true)
+  const isOpen = there && (await inTransaction(there, takesStrangers))
   if (there && isOpen) return there
   throw new Problem(
     'forbidden',
     `there is no tenant "${slug}" that takes registrations; ask its administrator to invite`,
   )
+}
+
+async function takesStrangers(tx: Transaction): Promise<boolean> {
+  return (await isActing(tx)) && ((await findIsOpen(tx)) ?? true)
 }
 
 function askedTooOften(): Problem {

@@ -1,5 +1,6 @@
 import * as accounts from '@agent-iam/contract/accounts'
 import * as contract from '@agent-iam/contract/invitations'
+import * as members from '@agent-iam/contract/members'
 import * as registrations from '@agent-iam/contract/registrations'
 import { route, type Route } from '../../platform/route.ts'
 import { invitationStatus, registrationStatus, type Invitation, type Registration, type UserView } from './model.ts'
@@ -34,6 +35,13 @@ const userRoutes = [
     const { rows, nextCursor } = await service.pageUsers(ctx, query)
     return { users: rows.map(userToWire), nextCursor }
   }),
+  route(members.listMembers, async (ctx, { query }) => {
+    const { rows, nextCursor } = await service.pageUsers(ctx, { ...query, role: query.role ?? 'any' })
+    return { members: rows.map(userToWire), nextCursor }
+  }),
+  route(members.setUserRole, async (ctx, { params, body }) =>
+    userToWire(await service.setUserRole(ctx, params.userId, body.role)),
+  ),
   route(accounts.suspendUser, async (ctx, { params, body }) =>
     userToWire(await service.suspendUser(ctx, params.userId, body.reason)),
   ),

@@ -3,6 +3,7 @@ import { asCaller, inTransaction, type Context, type Transaction } from '../../p
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
+import { isActing } from '../tenants/service.ts'
 import { tokenPrefixes, type TokenPurpose } from './model.ts'
 import { findTokenSubject, findTokenTenant, insertToken, useToken, type TokenSubject } from './store/tokens.ts'
 
@@ -32,7 +33,9 @@ export async function readToken(ctx: Context, purpose: TokenPurpose, token: stri
   const tenantId = await inTransaction(ctx, (tx) => findTokenTenant(tx, digest))
   if (!tenantId) throw notGood()
   const there = inTenant(ctx, tenantId)
-  const subject = await inTransaction(there, (tx) => findTokenSubject(tx, purpose, digest))
+  const subject = await inTransaction(there, async (tx) =>
+    (await isActing(tx)) ? findTokenSubject(tx, purpose, digest) : undefined,
+  )
   if (subject === undefined) throw notGood()
   return { there, digest, subject }
 }

@@ -3,6 +3,7 @@ import type { Json } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Context, Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
+import { requireActing } from '../tenants/service.ts'
 import type { AccessGrant } from '../tokens/service.ts'
 import { insertSessions } from './store/bulk-start.ts'
 
@@ -22,6 +23,7 @@ export interface BulkStart {
  * and none of them is an agent's, whose sessions are counted one by one.
  */
 export async function openSessions(tx: Transaction, starts: readonly BulkStart[]): Promise<AccessGrant[]> {
+  await requireActing(tx)
   const startedAt = tx.clock.now()
   const sessions = starts.map(({ identityId, method, scope, metadata, seconds }) => ({
     id: tx.newId('session'),

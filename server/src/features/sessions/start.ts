@@ -4,6 +4,7 @@ import { addSeconds } from '../../platform/clock.ts'
 import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
 import { touchIdentity } from '../identities/service.ts'
+import { requireActing } from '../tenants/service.ts'
 import { sessionSeconds } from '../tokens/model.ts'
 import { issueRefreshToken, type AccessGrant, type Grant } from '../tokens/service.ts'
 import { makeRoom } from './limits.ts'
@@ -53,6 +54,7 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   }
   // First of all: it holds the identity, so that whoever ends its sessions ends this one or comes before it.
   await touchIdentity(tx, identityId)
+  await requireActing(tx)
   await makeRoom(tx, identityId, start)
   await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation })
   recordEvent(tx, {

@@ -1,7 +1,7 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import { foldAbove, nearLimit, type Counted } from './model.ts'
+import { foldAbove, nearLimit, type Counted, type Usage } from './model.ts'
 import { countChildren, findTenantForUpdate, holdParent } from './store.ts'
 import { foldCount, readCount, readLimits } from './store/limits.ts'
 
@@ -29,6 +29,14 @@ export async function requireRoom(tx: Transaction, of: Counted | 'children', wan
   // The limit as well: who holds the tenant may have changed it meanwhile.
   const present = await readLimits(tx)
   if ((await readCount(tx, counted)).used + count > present[counted]) throw spent(counted, present[counted])
+}
+
+/** How many live identities the tenant has. */
+export async function readUsage(tx: Transaction): Promise<Usage> {
+  const { used: agents } = await readCount(tx, 'agents')
+  const { used: users } = await readCount(tx, 'users')
+  const { used: services } = await readCount(tx, 'services')
+  return { agents, users, services }
 }
 
 /** Throws `quota-spent` when a chain would be longer than the tenant allows. */

@@ -1,5 +1,6 @@
 import type { TenantLimits } from '@agent-iam/contract/tenants'
 import type { TenantId } from '@agent-iam/contract/ids'
+import { Problem } from '../../platform/problem.ts'
 
 export interface Tenant {
   readonly id: TenantId
@@ -22,6 +23,26 @@ export interface TenantSettings {
 export const defaultTenantSlug = 'default'
 /** The slug of the platform's own tenant. */
 export const platformTenantSlug = 'platform'
+
+/** What changes when a tenant is stopped. Without these two nobody could log in to let it go on. */
+export function suspend(tenant: Tenant, at: Date): Tenant {
+  if (tenant.slug === defaultTenantSlug || tenant.slug === platformTenantSlug)
+    throw new Problem('wrong-state', `the tenant "${tenant.slug}" is part of the installation and cannot be suspended`)
+  if (tenant.status === 'suspended') throw new Problem('wrong-state', `tenant ${tenant.id} is suspended already`)
+  return { ...tenant, status: 'suspended', suspendedAt: at }
+}
+
+export function reactivate(tenant: Tenant): Tenant {
+  if (tenant.status === 'active') throw new Problem('wrong-state', `tenant ${tenant.id} is active already`)
+  return { ...tenant, status: 'active', suspendedAt: undefined }
+}
+
+/** A tenant with how much it has and may have: all that the platform's operators see of it. */
+export interface TenantView {
+  readonly tenant: Tenant
+  readonly limits: TenantLimits
+  readonly usage: Usage
+}
 
 /**
  * What a tenant may have that nobody set another limit for. They are there to stop a program that has gone astray, not

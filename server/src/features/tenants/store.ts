@@ -68,7 +68,7 @@ export async function holdParent(tx: Transaction, parent: IdentityId): Promise<v
 export async function countChildren(tx: Transaction, parent: IdentityId, limit: number): Promise<number> {
   const { rows } = await sql<{ count: number }>`select count(*)::int as count from (
     select from identities where tenant_id = ${toUuid(tx.caller.tenantId)} and parent_id = ${toUuid(parent)}
-      and status in ('pending', 'active', 'suspended') limit ${limit}) some`.execute(tx.db)
+      and status in ('pending', 'active', 'suspended') limit ${limit}) as counted`.execute(tx.db)
   return rows[0]?.count ?? 0
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { Provider } from 'oidc-provider'
-import { asCaller, type Context } from '../../platform/context.ts'
+import { requireActing } from '../../features/tenants/service.ts'
+import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
 import { toProblem } from '../problem-response.ts'
 import { answerInteraction, showInteraction } from './interaction.ts'
 import { Issuers, type Terms } from './issuers.ts'
@@ -44,10 +45,11 @@ export class Front {
     this.#issuers = new Issuers(system, terms)
   }
 
-  /** Throws `not-found`, before anything is answered, when there is no such issuer. */
+  /** Throws `not-found`, before anything is answered, when there is no such issuer, `identity-inactive` when it is stopped. */
   async arrive(arrival: Arrival) {
     const provider = await this.#issuers.providerOf(arrival.tenantId)
     const ctx = this.#prepare(arrival)
+    await inTransaction(ctx, requireActing)
     return { provider, ctx }
   }
 

@@ -1,3 +1,4 @@
+import type { Role } from '@agent-iam/contract/accounts'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
@@ -11,13 +12,21 @@ export async function findUser(tx: Transaction, id: UserId): Promise<UserView | 
   return row && toUser(row)
 }
 
+export interface UserFilter {
+  readonly status: IdentityStatus | undefined
+  /** `any`: who holds some role. */
+  readonly role: Role | 'any' | undefined
+  readonly after: UserId | undefined
+}
+
 /** In the order of their ids. Deleted ones are shown only when asked for by status. */
 export async function listUsers(
   tx: Transaction,
-  { status, after }: { status: IdentityStatus | undefined; after: UserId | undefined },
+  { status, role, after }: UserFilter,
   limit: number,
 ): Promise<UserView[]> {
   const rows = await users(tx)
+    .$if(role !== undefined, (query) => query.where(holding(role ?? 'any')))
     .$if(status === undefined, (query) => query.where('status', '<>', 'deleted'))
     .$if(status !== undefined, (query) => query.where('status', '=', status ?? 'active'))
     .$if(after !== undefined, (query) => query.where('id', '>', toUuid(after ?? 'usr_')))
@@ -33,14 +42,20 @@ export async function listUsers(
  */
 export async function lockWithAdministrators(tx: Transaction, id: UserId): Promise<UserId[]> {
   const tenant = toUuid(tx.caller.tenantId)
-  const { rows } = await sql<{ id: string; is_administrator: boolean }>`
-    select i.id, i.status = 'active' and exists (select from role_assignments r
-        where r.tenant_id = i.tenant_id and r.identity_id = i.id and r.role = 'admin') as is_administrator
-    from identities i
+  await sql`
+    select from identities i
     where i.tenant_id = ${tenant} and i.kind = 'user' and (i.id = ${toUuid(id)} or i.id in (
       select identity_id from role_assignments where tenant_id = ${tenant} and role = 'admin'))
     order by i.id for no key update`.execute(tx.db)
-  return rows.filter((row) => row.is_administrator).map((row) => fromUuid('user', row.id))
+  // A statement of its own: while the first waited, a role may have been taken, which changes no row that it held.
+  const rows = await users(tx).where('status', '=', 'active').where(holding('admin')).orderBy('id').execute()
+  return rows.map(({ id: holder }) => fromUuid('user', holder))
+}
+
+function holding(role: Role | 'any') {
+  const wanted = role === 'any' ? null : role
+  return sql<boolean>`exists (select from role_assignments r where r.tenant_id = identities.tenant_id
+    and r.identity_id = identities.id and (${wanted}::text is null or r.role = ${wanted}))`
 }
 
 export async function updateUserStatus(tx: Transaction, id: UserId, status: IdentityStatus): Promise<void> {
