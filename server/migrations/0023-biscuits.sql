@@ -65,7 +65,7 @@ create table biscuits (
 create index biscuits_by_session on biscuits (tenant_id, session_id);
 create index biscuits_by_expiry on biscuits (tenant_id, expires_at);
 call confine_to_tenant('biscuits');
-grant select, insert, delete on biscuits to agent_iam_tenant;
+grant select, insert, update, delete on biscuits to agent_iam_tenant;
 
 -- A block that somebody appended and an administrator refused: no token that holds it is good. No Biscuit outlives
 -- forgotten_at that may hold it.
@@ -78,7 +78,51 @@ create table revoked_biscuit_blocks (
 );
 create index revoked_biscuit_blocks_by_end on revoked_biscuit_blocks (tenant_id, forgotten_at);
 call confine_to_tenant('revoked_biscuit_blocks');
-grant select, insert, delete on revoked_biscuit_blocks to agent_iam_tenant;
+grant select, insert, update, delete on revoked_biscuit_blocks to agent_iam_tenant;
+
+-- The blocks that are good no more though their tokens have not expired: whose session ended, or one that it was begun
+-- with; whose identity or an actor may not act, or one who lends them authority. Sets are walked, not rows: first up to
+-- all on whom the live Biscuits rest, then down from those who stopped.
+create function list_revoked_biscuits(at timestamptz) returns setof bytea
+  language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return query
+    with recursive live as materialized (
+      select b.revocation_id, s.id, s.identity_id, s.actors
+        from biscuits b join sessions s on s.tenant_id = b.tenant_id and s.id = b.session_id
+        where b.tenant_id = app_tenant() and b.expires_at > at),
+    lineage (id, parent_id, ends) as (
+      select s.id, s.parent_id, s.ended_at is not null or s.expires_at <= at
+        from sessions s join live l on s.tenant_id = app_tenant() and s.id = l.id
+      union
+      select s.id, s.parent_id, s.ended_at is not null or s.expires_at <= at
+        from sessions s join lineage l on s.tenant_id = app_tenant() and s.id = l.parent_id),
+    ended (id) as (
+      select l.id from lineage l where l.ends
+      union
+      select l.id from lineage l join ended e on l.parent_id = e.id),
+    acting (id) as (
+      select l.identity_id from live l
+      union
+      select substr(actor, 5)::uuid from live l, unnest(l.actors) actor),
+    chain (id, parent_id, stops) as (
+      select i.id, i.parent_id, i.status <> 'active' or coalesce(i.expires_at <= at, false)
+        from identities i join acting a on i.tenant_id = app_tenant() and i.id = a.id
+      union
+      select i.id, i.parent_id, i.status <> 'active' or coalesce(i.expires_at <= at, false)
+        from identities i join chain c on i.tenant_id = app_tenant() and i.id = c.parent_id),
+    stopped (id) as (
+      select c.id from chain c where c.stops
+      union
+      select c.id from chain c join stopped p on c.parent_id = p.id)
+    select l.revocation_id from live l
+      where l.id in (select e.id from ended e)
+        or l.identity_id in (select p.id from stopped p)
+        or exists (select from unnest(l.actors) actor join stopped p on p.id = substr(actor, 5)::uuid)
+        or not tenant_acts()
+    union all
+    select r.revocation_id from revoked_biscuit_blocks r where r.tenant_id = app_tenant() and r.forgotten_at > at;
+end $$;
 
 revoke all on function find_root_key_tenant from public;
 grant execute on function find_root_key_tenant to agent_iam_tenant;

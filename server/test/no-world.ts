@@ -38,6 +38,9 @@ export const inNoWorld: Context = {
     signJwt: refuse,
     verifyJwt: refuse,
     signingJwks: refuse,
+    publicRootKeys: refuse,
+    signingRootKey: refuse,
+    findRootKey: refuse,
   },
   spine: { append: refuse, commitAlone: refuse },
 }

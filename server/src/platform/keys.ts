@@ -98,7 +98,7 @@ export interface Keys {
   /** The root keys that Biscuits verify with, pending ones too. */
   publicRootKeys(tenantId: TenantId): Promise<RootKey[]>
   /** The root key that signs, its private half in hex. NOTE: secret; never logged, never sent. */
-  signingRootKey(tenantId: TenantId): Promise<{ readonly rootKeyId: number; readonly privateKey: string }>
+  signingRootKey(tenantId: TenantId): Promise<RootKey & { readonly privateKey: string }>
   /**
    * The root key of that number, in whichever tenant; undefined when there is none, or its time is over. What holds for
    * `verifyAccessToken` holds here: ask for the version of the keys with the session, and again if that is another.

@@ -3,7 +3,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { callerOfApiKey } from '../features/api-keys/service.ts'
 import { enrolmentTokenPrefix } from '../features/credentials/model.ts'
 import { callerOfEnrolmentToken } from '../features/credentials/service.ts'
-import { callerOfAccessToken } from '../features/sessions/service.ts'
+import { callerOfToken } from '../features/biscuits/service.ts'
 import type { Caller, Context } from '../platform/context.ts'
 import { Problem } from '../platform/problem.ts'
 
@@ -24,7 +24,7 @@ export async function authenticate(
   const { scheme, token } = presentedToken(headers.authorization)
   if (scheme === 'dpop' && !anonymous.caller.dpop)
     throw new Problem('invalid-proof', 'a token sent as DPoP needs a proof in the header DPoP (RFC 9449)')
-  if (!token.startsWith(enrolmentTokenPrefix)) return callerOfAccessToken(anonymous, token)
+  if (!token.startsWith(enrolmentTokenPrefix)) return callerOfToken(anonymous, token)
   const caller = scheme === 'bearer' ? await callerOfEnrolmentToken(anonymous, token) : undefined
   if (!caller) throw new Problem('invalid-token', 'the enrolment token is unknown, expired or revoked; ask for another')
   return caller

@@ -18,7 +18,7 @@ import type { NonceUse } from './dpop.ts'
 import { dpopNonce } from './dpop-nonce.ts'
 import { challengesOf, withProof } from './dpop-request.ts'
 import { hostGuard } from './host-guard.ts'
-import { sendKeySet } from './key-set-response.ts'
+import { publishedSecondsOf, sendPublished } from './published-response.ts'
 import { problemDocument, toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
 import { isOfStatusLists, sendStatusList } from './status-list-response.ts'
@@ -194,7 +194,8 @@ function isNonceDue({ dpopNonce: use }: Door, { headers }: FastifyRequest): bool
 
 function send(operation: Operation, reply: FastifyReply, result: unknown): FastifyReply {
   reply.status(operation.status)
-  if (operation.id === 'jwks' || operation.id === 'tenantJwks') return sendKeySet(reply, result)
+  const publishedSeconds = publishedSecondsOf[operation.id]
+  if (publishedSeconds !== undefined) return sendPublished(reply, result, publishedSeconds)
   if (isOfStatusLists(operation)) return sendStatusList(reply, operation, result)
   if (operation.produces === 'text/html') {
     reply.header('content-security-policy', contentSecurityPolicyOf(operation.id))

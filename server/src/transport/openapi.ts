@@ -61,7 +61,14 @@ function describeApi(publicUrl: string): JsonObject {
 export function problemsOf(operation: Operation): ProblemCode[] {
   const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host']
   if (operation.action !== 'public')
-    codes.push('unauthenticated', 'invalid-token', 'token-revoked', 'identity-inactive', 'insufficient-scope')
+    codes.push(
+      'unauthenticated',
+      'invalid-token',
+      'token-revoked',
+      'identity-inactive',
+      'insufficient-scope',
+      'too-many-attempts',
+    )
   if (operation.action !== 'public' || operation.bindsTokens) codes.push('invalid-proof', 'use-dpop-nonce', 'replayed')
   if (takesKey(operation)) codes.push('idempotency-mismatch')
   if (honoursIfMatch(operation)) codes.push('precondition-failed')

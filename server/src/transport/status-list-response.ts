@@ -1,7 +1,7 @@
 import type { Operation } from '@agent-iam/contract/operation'
 import type { FastifyReply } from 'fastify'
 import { statusListMaxAgeSeconds } from '../features/status-lists/model.ts'
-import { sendTagged } from './key-set-response.ts'
+import { sendTagged } from './published-response.ts'
 
 const ids = ['getStatusList', 'getTenantStatusList', 'listStatusLists', 'listTenantStatusLists']
 

@@ -74,13 +74,16 @@ export function intersection(some: readonly string[], others: readonly string[])
 function meet(one: string, other: string): string | undefined {
   const [a, b] = [parseGrant(one), parseGrant(other)]
   if (!a || !b) return undefined
-  const type = coversType(a.type, b.type) ? b.type : coversType(b.type, a.type) ? a.type : undefined
-  const action = a.action === '*' || a.action === b.action ? b.action : b.action === '*' ? a.action : undefined
-  const isFirstNarrower = isPatternWithin(a.idPattern, b.idPattern)
-  if (type === undefined || action === undefined) return undefined
-  if (!isFirstNarrower && !isPatternWithin(b.idPattern, a.idPattern)) return undefined
-  const pattern = isFirstNarrower ? a.idPattern : b.idPattern
-  return `${type}${pattern === undefined ? '' : `/${pattern}`}:${action}`
+  const [type, action] = [narrower(a.type, b.type), narrower(a.action, b.action)]
+  const [pattern] = [a, b].filter((each, n) => isPatternWithin(each.idPattern, [b, a][n]?.idPattern))
+  if (type === undefined || action === undefined || !pattern) return undefined
+  if (!coversType(a.type, type) || !coversType(b.type, type)) return undefined
+  return `${type}${pattern.idPattern === undefined ? '' : `/${pattern.idPattern}`}:${action}`
+}
+
+function narrower(one: string, other: string): string | undefined {
+  if (one === '*' || one === other) return other
+  return other === '*' ? one : undefined
 }
 
 /** The first entry that none of the ceiling's entries holds; undefined when all lie within. */

@@ -86,14 +86,14 @@ export function verifyingRoots({ roots }: OpenedKeys, now: Date): StoredRoot[] {
 }
 
 /** The public half, as Biscuit libraries take it. */
-export function publicRoot({ rootKeyId, publicJwk }: StoredRoot): RootKey {
+export function publicRoot({ rootKeyId, publicJwk }: Pick<StoredRoot, 'rootKeyId' | 'publicJwk'>): RootKey {
   return { rootKeyId, publicKey: hexOf(publicJwk['x']) }
 }
 
 /** The private half, for a library that signs by itself. */
-export function privateRoot({ key, privateKey }: Signer): { rootKeyId: number; privateKey: string } {
+export function privateRoot({ key, privateKey }: Signer): RootKey & { privateKey: string } {
   if (!isStoredRoot(key)) throw new Error('a root key that is not stored yet signs nothing')
-  return { rootKeyId: key.rootKeyId, privateKey: hexOf(privateKey.export({ format: 'jwk' }).d) }
+  return { ...publicRoot(key), privateKey: hexOf(privateKey.export({ format: 'jwk' }).d) }
 }
 
 function hexOf(member: unknown): string {

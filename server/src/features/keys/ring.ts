@@ -126,7 +126,7 @@ export class KeyRing implements Keys {
     return verifyingRoots(await this.#withRoot(tenantId), this.#now()).map(publicRoot)
   }
 
-  async signingRootKey(tenantId: TenantId): Promise<{ rootKeyId: number; privateKey: string }> {
+  async signingRootKey(tenantId: TenantId): Promise<RootKey & { privateKey: string }> {
     const { root } = await this.#withRoot(tenantId)
     if (!root) throw new Error(`tenant ${tenantId} has no root key to sign with`)
     return privateRoot(root)

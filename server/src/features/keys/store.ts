@@ -107,14 +107,17 @@ export async function findSigningKey(tx: Transaction, id: SigningKeyId): Promise
 }
 
 /** The public half of a root key, whatever has become of it: for what was accepted while it was good. */
-export async function findRootKey(tx: Transaction, rootKeyId: number): Promise<SigningKey | undefined> {
+export async function findRootKey(
+  tx: Transaction,
+  rootKeyId: number,
+): Promise<(Pick<SigningKey, 'publicJwk'> & { rootKeyId: number }) | undefined> {
   const row = await tx.db
     .selectFrom('biscuit_root_keys')
     .selectAll()
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('root_key_id', '=', rootKeyId)
     .executeTakeFirst()
-  return row && fromRow(row, row.root_key_id)
+  return row && { rootKeyId, publicJwk: fromRow(row, rootKeyId).publicJwk }
 }
 
 /** Looks through all tenants: this is how the tenant of who presents a Biscuit becomes known. */

@@ -3,7 +3,7 @@
  * a wrong proof take the same steps and are told in the same words. Ending a session is exact: each use of a token asks
  * the primary whether its session lives.
  */
-import type { SessionId } from '@agent-iam/contract/ids'
+import type { SessionId, TenantId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { asCaller, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
@@ -33,33 +33,72 @@ export { endExpiredSessions, endSessionsOfStopped } from './expired.ts'
 export { renewPassword } from './renew-password.ts'
 export { boundKey, endBoundSessions } from './possession.ts'
 export { admitByPasskey, loginByPasskey, proveByPasskey } from './passkey-login.ts'
+export { terminateSession } from './manage.ts'
 export { openSession, startSession } from './start.ts'
 export { endSession, findSession } from './store.ts'
 export { openSessions, type BulkStart } from './bulk-start.ts'
 export { endSessionsInBulk, shortenSession } from './store/bulk-ending.ts'
 
 /** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
-export async function callerOfAccessToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
-  const { tenantId, subject, sessionId, expiresAt, keysVersion } = await readAccessToken(ctx, token)
+export async function callerOfAccessToken(ctx: Context, token: string): Promise<IdentityCaller> {
+  const { keysVersion, ...read } = await readAccessToken(ctx, token)
+  const { caller, presentVersion } = await callerInSession(ctx, { ...read, token })
+  // Its key may have been revoked since this instance looked: with other keys than those it is verified again.
+  if (presentVersion !== keysVersion) await readAccessToken(ctx, token, presentVersion)
+  return caller
+}
+
+type IdentityCaller = Caller & { kind: 'identity' }
+
+/** What the signature of a token says, of whichever form it is. */
+export interface PresentedToken {
+  readonly token: string
+  readonly tenantId: TenantId
+  readonly subject: string
+  readonly sessionId: string
+  readonly expiresAt: Date
+  /** The token itself, where it is a Biscuit that was narrowed since it was made. */
+  readonly attenuation?: string | undefined
+  /** Throws for what is wrong with the token beyond that; of the same moment as the rest. */
+  readonly requireGood?: ((tx: Transaction) => Promise<void>) | undefined
+}
+
+/**
+ * The caller that a token stands for, by its session as it is now; with the version of the tenant's keys at that moment,
+ * which whoever verified the signature compares with that of the keys it used.
+ */
+export async function callerInSession(
+  ctx: Context,
+  { token, tenantId, subject, sessionId, expiresAt, attenuation, requireGood }: PresentedToken,
+): Promise<{ caller: IdentityCaller; presentVersion: number }> {
   if (!isId('session', sessionId)) throw new Problem('invalid-token', 'the access token is not valid here')
-  const [caller, presentVersion] = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
+  return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
     const found = await findSession(tx, sessionId)
     if (!found || found.session.identityId !== subject)
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
-    const { identityId, method, scope, confirmation, actors, attenuation } = found.session
+    await requireGood?.(tx)
+    const { identityId, method, scope, confirmation, actors } = found.session
     await requirePossession(tx, confirmation, token)
     if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
-    const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
+    const narrowed = { scope, attenuation: oneAttenuation(found.session.attenuation, attenuation) }
     const { address, certificateThumbprint } = ctx.caller
-    return [
-      { kind: 'identity' as const, tenantId, ...proved, address, certificateThumbprint },
-      found.keysVersion,
-    ] as const
+    return {
+      caller: {
+        kind: 'identity',
+        ...{ tenantId, identityId, sessionId, expiresAt, method, confirmation, actors, address, certificateThumbprint },
+        ...narrowed,
+      },
+      presentVersion: found.keysVersion,
+    }
   })
-  // Its key may have been revoked since this instance looked: with other keys than those it is verified again.
-  if (presentVersion !== keysVersion) await readAccessToken(ctx, token, presentVersion)
-  return caller
+}
+
+/** A caller has one: a session that keeps a Biscuit is presented by no other. */
+function oneAttenuation(kept: string | undefined, presented: string | undefined): string | undefined {
+  if (kept !== undefined && presented !== undefined)
+    throw new Problem('invalid-token', 'the session is narrowed by another Biscuit; present an access token of it')
+  return kept ?? presented
 }
 
 /** The use of an SDK token is told to the minute: not every request is to write. */

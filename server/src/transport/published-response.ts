@@ -3,13 +3,25 @@ import { sha256 } from '../platform/digest.ts'
 
 /** Verifiers may keep the keys for a while: a new key is served long before it signs. */
 const keySetSeconds = 300
+/** How late who verifies offline may learn of a revocation, beside what it takes to make the list. */
+const revocationsSeconds = 5
 
-/** A key set, with a tag, so that who has it already is told so in a few bytes (RFC 9110 §13.1.2). */
-export function sendKeySet(reply: FastifyReply, keys: unknown): FastifyReply {
+/** For how long whoever has it may keep the answer of an operation, for those that say so. */
+export const publishedSecondsOf: Readonly<Record<string, number>> = {
+  jwks: keySetSeconds,
+  tenantJwks: keySetSeconds,
+  biscuitKeys: keySetSeconds,
+  tenantBiscuitKeys: keySetSeconds,
+  biscuitRevocations: revocationsSeconds,
+  tenantBiscuitRevocations: revocationsSeconds,
+}
+
+/** An answer with a tag, so that who has it already is told so in a few bytes (RFC 9110 §13.1.2). */
+export function sendPublished(reply: FastifyReply, result: unknown, maxAgeSeconds: number): FastifyReply {
   return sendTagged(reply, {
-    body: JSON.stringify(keys),
+    body: JSON.stringify(result),
     type: 'application/json; charset=utf-8',
-    maxAgeSeconds: keySetSeconds,
+    maxAgeSeconds,
   })
 }
 

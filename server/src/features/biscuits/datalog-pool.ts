@@ -1,0 +1,133 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type { BiscuitAnswer, BiscuitLimits } from '@agent-iam/standards/biscuit/authorize'
+import { z } from 'zod'
+import type { Confirmation } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
+
+/** What a thread is asked; it knows nothing else. */
+export interface DatalogQuestion {
+  readonly token: string
+  readonly rootKeyId: number
+  readonly publicKey: string
+  readonly operation: string
+  readonly resource: string
+  readonly audience: string
+  readonly time: Date
+  readonly confirmation: Confirmation | undefined
+  readonly limits: BiscuitLimits
+}
+
+/** Two: while one is kept busy by a hostile token, the other answers. */
+const threadsMax = 2
+/** Far above what an honest token takes on a busy machine, about a millisecond; far below what anybody notices. */
+const wallClockMs = 500
+/** Starting a thread loads and compiles the library. */
+const startMs = 15_000
+/** Evaluations that may wait: at a millisecond each, the last waits a tenth of a second. */
+const waitingMax = 200
+/** What an evaluation may hold in memory is bounded by its facts; this bounds what we did not think of. */
+const memoryMb = 64
+
+interface Job {
+  readonly holder: string
+  readonly question: DatalogQuestion
+  readonly settle: (answer: BiscuitAnswer | Error) => void
+}
+
+const Answers = z.tuple([
+  z.discriminatedUnion('type', [
+    z.object({ type: z.literal('allowed') }),
+    z.object({ type: z.literal('denied'), failed: z.array(z.string()) }),
+    z.object({ type: z.literal('limit'), limit: z.enum(['facts', 'iterations', 'time']) }),
+  ]),
+])
+
+/**
+ * Threads that evaluate Datalog, started when they are first needed. One that does not answer in time is ended and another
+ * takes its place: its evaluation is `limit`, and nobody else's is touched. A holder has one at a time, so that no one
+ * keeps all threads busy.
+ */
+export class DatalogPool {
+  readonly #idle: Worker[] = []
+  readonly #waiting: Job[] = []
+  readonly #busyHolders = new Set<string>()
+  readonly #ready = new WeakSet<Worker>()
+  #threads = 0
+
+  /** Throws `unavailable` when too many wait already. */
+  run(holder: string, question: DatalogQuestion): Promise<BiscuitAnswer> {
+    if (this.#waiting.length >= waitingMax)
+      return Promise.reject(new Problem('unavailable', 'too many Biscuits are being evaluated; try again shortly'))
+    const { promise, resolve, reject } = Promise.withResolvers<BiscuitAnswer>()
+    const settle = (answer: BiscuitAnswer | Error) => (answer instanceof Error ? reject(answer) : resolve(answer))
+    this.#waiting.push({ holder, question, settle })
+    this.#next()
+    return promise
+  }
+
+  #next(): void {
+    const place = this.#waiting.findIndex(({ holder }) => !this.#busyHolders.has(holder))
+    if (place === -1 || (this.#idle.length === 0 && this.#threads >= threadsMax)) return
+    const [job] = this.#waiting.splice(place, 1)
+    if (!job) return
+    this.#busyHolders.add(job.holder)
+    void this.#work(job).then(job.settle, (error: unknown) => {
+      job.settle(error instanceof Error ? error : new Error('a Datalog thread failed', { cause: error }))
+    })
+  }
+
+  async #work({ holder, question }: Job): Promise<BiscuitAnswer> {
+    const worker = this.#idle.pop() ?? this.#start()
+    let isGood = false
+    try {
+      if (!this.#ready.has(worker)) await untilReady(worker)
+      this.#ready.add(worker)
+      const answer = await ask(worker, question)
+      isGood = answer !== undefined
+      return answer ?? { type: 'limit', limit: 'time' }
+    } finally {
+      if (isGood) this.#idle.push(worker)
+      else await worker.terminate()
+      this.#busyHolders.delete(holder)
+      this.#next()
+    }
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./datalog-worker.ts', import.meta.url), {
+      // Hostile programs get no secrets to find.
+      env: {},
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+    })
+    this.#threads++
+    // Unheard, the error of a thread that nobody asks anything would end the process.
+    worker.on('error', () => undefined)
+    worker.once('exit', () => {
+      this.#threads--
+      const place = this.#idle.indexOf(worker)
+      if (place !== -1) this.#idle.splice(place, 1)
+    })
+    return worker
+  }
+}
+
+async function untilReady(worker: Worker): Promise<void> {
+  await once(worker, 'message', { signal: AbortSignal.timeout(startMs) })
+  // An idle thread keeps no process from ending.
+  worker.unref()
+}
+
+/** Undefined when the thread did not answer in time. */
+async function ask(worker: Worker, question: DatalogQuestion): Promise<BiscuitAnswer | undefined> {
+  const answer = once(worker, 'message', { signal: AbortSignal.timeout(wallClockMs) })
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  worker.postMessage(question)
+  try {
+    const answers: unknown = await answer
+    return Answers.parse(answers)[0]
+  } catch (error) {
+    if (error instanceof Error && error.name === 'AbortError') return undefined
+    throw error
+  }
+}

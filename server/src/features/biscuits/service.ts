@@ -1,0 +1,22 @@
+/**
+ * Biscuits (version 3): tokens that their holder narrows by itself, offline, before handing them on. One is a presentation
+ * of a session (DESIGN D7): its authority block names issuer, tenant, audience and session, signed by a root key of the
+ * tenant that signs nothing else. What a Biscuit may do here is what its session may, within the blocks appended since.
+ * It guarantees that no block adds anything, that ending the session ends every token made of it with that commit, and
+ * that no token keeps the server busy: what strangers wrote runs in threads that are ended in time.
+ */
+import type { Caller, Context } from '../../platform/context.ts'
+import { callerOfAccessToken } from '../sessions/service.ts'
+import { callerOfBiscuit } from './caller.ts'
+import { looksLikeBiscuit } from './model.ts'
+
+export { checkBiscuit, type CheckedBiscuit } from './check-biscuit.ts'
+export { createBiscuit } from './create-biscuit.ts'
+export { mintBiscuit } from './mint.ts'
+export { permits, type BlockQuestion } from './permits.ts'
+export { PublishedRevocations, revokeBlock } from './revocations.ts'
+
+/** Who presents a token, be it a JWT or a Biscuit. Throws what `callerOfAccessToken` throws. */
+export async function callerOfToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
+  return looksLikeBiscuit(token) ? callerOfBiscuit(ctx, token) : callerOfAccessToken(ctx, token)
+}
