@@ -103,9 +103,9 @@ describe.each(databases)('expiry on %s', (_kind, open) => {
 
   test('/metrics tells how late it was, and who does it', async () => {
     const body = await server.api.call(metrics)
-    expect(body).toMatch(/agent_iam_expiry_lateness_seconds_count\{kind="agents"\} [1-9]/)
-    expect(body).toMatch(/agent_iam_expiry_lease_held 1/)
-    expect(body).toMatch(/agent_iam_expiry_failures_total 0/)
+    expect(body).toMatch(/^agent_iam_expiry_lateness_seconds_count\{kind="agents"\} [1-9]/m)
+    expect(body).toMatch(/^agent_iam_expiry_lease_held 1$/m)
+    expect(body).toMatch(/^agent_iam_expiry_failures_total 0$/m)
   })
 
   test('while one instance has the lease, another ends nothing; once it is closed, the other does at once', async () => {
