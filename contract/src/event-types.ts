@@ -27,8 +27,6 @@ export const eventTypes = {
   'certificate.expired': 'A certificate was in force no longer, so it was removed.',
   'capability.expired': 'Capabilities that were granted for a time ran out.',
   'agent.owner-changed': 'Another person answers for an agent.',
-  'certificate.expired': 'A certificate was in force no longer, so it was removed.',
-  'capability.expired': 'Capabilities that were granted for a time ran out.',
   'agent.trust-set': 'An administrator set an agent’s trust score.',
   'service.created': 'A service was made.',
   'service.suspended': 'A service was stopped.',
