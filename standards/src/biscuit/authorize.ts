@@ -18,14 +18,14 @@ export interface BiscuitQuestion {
   readonly limits?: BiscuitLimits | undefined
 }
 
-/** How far an evaluation may go. */
+/** How far an evaluation may go. The library's own limits, which are the default, hold for its rules in any case. */
 export interface BiscuitLimits {
   readonly factsMax: number
   readonly iterationsMax: number
   readonly milliseconds: number
 }
 
-/** The library's own limits, in real time: no honest token comes near them. */
+/** 1 ms of the library's clock. */
 export const defaultLimits: BiscuitLimits = { factsMax: 1000, iterationsMax: 100, milliseconds: clockSlowdown }
 
 /** `limit` is no answer: the evaluation was not finished. `time` may be the machine's fault; the others are the token's. */

@@ -2,10 +2,17 @@ import { type Bindings, type Freeable, isBindings } from './bindings.ts'
 import { BiscuitError } from './errors.ts'
 
 /**
- * The library ends every evaluation after 1 ms of its clock, which no call can change, and which an honest token
- * passes whenever the machine is busy: 1.5 % of them here. Its clock therefore runs this many times slower.
+ * The library ends every evaluation after 1 ms of its clock, which no call can change. Where several processes share a
+ * core, an honest token passes that while it waits its turn: one in seventy did, and waits of half a second were seen.
+ * Its clock therefore runs this many times slower.
  */
-export const clockSlowdown = 200
+export const clockSlowdown = 2000
+
+/**
+ * Memory after which the library starts anew. It loses some whenever it reads a `||`, which strangers may write as they
+ * like, and gives none back; a token of the longest kind takes a few megabytes.
+ */
+export const memoryBytesMax = 64 * 1024 * 1024
 
 /** The library, ready. Everything it allocates during `use` is freed when `use` ends. */
 export interface BiscuitLibrary {
@@ -20,7 +27,7 @@ declare const WebAssembly: {
 }
 
 interface Exports {
-  readonly memory: { grow(pages: number): number }
+  readonly memory: { grow(pages: number): number; readonly buffer: ArrayBuffer }
   readonly __wbindgen_start: () => void
 }
 
@@ -28,7 +35,7 @@ interface Exports {
  * Starts the library from the two files of its package: the module `biscuit_bg.js`, imported, and the bytes of
  * `biscuit_bg.wasm`. Reading them is the caller's part, so that this runs where there is no file system.
  *
- * NOTE: the module holds one instance. Start it once in a process.
+ * NOTE: the module holds one instance. Start it once in a process, and `use` it in no `use`.
  */
 export async function loadBiscuit(bindings: unknown, wasm: Uint8Array): Promise<BiscuitLibrary> {
   if (!isBindings(bindings)) throw new TypeError('not the module biscuit_bg.js of @biscuit-auth/biscuit-wasm 0.6')
@@ -40,7 +47,12 @@ export async function loadBiscuit(bindings: unknown, wasm: Uint8Array): Promise<
     exports.memory.grow(0)
     exports = start(module, bindings)
   }
-  return { use: (work) => useFreeing(bindings, work, restart) }
+  return {
+    use: (work) => {
+      if (exports.memory.buffer.byteLength > memoryBytesMax) restart()
+      return useFreeing(bindings, work, restart)
+    },
+  }
 }
 
 function start(module: object, bindings: Bindings): Exports {
@@ -80,7 +92,7 @@ function useFreeing<T>(
     })
   } catch (error) {
     if (!isTrap(error)) throw error
-    freeAll(kept.splice(0))
+    forget(kept.splice(0))
     restart()
     throw new BiscuitError('malformed', 'the Biscuit library gave up on it', { cause: error })
   } finally {
@@ -93,12 +105,21 @@ function isTrap(error: unknown): boolean {
   return error instanceof RangeError || (error instanceof Error && error.name === 'RuntimeError')
 }
 
+/** Frees inside an instance that goes away, so that the collector frees nothing of that address in the next one. */
+function forget(kept: readonly Freeable[]): void {
+  for (const each of kept) {
+    try {
+      freeAll([each])
+    } catch {
+      // It trapped before. Its memory goes with it.
+    }
+  }
+}
+
 function freeAll(kept: readonly Freeable[]): void {
   for (const each of kept.toReversed()) {
-    try {
-      each.free()
-    } catch {
-      // Inside an instance that trapped, and that goes away as a whole. Freed or not, it will not be freed again.
-    }
+    // NOTE: to free what a call has consumed throws through the library's frames, which each time costs it some stack.
+    if (Reflect.get(each, '__wbg_ptr') === 0) continue
+    each.free()
   }
 }

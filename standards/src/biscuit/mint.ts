@@ -41,7 +41,7 @@ function authorityBlock(facts: AuthorityFacts): readonly [code: string, paramete
     ...reservedTypesOf(facts).map((_, n) => `reserved_type({reserved_${n}});`),
     'check if time($time), $time < {expires_at};',
     'check if requested_audience({audience});',
-    rightCheck,
+    rightCode,
     facts.confirmation ? confirmationCode : '',
   ].join('\n')
   return [code, { ...names, ...lists, ...(facts.confirmation && termsOfKey(facts.confirmation)) }]
@@ -50,20 +50,20 @@ function authorityBlock(facts: AuthorityFacts): readonly [code: string, paramete
 const confirmationCode = 'confirmation({member}, {thumbprint}); check if proven_key({member}, {thumbprint});'
 
 /**
- * What is asked for lies within a right. The authorizer names the resource as a whole and in its parts, so that a right
- * on every type can still say which ids it means.
+ * What is asked for lies within a right: `*` is one more name of every operation, and of every type but the reserved.
+ *
+ * NOTE: written without `||` and `&&`: whenever the library reads or prints one, it keeps the memory.
  */
-const rightCheck = `check if ${['any', 'exact', 'prefix'].map((kind) => rightQuery(kind)).join(' or ')};`
-
-function rightQuery(kind: string): string {
-  return [
-    `operation($operation), resource_type($type), resource_id($id), right($t, "${kind}", $i, $a)`,
-    '$t == $type || ($t == "*" && !{reserved}.contains($type))',
-    '$a == $operation || $a == "*"',
-    ...(kind === 'exact' ? ['$id == $i'] : []),
-    ...(kind === 'prefix' ? ['$id.starts_with($i)'] : []),
-  ].join(', ')
-}
+const rightCode = `
+  action_name($operation) <- operation($operation);
+  action_name("*") <- operation($operation);
+  type_name($type) <- resource_type($type);
+  type_name("*") <- resource_type($type), !{reserved}.contains($type);
+  check if type_name($type), action_name($action), right($type, "any", $any, $action)
+    or type_name($type), action_name($action), resource_id($id), right($type, "exact", $id, $action)
+    or type_name($type), action_name($action), resource_id($id), right($type, "prefix", $prefix, $action),
+      $id.starts_with($prefix);
+`
 
 /** The facts of one value, by their names in Datalog. */
 function nameParameters(facts: AuthorityFacts): Parameters {

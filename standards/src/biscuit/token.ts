@@ -1,6 +1,4 @@
-import { parsePublicKey } from '../ed25519-key.ts'
 import { fromHex } from '../hex.ts'
-import { toBase64url } from '../base64url.ts'
 import type { Biscuit, Bindings, Freeable } from './bindings.ts'
 import { BiscuitError } from './errors.ts'
 
@@ -41,7 +39,7 @@ class RootKeyProvider {
   readonly #bindings: Bindings
   readonly #publicKeyOf: PublicKeyOf
   #known: number | undefined
-  #fault: unknown
+  #fault: Error | undefined
 
   constructor(bindings: Bindings, publicKeyOf: PublicKeyOf) {
     this.#bindings = bindings
@@ -49,11 +47,17 @@ class RootKeyProvider {
   }
 
   /** A fresh key for each call: the library takes it for itself. */
-  provide(rootKeyId: number | undefined) {
-    const bytes = this.#find(rootKeyId)
-    if (bytes) this.#known = rootKeyId
-    // NOTE: for what is unknown some key must be given; `requireKnown` refuses whatever comes of it.
-    return this.#bindings.PublicKey.fromBytes(bytes ?? anyKey, this.#bindings.SignatureAlgorithm.Ed25519)
+  provide(rootKeyId: number | undefined): Freeable {
+    try {
+      const publicKey = rootKeyId === undefined ? undefined : this.#publicKeyOf(rootKeyId)
+      if (publicKey === undefined) return this.#keyOf(anyKey)
+      const key = this.#keyOf(publicKey)
+      this.#known = rootKeyId
+      return key
+    } catch (error) {
+      this.#fault = error instanceof Error ? error : new TypeError('a root key is no Ed25519 public key in hex')
+      return this.#keyOf(anyKey)
+    }
   }
 
   requireKnown(): number {
@@ -62,19 +66,13 @@ class RootKeyProvider {
     return this.#known
   }
 
-  #find(rootKeyId: number | undefined): Uint8Array | undefined {
-    try {
-      const publicKey = rootKeyId === undefined ? undefined : this.#publicKeyOf(rootKeyId)
-      return publicKey === undefined ? undefined : parsePublicKey(toBase64url(fromHex(publicKey)))
-    } catch (error) {
-      this.#fault = error
-      return undefined
-    }
+  #keyOf(publicKey: string): Freeable {
+    return this.#bindings.PublicKey.fromBytes(fromHex(publicKey), this.#bindings.SignatureAlgorithm.Ed25519)
   }
 }
 
-/** The public key of RFC 8032 §7.1, test 1. */
-const anyKey = fromHex('d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a')
+/** Stands for what is unknown, as some key must be given; whatever comes of it is refused. RFC 8032 §7.1, test 1. */
+const anyKey = 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a'
 
 function requireText(token: string): void {
   requireRoom(token)

@@ -34,7 +34,7 @@ export function verify(library: BiscuitLibrary, token: string, publicKeyOf: Publ
  * escapes; `requireWritable` keeps what breaks lines out of them, and blanks out of actions, so one reading is possible.
  */
 function readFacts(source: string): AuthorityFacts {
-  const lines = source.split('\n').filter((line) => line !== '' && !line.startsWith('check if '))
+  const lines = source.split('\n').filter((line) => !ruleOrCheck.test(line))
   if (!lines.every((line) => Object.values(forms).some((form) => form.test(line)))) refuse()
   const texts = matches(lines, forms.text)
   const times = matches(lines, forms.time)
@@ -49,6 +49,9 @@ function readFacts(source: string): AuthorityFacts {
     confirmation: readConfirmation(matches(lines, forms.confirmation)),
   }
 }
+
+/** No fact begins so. */
+const ruleOrCheck = /^(?:check if |(?:action|type)_name\(|$)/
 
 const forms = {
   text: /^(issuer|audience|tenant|agent|parent|session|task)\("(.+)"\);$/su,
