@@ -42,6 +42,13 @@ describe.each(databases)('delegation at once, on %s', (_name, open) => {
     (await server.api.call(check, { body: { agentId, resource: 'file/a', action: 'read' }, token: admin })).allowed
   const move = (agentId: AgentId, parent: AgentId) =>
     server.api.send(moveAgent, { params: { agentId }, body: { parent, capabilities }, token: admin })
+  /** Below another, and with no end of its own that would keep it from any place. */
+  const placed = async (parent: AgentId) => {
+    const { id } = await makeAgent(server, admin, capabilities)
+    const { status, text } = await move(id, parent)
+    expect(status, text).toBe(200)
+    return id
+  }
   const lineOf = async (identityId: AgentId) => {
     const { chain } = await server.api.call(getDelegationChain, { params: { identityId }, token: admin })
     return chain.map((hop) => hop.identityId)
@@ -87,25 +94,20 @@ describe.each(databases)('delegation at once, on %s', (_name, open) => {
   test('of two moves that would make a circle of them, one is made', async () => {
     for (let round = 0; round < rounds; round++) {
       const top = await lender()
-      const one = await child(top.token)
-      const other = await child(top.token)
-      const answers = await Promise.all([move(one.agentId, other.agentId), move(other.agentId, one.agentId)])
+      const [one, other] = [await placed(top.agentId), await placed(top.agentId)]
+      const answers = await Promise.all([move(one, other), move(other, one)])
       expect(outcomes(answers)).toEqual({ done: 1, 'wrong-state': 1 })
-      for (const { agentId } of [one, other]) expect((await lineOf(agentId)).at(-1)).toBe(top.agentId)
+      for (const agentId of [one, other]) expect((await lineOf(agentId)).at(-1)).toBe(top.agentId)
     }
   })
 
-  test('of three moves that would make a ring, at most two are made, and everyone still has a root', async () => {
+  test('of three moves that would make a ring, two are made, and everyone still has a root', async () => {
     for (let round = 0; round < rounds; round++) {
       const top = await lender()
-      const [a, b, c] = [await child(top.token), await child(top.token), await child(top.token)]
-      const answers = await Promise.all([
-        move(a.agentId, b.agentId),
-        move(b.agentId, c.agentId),
-        move(c.agentId, a.agentId),
-      ])
+      const [a, b, c] = [await placed(top.agentId), await placed(top.agentId), await placed(top.agentId)]
+      const answers = await Promise.all([move(a, b), move(b, c), move(c, a)])
       expect(outcomes(answers)).toEqual({ done: 2, 'wrong-state': 1 })
-      for (const { agentId } of [a, b, c]) expect((await lineOf(agentId)).at(-1)).toBe(top.agentId)
+      for (const agentId of [a, b, c]) expect((await lineOf(agentId)).at(-1)).toBe(top.agentId)
     }
   })
 
@@ -121,10 +123,8 @@ describe.each(databases)('delegation at once, on %s', (_name, open) => {
       server.api.send(login, { body: signed({ id: leaf.agentId, name: leaf.name, privateKey }, challenge) }),
     ])
     expect(stop.status, stop.text).toBe(200)
-    if (entry.status === 200) {
-      const { accessToken } = JSON.parse(entry.text)
-      expect(await server.api.refuse(validate, { token: accessToken })).toMatchObject({ code: 'token-revoked' })
-    }
+    const shown = { token: entry.status === 200 ? JSON.parse(entry.text).accessToken : 'none' }
+    expect((await server.api.refuse(validate, shown)).status).toBe(401)
     expect(await isAllowed(leaf.agentId)).toBe(false)
   })
 
