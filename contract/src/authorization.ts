@@ -44,7 +44,7 @@ export const PlainCheck = z.strictObject({
   action: ActionName,
   context: Context,
   /** The token presented to an enforcement point, which then asks for its holder. */
-  subjectToken: z.string().max(8000).optional(),
+  subjectToken: z.string().max(8192).optional(),
 })
 
 /** The same question in Cedar's words. */

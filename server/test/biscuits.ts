@@ -1,6 +1,6 @@
 import * as contract from '@agent-iam/contract/biscuits'
-import { attenuate } from '@agent-iam/standards/biscuit/attenuate'
-import type { Restriction } from '@agent-iam/standards/biscuit/attenuate'
+import { attenuate, type Restriction } from '@agent-iam/standards/biscuit/attenuate'
+import { open } from '@agent-iam/standards/biscuit/token'
 import { biscuitLibrary } from '../src/features/biscuits/library.ts'
 import { loginAgent, makeAgent, type TestAgent } from './agents.ts'
 import type { TestServer } from './test-server.ts'
@@ -38,3 +38,19 @@ export async function narrow(server: TestServer, token: string, restriction: Res
   const publicKeyOf = (id: number) => keys.find(({ rootKeyId }) => rootKeyId === id)?.publicKey
   return attenuate(await biscuitLibrary(), token, publicKeyOf, restriction)
 }
+
+/** A block of whatever words, as somebody would append it who writes Datalog by hand. */
+export async function append(server: TestServer, token: string, words: string): Promise<string> {
+  const { keys } = await server.api.call(contract.biscuitKeys)
+  const publicKeyOf = (id: number) => keys.find(({ rootKeyId }) => rootKeyId === id)?.publicKey
+  return (await biscuitLibrary()).use((bindings, keep) => {
+    const { biscuit } = open(bindings, keep, token, publicKeyOf)
+    const block = keep(bindings.Biscuit.block_builder())
+    block.addCodeWithParameters(words, {}, {})
+    return keep(biscuit.appendBlock(block)).toBase64()
+  })
+}
+
+/** Words that take the library far longer than anybody waits, in a single round that no limit interrupts. */
+export const bomb = `${Array.from({ length: 40 }, (_, n) => `n(${n});`).join('')}
+  m(1) <- n($a), n($b), n($c), n($d), n($e), $a + $b + $c + $d + $e == 1000;`

@@ -1,7 +1,17 @@
 import type { Transaction } from '../../platform/context.ts'
-import type { Question } from './model.ts'
+import { audienceOf } from '../biscuits/model.ts'
+import { permits } from '../biscuits/service.ts'
+import { resourceText, type Question } from './model.ts'
 
-/** Whether the blocks of every one of these Biscuits permit what is asked. */
-export async function blocksPermit(_tx: Transaction, tokens: readonly string[], _question: Question): Promise<boolean> {
-  return tokens.length === 0
+/**
+ * Whether the blocks of every one of these Biscuits permit what is asked. They see what a capability is asked: of a
+ * platform action `noun:verb` the verb, since the noun stands in the resource already.
+ */
+export async function blocksPermit(tx: Transaction, tokens: readonly string[], question: Question): Promise<boolean> {
+  const { action, resource, now: time } = question
+  const operation = action.slice(action.indexOf(':') + 1)
+  const audience = audienceOf(tx.keys.issuerOf(tx.caller.tenantId))
+  for (const token of tokens)
+    if (!(await permits(tx, token, { operation, resource: resourceText(resource), audience, time }))) return false
+  return true
 }

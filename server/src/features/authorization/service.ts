@@ -18,7 +18,8 @@ import { addSeconds } from '../../platform/clock.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { findDecision, recordEvent } from '../audit/service.ts'
 import { notNarrowed, type Lent } from '../identities/model.ts'
-import { callerOfAccessToken, requireSession } from '../sessions/service.ts'
+import { callerOfToken } from '../biscuits/service.ts'
+import { requireSession } from '../sessions/service.ts'
 import { decideAlong, type ChainVerdict } from './chain.ts'
 import type { Decider } from './decider.ts'
 import {
@@ -73,7 +74,7 @@ async function findSubject(ctx: Context, asked: AskedCheck): Promise<Subject> {
 
 /** A token that is not good is a fault of what was sent, not of the caller's own credentials: never 401. */
 async function findPresented(ctx: Context, token: string): Promise<Subject> {
-  const presented = await callerOfAccessToken(ctx, token).catch((error: unknown) => {
+  const presented = await callerOfToken(ctx, token).catch((error: unknown) => {
     throw error instanceof Problem && error.code !== 'unavailable' ? notPresentable(error.detail, error) : error
   })
   if (presented.tenantId !== ctx.caller.tenantId) throw notPresentable('it is of another issuer')

@@ -66,6 +66,20 @@ export class DatalogPool {
     return promise
   }
 
+  /** Starts a thread, should there be none: where nobody waits for it with a transaction open. */
+  async warm(): Promise<void> {
+    if (this.#threads > 0) return
+    const worker = this.#start()
+    try {
+      await this.#untilReady(worker)
+    } catch (error) {
+      await worker.terminate()
+      throw error
+    }
+    this.#idle.push(worker)
+    this.#next()
+  }
+
   #next(): void {
     const place = this.#waiting.findIndex(({ holder }) => !this.#busyHolders.has(holder))
     if (place === -1 || (this.#idle.length === 0 && this.#threads >= threadsMax)) return
@@ -81,8 +95,7 @@ export class DatalogPool {
     const worker = this.#idle.pop() ?? this.#start()
     let isGood = false
     try {
-      if (!this.#ready.has(worker)) await untilReady(worker)
-      this.#ready.add(worker)
+      await this.#untilReady(worker)
       const answer = await ask(worker, question)
       isGood = answer !== undefined
       return answer ?? { type: 'limit', limit: 'time' }
@@ -110,12 +123,14 @@ export class DatalogPool {
     })
     return worker
   }
-}
 
-async function untilReady(worker: Worker): Promise<void> {
-  await once(worker, 'message', { signal: AbortSignal.timeout(startMs) })
-  // An idle thread keeps no process from ending.
-  worker.unref()
+  async #untilReady(worker: Worker): Promise<void> {
+    if (this.#ready.has(worker)) return
+    await once(worker, 'message', { signal: AbortSignal.timeout(startMs) })
+    this.#ready.add(worker)
+    // An idle thread keeps no process from ending.
+    worker.unref()
+  }
 }
 
 /** Undefined when the thread did not answer in time. */

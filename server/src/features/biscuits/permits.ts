@@ -34,6 +34,11 @@ export async function permits(ctx: Context | Transaction, token: string, questio
   return known !== undefined && (await evaluate(ctx, { token, known }, question)).type === 'allowed'
 }
 
+/** Makes ready for `permits`, which may have to answer with a transaction open. */
+export async function warmUp(): Promise<void> {
+  await pool.warm()
+}
+
 /** Asks a thread. What a token does to it counts against the token's own session, whoever shows it to us. */
 export async function evaluate(
   ctx: Context | Transaction,
