@@ -30,7 +30,7 @@ import {
   type StoredAgentKey,
 } from '../credentials/service.ts'
 import { requireChangeable, type Agent } from '../identities/model.ts'
-import { findAgent, findAgentForUpdate } from '../identities/service.ts'
+import { findAgent, findAgentForUpdate, protectAgent } from '../identities/service.ts'
 import { endSessionsOf } from '../sessions/service.ts'
 
 export interface Rotated {
@@ -70,7 +70,7 @@ export async function rotateAgentKey(ctx: Context, agentId: AgentId, input: Rota
 export async function listAgentKeys(ctx: Context, id: AgentId): Promise<{ keys: StoredAgentKey[]; rotations: number }> {
   return inTransaction(ctx, async (tx) => {
     const agent = requireFound(await findAgent(tx, id), id)
-    await tx.authorize('agents:read', protectedAgent(agent))
+    await tx.authorize('agents:read', await protectAgent(tx, agent))
     const rotations = Math.max((await countKeys(tx, id)) - 1, 0)
     return { keys: await listAllKeys(tx, id, agentKeysListed), rotations }
   })
@@ -116,7 +116,7 @@ function isProved(
 
 async function requireForChange(tx: Transaction, action: PlatformAction, id: AgentId): Promise<Agent> {
   const agent = requireFound(await findAgentForUpdate(tx, id), id)
-  await tx.authorize(action, protectedAgent(agent))
+  await tx.authorize(action, await protectAgent(tx, agent))
   requireLogin(tx.caller)
   return agent
 }
@@ -130,10 +130,6 @@ function requireLogin(caller: Caller): void {
 function requireFound(agent: Agent | undefined, id: AgentId): Agent {
   if (!agent) throw notFound('agents', id)
   return agent
-}
-
-function protectedAgent({ id, owner }: Agent) {
-  return { type: 'agents', id, owner, identity: id }
 }
 
 async function requireKey(tx: Transaction, agentId: AgentId, thumbprint: string): Promise<StoredAgentKey> {

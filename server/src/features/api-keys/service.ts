@@ -21,7 +21,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
 import { listHeld, requireMayGrant, requireScope, requireWithin } from '../capabilities/service.ts'
-import { findAgent, lockIdentity } from '../identities/service.ts'
+import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { apiKeyMethod, sdkTokenMethod } from '../sessions/model.ts'
 import { endSession, openSession, recordEnd, requireSession, shortenSession } from '../sessions/service.ts'
@@ -171,8 +171,7 @@ async function requireMayActFor(tx: Transaction, identityId: IdentityId): Promis
     await lockIdentity(tx, identityId)
     const agent = await findAgent(tx, identityId)
     if (!agent) throw notFound('agents', identityId)
-    const { owner } = agent
-    await tx.authorize('agents:create-api-key', { type: 'agents', id: identityId, owner, identity: identityId })
+    await tx.authorize('agents:create-api-key', await protectAgent(tx, agent))
     return requireActive(agent, tx.clock.now())
   }
   return lockIdentity(tx, identityId)

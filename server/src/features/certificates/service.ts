@@ -18,7 +18,7 @@ import {
   type CertifiedId,
   type StoredCertificate,
 } from '../credentials/service.ts'
-import { findAgentForUpdate } from '../identities/service.ts'
+import { findAgentForUpdate, protectAgent } from '../identities/service.ts'
 import { holdService } from '../services/service.ts'
 import { endBoundSessions } from '../sessions/service.ts'
 
@@ -75,7 +75,7 @@ async function requireHolder(tx: Transaction, id: CertifiedId, verb: string): Pr
   if (isId('service', id)) return holdService(tx, `services:${verb}`, id)
   const agent = isId('agent', id) ? await findAgentForUpdate(tx, id) : undefined
   if (!agent) throw notFound('agents', id)
-  await tx.authorize(`agents:${verb}`, { type: 'agents', id, owner: agent.owner, identity: id })
+  await tx.authorize(`agents:${verb}`, await protectAgent(tx, agent))
   return agent
 }
 

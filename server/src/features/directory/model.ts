@@ -7,11 +7,11 @@ import type {
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
-import { riskLevelOf, type Identity } from '../identities/model.ts'
+import { riskLevelOf, type AnyIdentity } from '../identities/model.ts'
 
 /** An identity of whatever kind, with what is kept beside it. */
 export interface IdentityView {
-  readonly identity: Identity
+  readonly identity: AnyIdentity
   readonly grants: readonly string[]
   /** The nearest of those who lend it authority that may not act. */
   readonly stoppedBy: IdentityId | undefined
@@ -46,33 +46,42 @@ export function requireKnownFields(kind: IdentityKind, change: IdentityChange): 
 }
 
 export function toWire({ identity, grants, stoppedBy }: IdentityView): IdentityOnWire {
-  const { trust, task, expiresAt, lastActivity } = identity
   return {
     identityId: identity.id,
     kind: kindOf(identity.id),
     name: identity.name,
     type: identity.type,
     status: identity.status,
-    email: identity.email ?? null,
-    owner: identity.owner ?? null,
-    successor: identity.successor ?? null,
-    parent: identity.parent ?? null,
-    taskId: task.id ?? null,
-    taskScope: task.scope ?? null,
+    ...relationsToWire(identity),
     isStopped: stoppedBy !== undefined,
     stoppedBy: stoppedBy ?? null,
-    trustScore: trust?.score ?? null,
-    trustBasis: trust?.basis ?? null,
-    riskLevel: trust ? riskLevelOf(trust.score) : null,
+    ...trustToWire(identity),
     capabilities: [...grants, ...identity.labels],
     metadata: identity.metadata,
     tags: [...identity.tags],
     createdAt: identity.createdAt.toISOString(),
     updatedAt: identity.updatedAt.toISOString(),
-    expiresAt: expiresAt?.toISOString() ?? null,
-    lastActivity: lastActivity?.toISOString() ?? null,
+    expiresAt: identity.expiresAt?.toISOString() ?? null,
+    lastActivity: identity.lastActivity?.toISOString() ?? null,
     revision: identity.revision,
   }
+}
+
+function relationsToWire({ email, owner, successor, parent, task }: AnyIdentity) {
+  return {
+    email: email ?? null,
+    owner: owner ?? null,
+    successor: successor ?? null,
+    parent: parent ?? null,
+    taskId: task.id ?? null,
+    taskScope: task.scope ?? null,
+  }
+}
+
+/** Only agents have a trust score. */
+function trustToWire({ trust }: AnyIdentity) {
+  if (!trust) return { trustScore: null, trustBasis: null, riskLevel: null }
+  return { trustScore: trust.score, trustBasis: trust.basis, riskLevel: riskLevelOf(trust.score) }
 }
 
 /** Only the fields that were asked for, and those that are always there. */

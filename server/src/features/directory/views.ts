@@ -4,7 +4,7 @@ import { isId, toUuid } from '../../platform/ids.ts'
 import { notFound } from '../../platform/problem.ts'
 import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { listGrants } from '../capabilities/service.ts'
-import type { Identity } from '../identities/model.ts'
+import type { AnyIdentity } from '../identities/model.ts'
 import { findIdentity, findStopping } from '../identities/service.ts'
 import { kindOf, nouns, type IdentityView } from './model.ts'
 
@@ -26,7 +26,7 @@ export async function viewIdentity(tx: Transaction, id: IdentityId): Promise<Ide
   return view
 }
 
-export async function viewIdentities(tx: Transaction, identities: readonly Identity[]): Promise<IdentityView[]> {
+export async function viewIdentities(tx: Transaction, identities: readonly AnyIdentity[]): Promise<IdentityView[]> {
   const grants = await listGrants(
     tx,
     identities.map(({ id }) => id),

@@ -69,7 +69,7 @@ export interface User {
 }
 
 /** An identity of whatever kind, with what all kinds have; what a kind has not is undefined. */
-export interface Identity {
+export interface AnyIdentity {
   readonly id: IdentityId
   readonly name: string
   readonly type: string
@@ -173,27 +173,21 @@ export function verifiesItself({ status, metadata, trustScore }: Agent, hasKey: 
   return status === 'pending' && hasKey && Object.keys(metadata).length > 0 && trustScore >= riskFloors.HIGH
 }
 
-/** Where a row stands in a list of identities: what it is sorted by, as text, and its id. */
-export function placeIn(
-  sort: IdentitySort,
-  row: Pick<Agent, 'name' | 'createdAt' | 'expiresAt' | 'lastActivity'>,
-): string {
+/** What a list may be sorted by, without the direction. */
+export type SortedBy = 'name' | 'createdAt' | 'expiresAt' | 'lastActivity'
+
+export function readSort(sort: IdentitySort): { by: SortedBy; isDescending: boolean } {
+  const isDescending = sort.startsWith('-')
+  const by = (['name', 'createdAt', 'expiresAt', 'lastActivity'] as const).find((each) => sort.endsWith(each))
+  return { by: by ?? 'name', isDescending }
+}
+
+/** Where a row stands in a list of identities: what it is sorted by, as text. */
+export function placeIn(sort: IdentitySort, row: Pick<Agent, SortedBy>): string {
+  const { by, isDescending } = readSort(sort)
+  if (by === 'name') return row.name
   // What never was, or never will be, comes last in either direction.
-  const never = sort.startsWith('-') ? '-infinity' : 'infinity'
-  switch (sort) {
-    case 'name':
-    case '-name':
-      return row.name
-    case 'createdAt':
-    case '-createdAt':
-      return row.createdAt.toISOString()
-    case 'expiresAt':
-    case '-expiresAt':
-      return row.expiresAt?.toISOString() ?? never
-    case 'lastActivity':
-    case '-lastActivity':
-      return row.lastActivity?.toISOString() ?? never
-  }
+  return row[by]?.toISOString() ?? (isDescending ? '-infinity' : 'infinity')
 }
 
 /** An agent with what is kept beside it. */

@@ -85,7 +85,7 @@ export async function updateAgent(tx: Transaction, agent: Agent): Promise<Agent 
       .where('id', '=', toUuid(agent.id))
       .returning('revision')
       .executeTakeFirstOrThrow()
-    return { ...agent, revision: Number(revision) }
+    return { ...agent, revision }
   } catch (error) {
     if (sqlState(error) === uniqueViolation) return undefined
     throw error
@@ -155,7 +155,7 @@ export function toAgent(row: IdentityRow): Agent {
     task: { id: row.task_id ?? undefined, scope: row.task_scope ?? undefined },
     lent: { scope: row.lent_scope ?? undefined, blocks: row.lent_blocks ?? undefined },
     tags: row.tags,
-    revision: Number(row.revision),
+    revision: row.revision,
     createdBy: row.created_by,
     enrolmentTokenId: row.enrolment_token_id === null ? undefined : fromUuid('enrolmentToken', row.enrolment_token_id),
     trustScore: Number(row.trust_score),

@@ -5,10 +5,11 @@
 import type { AgentId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { inTransaction, type Context, type ProtectedResource, type Transaction } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { findAgent, lockIdentity } from '../identities/service.ts'
+import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { endSessionsOf, endWithDescendants } from './ending.ts'
 import { apiKeyMethod, requireLive, statusOf, type LiveSession, type StoredSession } from './model.ts'
@@ -55,7 +56,7 @@ export async function createSession(
 export async function getSession(ctx: Context, id: SessionId): Promise<StoredSession> {
   return inTransaction(ctx, async (tx) => {
     const session = await requireStored(tx, id)
-    await tx.authorize('sessions:read', protectedSession(session))
+    await tx.authorize('sessions:read', await protectSession(tx, session))
     return session
   })
 }
@@ -114,7 +115,7 @@ export async function terminateSessionsOfAgent(ctx: Context, agentId: AgentId): 
     const agent = await findAgent(tx, agentId)
     // In the words for who may not read an agent's sessions: neither is told whether the agent exists.
     if (!agent) throw notFound('sessions', agentId)
-    await tx.authorize('sessions:end', { type: 'sessions', id: agentId, owner: agent.owner, identity: agentId })
+    await tx.authorize('sessions:end', { ...(await protectAgent(tx, agent)), type: 'sessions' })
     return (await endSessionsOf(tx, agentId, { reason: 'terminated' })).length
   })
 }
@@ -132,7 +133,7 @@ async function requireChangeable(tx: Transaction, verb: 'update' | 'end', id: Se
   const { identityId } = await requireStored(tx, id)
   await lockIdentity(tx, identityId)
   const session = await requireStored(tx, id)
-  await tx.authorize(`sessions:${verb}`, protectedSession(session))
+  await tx.authorize(`sessions:${verb}`, await protectSession(tx, session))
   const status = statusOf(session, tx.clock.now())
   if (status !== 'active') throw new Problem('wrong-state', `session ${id} has ${status} already`)
   return session
@@ -162,7 +163,9 @@ async function mayReadAll(tx: Transaction): Promise<boolean> {
   }
 }
 
-function protectedSession({ id, identityId, owner }: StoredSession): ProtectedResource {
+async function protectSession(tx: Transaction, { id, identityId, owner }: StoredSession): Promise<ProtectedResource> {
+  const agent = isId('agent', identityId) ? await findAgent(tx, identityId) : undefined
+  if (agent) return { ...(await protectAgent(tx, agent)), type: 'sessions', id }
   return { type: 'sessions', id, identity: identityId, ...(owner && { owner }) }
 }
 

@@ -6,7 +6,7 @@ import { skeleton } from '../../../lib/confusable.ts'
 import type { Transaction } from '../../../platform/context.ts'
 import { sqlState } from '../../../platform/database.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
-import type { Agent, Identity } from '../model.ts'
+import { readSort, type Agent, type AnyIdentity } from '../model.ts'
 import { toAgent, type IdentityRow } from '../store.ts'
 
 export async function touchIdentity(tx: Transaction, id: IdentityId): Promise<void> {
@@ -48,7 +48,7 @@ export async function findIdentityTenant(tx: Transaction, id: IdentityId): Promi
   return found ? fromUuid('tenant', found) : undefined
 }
 
-export async function findIdentity(tx: Transaction, id: IdentityId): Promise<Identity | undefined> {
+export async function findIdentity(tx: Transaction, id: IdentityId): Promise<AnyIdentity | undefined> {
   const row = await identities(tx).where('id', '=', toUuid(id)).executeTakeFirst()
   return row && toIdentity(row)
 }
@@ -106,7 +106,7 @@ export async function listAgents(
   return (await listed(tx, { ...filter, kinds: ['agent'] }, limit).execute()).map(toAgent)
 }
 
-export async function listIdentities(tx: Transaction, filter: IdentityFilter, limit: number): Promise<Identity[]> {
+export async function listIdentities(tx: Transaction, filter: IdentityFilter, limit: number): Promise<AnyIdentity[]> {
   return (await listed(tx, filter, limit).execute()).map(toIdentity)
 }
 
@@ -145,30 +145,22 @@ function withText(query: ReturnType<typeof identities>, { text, name }: Identity
 
 /** What a list is sorted by; what never was, or never will be, comes last in either direction. */
 function orderOf(sort: IdentitySort) {
-  const isDescending = sort.startsWith('-')
+  const { by, isDescending } = readSort(sort)
   const never = sql.raw(isDescending ? `'-infinity'` : `'infinity'`)
-  const timestamp = sql.raw('timestamptz')
-  switch (sort) {
-    case 'name':
-    case '-name':
-      return { by: sql<string>`name`, cast: sql.raw('text'), isDescending }
-    case 'createdAt':
-    case '-createdAt':
-      return { by: sql<string>`created_at`, cast: timestamp, isDescending }
-    case 'expiresAt':
-    case '-expiresAt':
-      return { by: sql<string>`coalesce(expires_at, ${never})`, cast: timestamp, isDescending }
-    case 'lastActivity':
-    case '-lastActivity':
-      return { by: sql<string>`coalesce(last_activity, ${never})`, cast: timestamp, isDescending }
+  const columns = {
+    name: sql<string>`name`,
+    createdAt: sql<string>`created_at`,
+    expiresAt: sql<string>`coalesce(expires_at, ${never})`,
+    lastActivity: sql<string>`coalesce(last_activity, ${never})`,
   }
+  return { by: columns[by], cast: sql.raw(by === 'name' ? 'text' : 'timestamptz'), isDescending }
 }
 
 function identities(tx: Transaction) {
   return tx.db.selectFrom('identities').selectAll().where('tenant_id', '=', toUuid(tx.caller.tenantId))
 }
 
-function toIdentity(row: IdentityRow): Identity {
+function toIdentity(row: IdentityRow): AnyIdentity {
   const isAgent = row.kind === 'agent'
   return {
     id: fromUuid(row.kind, row.id),
@@ -184,7 +176,7 @@ function toIdentity(row: IdentityRow): Identity {
     labels: row.labels,
     metadata: OpenObject.parse(row.metadata),
     trust: isAgent ? { score: Number(row.trust_score), basis: row.trust_basis } : undefined,
-    revision: Number(row.revision),
+    revision: row.revision,
     expiresAt: row.expires_at ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
