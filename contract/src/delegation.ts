@@ -32,6 +32,8 @@ export const DelegateAgent = z.strictObject({
   metadata: OpenObject.default({}),
   /** The child's own Ed25519 key: its token is then bound to it, and it may log in by itself. */
   publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), z.json())]).optional(),
+  /** Whether the child gets a Biscuit beside its JWT, of the same session: a token that it can narrow by itself. */
+  biscuit: z.boolean().default(false),
 })
 export type DelegateAgent = z.output<typeof DelegateAgent>
 
@@ -40,6 +42,7 @@ export const DelegatedAgent = Agent.extend({
   /** The identities from the root to the child. */
   chain: z.array(IdentityIdSchema),
   token: Tokens,
+  biscuit: z.object({ token: z.string(), revocationId: z.string(), expiresAt: Instant }).optional(),
 })
 
 /** One identity of a chain, with what it withholds of what it was lent. */
@@ -105,7 +108,7 @@ export const delegateAgent = operation({
   body: DelegateAgent,
   status: 201,
   response: DelegatedAgent,
-  secrets: ['token'],
+  secrets: ['token', 'biscuit'],
   problems: ['forbidden', 'capability-exceeded', 'already-exists', 'identity-inactive', 'quota-spent'],
   example: {
     body: { name: 'summarise-q3', taskId: 'task-42', ttlSeconds: 600, capabilities: ['file/docs/q3/*:read'] },

@@ -127,9 +127,12 @@ export function askForEnrolmentToken(id: EnrolmentTokenId, question: Question): 
 
 /** The entries among those held that cover what is asked. */
 export function coveringEntries(entries: readonly string[], { action, resource }: Question): string[] {
-  // Of a platform action `noun:verb`, the noun stands in the resource already.
-  const verb = action.slice(action.indexOf(':') + 1)
-  return entries.filter((entry) => covers(entry, verb, resource))
+  return entries.filter((entry) => covers(entry, verbOf(action), resource))
+}
+
+/** Of a platform action `noun:verb`, the noun stands in the resource already. */
+export function verbOf(action: string): string {
+  return action.slice(action.indexOf(':') + 1)
 }
 
 export interface Trust {

@@ -4,6 +4,8 @@ import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
+import type { MintedBiscuit } from '../biscuits/model.ts'
+import { mintBiscuit } from '../biscuits/service.ts'
 import { isLabel } from '../capabilities/model.ts'
 import { grant, requireMayLend } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
@@ -24,6 +26,7 @@ export interface Delegated extends AgentView {
   /** From the root to the child. */
   readonly chain: readonly IdentityId[]
   readonly tokens: TokenPair
+  readonly biscuit: MintedBiscuit | undefined
 }
 
 /**
@@ -33,10 +36,20 @@ export interface Delegated extends AgentView {
 export async function delegateAgent(ctx: Context, input: DelegateAgent): Promise<Delegated> {
   const key = input.publicKey === undefined ? undefined : readAgentKey(input.publicKey)
   const { granted, ...child } = await inTransaction(ctx, (tx) => makeChild(tx, input, key))
-  return { ...child, tokens: await signTokens(ctx, granted) }
+  const tokens = await signTokens(ctx, granted)
+  return { ...child, tokens, biscuit: input.biscuit ? await mintFor(ctx, child, granted) : undefined }
 }
 
-type Made = Omit<Delegated, 'tokens'> & { readonly granted: Grant }
+/** Of the same session, so that one end ends both. */
+async function mintFor(ctx: Context, { agent, grants }: AgentView, granted: Grant): Promise<MintedBiscuit> {
+  const { tenantId, identityId, sessionId, confirmation } = granted
+  const { parent, task, expiresAt } = agent
+  if (!expiresAt) throw new Error('a child has an end')
+  const session = { tenantId, identityId, sessionId, confirmation, expiresAt }
+  return mintBiscuit(ctx, { ...session, parent, taskId: task.id, rights: grants, isScoped: false })
+}
+
+type Made = Omit<Delegated, 'tokens' | 'biscuit'> & { readonly granted: Grant }
 
 async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | undefined): Promise<Made> {
   const caller = requireSelf(tx.caller)

@@ -1,29 +1,23 @@
 /**
- * Delegation begins with token exchange (RFC 8693): a service or an agent trades another's token for one that it uses in
- * its own name. Who acts is taken from the client that proved itself and from our records of who acted before, never from
+ * Token exchange (RFC 8693): a service or an agent trades another's token for one that it uses in its own name. Who acts is taken from the client that proved itself and from our records of who acted before, never from
  * what is presented. Resource, scope and life of the new token lie within the old one's, and it ends with that.
  */
 import type { AgentId, IdentityId, ServiceId } from '@agent-iam/contract/ids'
-import { decodeJwt, errors } from 'jose'
-import { z } from 'zod'
 import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
-import { AccessTokenClaimsSchema, type AccessTokenClaims } from '../../platform/keys.ts'
-import { Problem } from '../../platform/problem.ts'
 import { recordAlone, recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
 import { firstNotHeld } from '../capabilities/service.ts'
 import { knownResource, ownResource } from '../clients/service.ts'
 import { findAgent } from '../identities/service.ts'
 import { findClient } from '../services/service.ts'
-import { requireLive, tokenExchangeMethod } from '../sessions/model.ts'
-import { boundKey, findSession, openSession } from '../sessions/service.ts'
+import { tokenExchangeMethod } from '../sessions/model.ts'
+import { boundKey, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
-import { accessTokenType } from '../keys/model.ts'
 import {
   actClaim,
   actorsMax,
-  exchangeRefusals,
+  ExchangeRefused,
   lentEntries,
   lentScopes,
   narrowScopes,
@@ -33,6 +27,7 @@ import {
   type Target,
   type Wanted,
 } from './model.ts'
+import { loadSubject, readSubjectToken, type ShownToken } from './subject-token.ts'
 
 export interface Exchange extends Wanted {
   /** The client that proved itself with this request. */
@@ -49,29 +44,18 @@ export interface Exchanged {
   readonly seconds: number
 }
 
-/** Thrown for whatever is not exchanged, once the refusal is on record. */
-export class ExchangeRefused extends Error {
-  override name = 'ExchangeRefused'
-  readonly reason: ExchangeRefusal
-
-  constructor(reason: ExchangeRefusal) {
-    super(exchangeRefusals[reason])
-    this.reason = reason
-  }
-}
-
 /**
- * Opens the session of an exchanged token, bound to the key that the request proves, if any. Throws `ExchangeRefused`; the refusal is
- * then an event of the tenant.
+ * Opens the session of an exchanged token, bound to the key that the request proves, if any. Throws `ExchangeRefused`;
+ * the refusal is then an event of the tenant.
  */
 export async function exchangeToken(ctx: Context, exchange: Exchange): Promise<Exchanged> {
   try {
     const { clientId } = exchange
     if (!isId('service', clientId) && !isId('agent', clientId)) throw new ExchangeRefused('client-is-no-identity')
-    const { claims, keysVersion } = await readSubjectToken(ctx, exchange.subjectToken)
-    const { exchanged, presentVersion } = await inTransaction(ctx, (tx) => begin(tx, exchange, { clientId, claims }))
+    const shown = await readSubjectToken(ctx, exchange.subjectToken)
+    const { exchanged, presentVersion } = await inTransaction(ctx, (tx) => begin(tx, exchange, { clientId, shown }))
     // Its key may have been revoked since this instance looked.
-    if (presentVersion !== keysVersion) await readSubjectToken(ctx, exchange.subjectToken, presentVersion)
+    if (presentVersion !== shown.keysVersion) await readSubjectToken(ctx, exchange.subjectToken, presentVersion)
     return exchanged
   } catch (error) {
     if (error instanceof ExchangeRefused) await recordRefusal(ctx, exchange, error.reason)
@@ -81,20 +65,20 @@ export async function exchangeToken(ctx: Context, exchange: Exchange): Promise<E
 
 interface Presented {
   readonly clientId: ServiceId | AgentId
-  readonly claims: AccessTokenClaims
+  readonly shown: ShownToken
 }
 
 async function begin(
   tx: Transaction,
   wanted: Exchange,
-  { clientId, claims }: Presented,
+  { clientId, shown }: Presented,
 ): Promise<{ exchanged: Exchanged; presentVersion: number }> {
-  const { subject, boundTo, presentVersion } = await loadSubject(tx, claims)
+  const { subject, boundTo, presentVersion } = await loadSubject(tx, shown)
   const confirmation = await boundKey(tx)
   await requireRelation(tx, clientId, { subject, isPossessed: isSameKey(boundTo, confirmation) })
   const { resource, scopes, ...at } = await lend(tx, subject, wanted)
   const actors = nextActors(subject, clientId)
-  const seconds = Math.min(accessTokenSeconds, claims.exp - Math.floor(tx.clock.now().getTime() / 1000))
+  const seconds = Math.min(accessTokenSeconds, shown.exp - Math.floor(tx.clock.now().getTime() / 1000))
   const { sessionId } = await openSession(tx, subject.identityId, {
     method: tokenExchangeMethod,
     clientId,
@@ -149,60 +133,6 @@ async function lendElsewhere(tx: Transaction, subject: SubjectSession, wanted: W
   const metadata = { audience: resource.resource, scope: scopes.join(' ') }
   // At our own API it may do nothing: it is for the resource server.
   return { resource, scopes, scope: [], metadata, attenuation: undefined }
-}
-
-/** A live access token of this issuer, for whomever it is. */
-async function readSubjectToken(
-  ctx: Context,
-  token: string,
-  keysVersion?: number,
-): Promise<{ claims: AccessTokenClaims; keysVersion: number }> {
-  try {
-    const { aud } = decodeJwt(token)
-    if (typeof aud !== 'string') throw new ExchangeRefused('subject-token-invalid')
-    const expected = { typ: accessTokenType, audience: aud, now: ctx.clock.now(), keysVersion }
-    const verified = await ctx.keys.verifyJwt(ctx.caller.tenantId, token, expected)
-    return { claims: AccessTokenClaimsSchema.parse(verified.claims), keysVersion: verified.keysVersion }
-  } catch (error) {
-    const isItsFault = error instanceof errors.JOSEError || error instanceof z.ZodError || isInvalidToken(error)
-    throw isItsFault ? new ExchangeRefused('subject-token-invalid') : error
-  }
-}
-
-function isInvalidToken(error: unknown): boolean {
-  return error instanceof Problem && error.code === 'invalid-token'
-}
-
-/** What a session that a token was made for notes of it. */
-const Metadata = z.object({ audience: z.string().optional(), scope: z.string().optional() })
-
-async function loadSubject(
-  tx: Transaction,
-  claims: AccessTokenClaims,
-): Promise<{ subject: SubjectSession; boundTo: Confirmation | undefined; presentVersion: number }> {
-  const found = isId('session', claims.sid) ? await findSession(tx, claims.sid) : undefined
-  if (!found || found.session.identityId !== claims.sub) throw new ExchangeRefused('subject-token-invalid')
-  const { session, identity, keysVersion } = found
-  try {
-    requireLive(session, identity, tx.clock.now())
-  } catch (error) {
-    throw error instanceof Problem ? new ExchangeRefused('subject-token-invalid') : error
-  }
-  const { audience = ownResource(tx), scope } = Metadata.parse(session.metadata)
-  const { id, identityId, clientId = identityId, actors, confirmation, scope: entries, attenuation } = session
-  const isWhole = entries === undefined
-  const subject = {
-    id,
-    identityId,
-    clientId,
-    actors,
-    audience,
-    scopes: scope?.split(' ') ?? [],
-    isWhole,
-    entries,
-    attenuation,
-  }
-  return { subject, boundTo: confirmation, presentVersion: keysVersion }
 }
 
 /**

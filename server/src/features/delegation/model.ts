@@ -23,6 +23,17 @@ export const exchangeRefusals = {
 
 export type ExchangeRefusal = keyof typeof exchangeRefusals
 
+/** Thrown for whatever is not exchanged, once the refusal is on record. */
+export class ExchangeRefused extends Error {
+  override name = 'ExchangeRefused'
+  readonly reason: ExchangeRefusal
+
+  constructor(reason: ExchangeRefusal) {
+    super(exchangeRefusals[reason])
+    this.reason = reason
+  }
+}
+
 /** The session that a subject token belongs to, with what the exchange rests on. */
 export interface SubjectSession {
   readonly id: SessionId

@@ -3,7 +3,7 @@ import { inTransaction, type Context, type Transaction } from '../../platform/co
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { firstExcess } from '../capabilities/model.ts'
-import { chainDepthMax, requireChangeable, type AgentView } from '../identities/model.ts'
+import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
 import { findAgent, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { requireRoom } from '../tenants/service.ts'
@@ -23,26 +23,39 @@ export interface Move {
  */
 export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
-    const agent = await holdAgent(tx, id, move.parent)
+    const { agent, held } = await holdAgent(tx, id, move.parent)
     requireChangeable(agent)
     const lenders = move.parent === null ? [] : await loadLenders(tx, id, move.parent)
+    if (lenders.some((member) => !held.includes(member.id)))
+      throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')
     requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
-    if ((await heightOf(tx, id)) + lenders.length > chainDepthMax)
-      throw new Problem('capability-exceeded', `below that parent, what descends from ${id} would lie too deep`)
-    const [parent] = lenders
-    const owner = await findAccountableUser(tx, parent?.id ?? id)
-    if (!owner) throw new Problem('wrong-state', `nobody answers for ${parent?.id ?? id}; give it an owner first`)
-    if (parent && parent.id !== agent.parent) await requireRoom(tx, 'children', { parent: parent.id })
-    await updateParent(tx, id, { parent, owner })
+    await requireDepth(tx, id, lenders)
+    await place(tx, agent, lenders[0])
     await replaceGrants(tx, id, move.capabilities)
-    recordEvent(tx, {
-      type: 'agent.moved',
-      resource: `agent-iam/agents/${id}`,
-      data: { from: agent.parent ?? null, to: move.parent, capabilities: [...move.capabilities] },
-      ...(move.reason !== undefined && { personal: { subject: 'month', fields: { reason: move.reason } } }),
-      narrows: true,
-    })
-    return viewAgent(tx, (await findAgent(tx, id)) ?? agent)
+    recordMove(tx, agent, move)
+    return viewAgent(tx, requireFound(await findAgent(tx, id), id))
+  })
+}
+
+async function place(tx: Transaction, agent: Agent, parent: ChainMember | undefined): Promise<void> {
+  const owner = await findAccountableUser(tx, parent?.id ?? agent.id)
+  if (!owner) throw new Problem('wrong-state', `nobody answers for ${parent?.id ?? agent.id}; give it an owner first`)
+  if (parent && parent.id !== agent.parent) await requireRoom(tx, 'children', { parent: parent.id })
+  await updateParent(tx, agent.id, { parent, owner })
+}
+
+async function requireDepth(tx: Transaction, id: AgentId, lenders: readonly ChainMember[]): Promise<void> {
+  if ((await heightOf(tx, id)) + lenders.length > chainDepthMax)
+    throw new Problem('capability-exceeded', `below that parent, what descends from ${id} would lie too deep`)
+}
+
+function recordMove(tx: Transaction, agent: Agent, { parent, capabilities, reason }: Move): void {
+  recordEvent(tx, {
+    type: 'agent.moved',
+    resource: `agent-iam/agents/${agent.id}`,
+    data: { from: agent.parent ?? null, to: parent, capabilities: [...capabilities] },
+    ...(reason !== undefined && { personal: { subject: 'month', fields: { reason } } }),
+    narrows: true,
   })
 }
 
@@ -51,14 +64,18 @@ export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<
  * identity in common, so that the second sees what the first did.
  */
 async function holdAgent(tx: Transaction, id: AgentId, parent: IdentityId | null) {
-  const seen = await findAgent(tx, id)
-  if (!seen) throw notFound('agents', id)
+  requireFound(await findAgent(tx, id), id)
   const above = parent === null ? [] : await readChain(tx, parent)
-  await holdIdentities(tx, [id, ...above.map((member) => member.id)])
-  const agent = await findAgent(tx, id)
-  if (!agent) throw notFound('agents', id)
+  const held: readonly IdentityId[] = [id, ...above.map((member) => member.id)]
+  await holdIdentities(tx, held)
+  const agent = requireFound(await findAgent(tx, id), id)
   const ancestors = (await readChain(tx, id)).slice(1).map((member) => member.id)
   await tx.authorize('agents:move', { type: 'agents', id, owner: agent.owner, identity: id, ancestors })
+  return { agent, held }
+}
+
+function requireFound(agent: Agent | undefined, id: AgentId): Agent {
+  if (!agent) throw notFound('agents', id)
   return agent
 }
 

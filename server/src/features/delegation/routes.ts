@@ -6,9 +6,17 @@ import { delegateAgent, moveAgent, showChain, showDescendants } from './service.
 
 export const delegationRoutes = [
   route(contract.delegateAgent, async (ctx, { body }) => {
-    const { chain, tokens, ...view } = await delegateAgent(ctx, body)
+    const { chain, tokens, biscuit, ...view } = await delegateAgent(ctx, body)
     const issuer = ctx.keys.issuerOf(ctx.caller.tenantId)
-    return { ...toWire(view), issuer, chain: [...chain], token: { ...tokens } }
+    const agent = toWire(view)
+    const { expiresAt } = agent
+    return {
+      ...agent,
+      issuer,
+      chain: [...chain],
+      token: { ...tokens },
+      ...(biscuit && expiresAt !== null && { biscuit: { ...biscuit, expiresAt } }),
+    }
   }),
   route(contract.getDelegationChain, async (ctx, { params: { identityId } }) => {
     const chain = await showChain(ctx, identityId)

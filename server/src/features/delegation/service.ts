@@ -4,6 +4,6 @@
  * intersection: every decision asks everyone from who acts to the root, as our own records name them.
  */
 export { delegateAgent, type Delegated } from './children.ts'
-export { exchangeToken, ExchangeRefused, type Exchanged } from './exchange.ts'
+export { exchangeToken, type Exchanged } from './exchange.ts'
 export { showChain, showDescendants } from './lineage.ts'
 export { moveAgent } from './move.ts'

@@ -1,6 +1,6 @@
 import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider'
-import { exchangeToken, ExchangeRefused, type Exchanged } from '../../features/delegation/service.ts'
-import type { ExchangeRefusal } from '../../features/delegation/model.ts'
+import { exchangeToken, type Exchanged } from '../../features/delegation/service.ts'
+import { ExchangeRefused, type ExchangeRefusal } from '../../features/delegation/model.ts'
 import { asCaller, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { dpopNonce } from '../dpop-nonce.ts'
