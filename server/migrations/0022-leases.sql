@@ -21,6 +21,8 @@ create table settling (
   foreign key (tenant_id, identity_id) references identities (tenant_id, id),
   foreign key (tenant_id, because_id) references identities (tenant_id, id)
 );
+create index identities_living_below on identities (tenant_id, parent_id, id)
+  where parent_id is not null and status in ('pending', 'active', 'suspended');
 create index settling_by_time on settling (tenant_id, queued_at, identity_id);
 call confine_to_tenant('settling');
 grant select, insert, update, delete on settling to agent_iam_tenant;

@@ -149,7 +149,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
-  const expiry = createExpiry(world.random, telemetry)
+  const expiry = createExpiry(world, telemetry)
   const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
   const routes = [
     ...plainRoutes,
@@ -194,9 +194,9 @@ export async function createApp(world: World, door: Door): Promise<App> {
 
 const holderBytes = 16
 
-function createExpiry(random: Random, telemetry: Telemetry): Expiry {
+function createExpiry({ random, clock }: World, telemetry: Telemetry): Expiry {
   const lease = new Lease('expiry', random(holderBytes).toString('base64url'))
-  telemetry.leaseWatched('expiry', () => lease.isHeld)
+  telemetry.leaseWatched('expiry', () => lease.isHeld(clock.now()))
   return new Expiry(lease, (kind, lateSeconds) => telemetry.ended(kind, lateSeconds))
 }
 

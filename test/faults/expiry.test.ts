@@ -70,11 +70,11 @@ test('an instance that hangs and wakes late ends nothing a second time, and hold
 })
 
 test('what an instance began to settle, another finishes after kill −9, each agent told of once', async () => {
-  const holder = await requireHolder()
   await insertAgents('root', { howMany: 1, overSeconds: undefined })
   await insertAgents('below', { howMany: 5_000, overSeconds: undefined, parent: 'root 1' })
   await revoke('root 1')
   await until(async () => (await revokedBelow()) > 0)
+  const holder = await requireHolder()
   await holder.process.end('SIGKILL')
   const atDeath = await revokedBelow()
   const died = performance.now()
@@ -91,7 +91,7 @@ function startAt(port: string): Promise<ServerProcess> {
   return ground.start({ environment: { AGENT_IAM_PORT: port } })
 }
 
-/** Which instance does the work now; it may change hands a moment after a start. */
+/** Which instance does the work now, while there is some. */
 async function requireHolder(): Promise<Instance> {
   let holder: Instance | undefined
   await until(async () => {

@@ -1,13 +1,11 @@
 import { platformTenantId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
+import { addSeconds } from './clock.ts'
 import { asCaller, inTransaction, type Context } from './context.ts'
 import { toUuid } from './ids.ts'
 
-/**
- * A holder that falls silent keeps its lease for so long: more than two missed renewals of a second each, so that a
- * short stall costs nothing, and little enough that another takes over in time.
- */
-const leaseMs = 2_500
+/** A holder that falls silent keeps its lease for so long: a short stall costs nothing, and another takes over in time. */
+const leaseSeconds = 2.5
 
 /** A holder that hangs with the row locked lets go of it after this: nobody could take over meanwhile. */
 const lockedMsMax = 1_000
@@ -22,7 +20,7 @@ const lockedMsMax = 1_000
 export class Lease {
   readonly #name: string
   readonly #holder: string
-  #isHeld = false
+  #endsAt: Date | undefined
 
   /** @param holder unlike any other instance's, those before this one included */
   constructor(name: string, holder: string) {
@@ -30,18 +28,18 @@ export class Lease {
     this.#holder = holder
   }
 
-  /** As it was when it was last asked for. */
-  get isHeld(): boolean {
-    return this.#isHeld
+  /** Whether it was had when it was last asked for, and has not ended since. */
+  isHeld(now: Date): boolean {
+    return this.#endsAt !== undefined && now < this.#endsAt
   }
 
   /** Takes or renews it; false when another has it. */
   async hold(system: Context): Promise<boolean> {
     // What cannot be renewed is as good as lost.
-    this.#isHeld = false
-    this.#isHeld = await inTransaction(onPlatform(system), async ({ db }) => {
+    this.#endsAt = undefined
+    const isHeld = await inTransaction(onPlatform(system), async ({ db }) => {
       const tenant = toUuid(platformTenantId)
-      const end = sql`clock_timestamp() + make_interval(secs => ${leaseMs / 1000}::double precision)`
+      const end = sql`clock_timestamp() + make_interval(secs => ${leaseSeconds}::double precision)`
       const { rows } = await sql<{ is_held: boolean }>`
         with limited as (select set_config('idle_in_transaction_session_timeout', ${String(lockedMsMax)}, true)),
           renewed as (
@@ -58,13 +56,14 @@ export class Lease {
         select exists (select from renewed) or exists (select from made) as is_held`.execute(db)
       return rows[0]?.is_held ?? false
     })
-    return this.#isHeld
+    this.#endsAt = isHeld ? addSeconds(system.clock.now(), leaseSeconds) : undefined
+    return isHeld
   }
 
   /** Lets another have it at once. */
   async release(system: Context): Promise<void> {
-    if (!this.#isHeld) return
-    this.#isHeld = false
+    if (!this.isHeld(system.clock.now())) return
+    this.#endsAt = undefined
     await inTransaction(onPlatform(system), async ({ db }) => {
       await sql`
         update leases set ends_at = clock_timestamp()

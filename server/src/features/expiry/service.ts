@@ -46,24 +46,28 @@ export class Expiry {
   }
 
   async #run(system: Context): Promise<void> {
-    while ((await this.#mayGoOn(system)) && (await this.#visitTenants(system)));
+    while (!this.#isClosed && (await this.#visitTenants(system)));
   }
 
-  /** Asked before each tenant's turn, so that the lease is renewed in time however much is due. */
+  /**
+   * Asked before each tenant's turn, so that the lease is renewed in time however much is due. With nothing due nobody
+   * asks, and nothing is written.
+   */
   async #mayGoOn(system: Context): Promise<boolean> {
     return !this.#isClosed && (await this.#lease.hold(system))
   }
 
   /** A batch of each kind for each tenant, so that one with much to end does not keep the others; whether there is more. */
   async #visitTenants(system: Context): Promise<boolean> {
-    let isMore = false
+    let [isMore, mayGoOn] = [false, true]
     for (let after: TenantId | undefined; ;) {
       const due = await inTransaction(system, (tx) => findDueTenants(tx, after, tenantsAtOnce))
       await tryAll(due, async (tenant) => {
-        if (!(await this.#mayGoOn(system))) return
-        if (await this.#visit(system, tenant)) isMore = true
+        mayGoOn &&= await this.#mayGoOn(system)
+        if (mayGoOn && (await this.#visit(system, tenant))) isMore = true
       })
       after = due.at(-1)?.tenantId
+      if (!mayGoOn) return false
       if (due.length < tenantsAtOnce) return isMore
     }
   }
