@@ -9,8 +9,8 @@ import { BiscuitError } from './errors.ts'
 export const clockSlowdown = 2000
 
 /**
- * Memory after which the library starts anew. It loses some whenever it reads a `||`, which strangers may write as they
- * like, and gives none back; a token of the longest kind takes a few megabytes.
+ * Memory after which the library starts anew. It loses some with every token it reads, most with a `||`, which
+ * strangers may write as they like; a token of the longest kind takes a few megabytes.
  */
 export const memoryBytesMax = 64 * 1024 * 1024
 
@@ -35,10 +35,18 @@ interface Exports {
  * Starts the library from the two files of its package: the module `biscuit_bg.js`, imported, and the bytes of
  * `biscuit_bg.wasm`. Reading them is the caller's part, so that this runs where there is no file system.
  *
- * NOTE: the module holds one instance. Start it once in a process, and `use` it in no `use`.
+ * The module holds one instance: who starts it again is given the same. NOTE: `use` it in no `use`.
  */
 export async function loadBiscuit(bindings: unknown, wasm: Uint8Array): Promise<BiscuitLibrary> {
   if (!isBindings(bindings)) throw new TypeError('not the module biscuit_bg.js of @biscuit-auth/biscuit-wasm 0.6')
+  const library = started.get(bindings) ?? startOnce(bindings, wasm)
+  started.set(bindings, library)
+  return library
+}
+
+const started = new WeakMap<Bindings, Promise<BiscuitLibrary>>()
+
+async function startOnce(bindings: Bindings, wasm: Uint8Array): Promise<BiscuitLibrary> {
   const module = await WebAssembly.compile(wasm)
   let exports = start(module, bindings)
 
