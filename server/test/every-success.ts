@@ -10,6 +10,7 @@ import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
 import { callEveryBiscuitOperation } from './every-biscuit.ts'
+import { callEveryDelegationOperation } from './every-delegation.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
 import { callEveryClientOperation } from './every-client.ts'
 import { callEveryPossessionOperation } from './every-possession.ts'
@@ -52,6 +53,7 @@ export async function callEveryOperation({
   await callEveryIdentityOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
   await callEveryBiscuitOperation(server, await server.admin())
+  await callEveryDelegationOperation(server, await server.admin())
   await callEveryFactorOperation(server)
   await callEveryStatusListOperation(server)
 }

@@ -10,6 +10,7 @@ import * as biscuits from '@agent-iam/contract/biscuits'
 import * as certificates from '@agent-iam/contract/certificates'
 import * as clients from '@agent-iam/contract/clients'
 import * as enrolmentTokens from '@agent-iam/contract/enrolment-tokens'
+import * as delegation from '@agent-iam/contract/delegation'
 import * as factors from '@agent-iam/contract/factors'
 import * as identityOperations from '@agent-iam/contract/identities'
 import * as invitations from '@agent-iam/contract/invitations'
@@ -93,6 +94,12 @@ function identities(bind: Bind) {
       listCertificates: bind(certificates.listAgentCertificates),
       removeCertificate: bind(certificates.removeAgentCertificate),
       endSessions: bind(sessions.endAgentSessions),
+    },
+    delegations: {
+      create: bind(delegation.delegateAgent),
+      chain: bind(delegation.getDelegationChain),
+      descendants: bind(delegation.getDescendants),
+      move: bind(delegation.moveAgent),
     },
     services: {
       create: bind(services.createService),

@@ -1,0 +1,95 @@
+import { getAgent } from '@agent-iam/contract/agents'
+import { validate } from '@agent-iam/contract/auth'
+import { check } from '@agent-iam/contract/authorization'
+import { mintBiscuit } from '@agent-iam/contract/biscuits'
+import { delegateAgent } from '@agent-iam/contract/delegation'
+import type { Restriction } from '@agent-iam/standards/biscuit/attenuate'
+import { decodeJwt } from 'jose'
+import * as client from 'openid-client'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loginAgent, makeAgent, type TestAgent } from './agents.ts'
+import { narrow } from './biscuits.ts'
+import { databases } from './databases.ts'
+import { asAgent } from './oauth-clients.ts'
+import { listen, type OauthServer } from './oauth-server.ts'
+
+const delegate = 'agent-iam/agents*:delegate'
+const held = [delegate, 'file/docs/*:read', 'file/docs/*:write']
+const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
+describe.each(databases)('what is made with an attenuated token on %s', (_name, open) => {
+  let oauth: OauthServer
+  let agent: TestAgent
+  let whole: string
+  let made = 0
+
+  beforeAll(async () => {
+    oauth = await listen(await open())
+    agent = await makeAgent(oauth.server, await oauth.server.admin(), held)
+    const { accessToken } = await loginAgent(oauth.server, agent)
+    whole = (await oauth.server.api.call(mintBiscuit, { body: {}, token: accessToken })).token
+  })
+  afterAll(() => oauth.server.close())
+
+  const child = (token: string, wanted: object = {}) =>
+    oauth.server.api.call(delegateAgent, {
+      body: { name: `child ${++made}`, capabilities: ['file/docs/*:read', 'file/docs/*:write'], ...wanted },
+      token,
+    })
+  const attenuated = (restriction: Restriction) => narrow(oauth.server, whole, restriction)
+  const ask = (token: string, action: string, resource = 'file/docs/a') =>
+    oauth.server.api.call(check, { body: { resource, action }, token })
+
+  test('a child comes with a Biscuit of its own session, if one is asked for', async () => {
+    const { agentId, biscuit, token } = await child(whole, { biscuit: true, taskId: 'task-7' })
+    if (!biscuit) throw new Error('the child got no Biscuit')
+    const [byJwt, byBiscuit] = await Promise.all(
+      [token.accessToken, biscuit.token].map((each) => oauth.server.api.call(validate, { token: each })),
+    )
+    expect(byBiscuit).toMatchObject({ agentId, sessionId: byJwt?.sessionId })
+    expect(await ask(biscuit.token, 'read')).toMatchObject({ allowed: true, chain: [agent.id, agentId] })
+    const narrower = await narrow(oauth.server, biscuit.token, { operations: ['read'] })
+    expect(await ask(narrower, 'read')).toMatchObject({ allowed: true })
+    const denied = await ask(narrower, 'write')
+    expect(denied).toMatchObject({ allowed: false, deniedBy: { identityId: agentId, hop: 0 } })
+    expect(denied.reasons).toMatchObject([{ policyId: 'system:guard-attenuation' }])
+  })
+
+  test('the blocks bind a child, whatever it was granted and however it logs in', async () => {
+    const token = await attenuated({ operations: ['delegate', 'read'] })
+    const bound = await child(token)
+    expect(await ask(bound.token.accessToken, 'read')).toMatchObject({ allowed: true })
+    const denied = await ask(bound.token.accessToken, 'write')
+    expect(denied).toMatchObject({ allowed: false, deniedBy: { identityId: bound.agentId, hop: 0 } })
+    expect(denied.reasons).toContainEqual(expect.objectContaining({ policyId: 'system:guard-attenuation' }))
+    // And whoever that child lends to.
+    const admin = await oauth.server.admin()
+    const asked = { agentId: bound.agentId, resource: 'file/docs/a', action: 'write' }
+    expect(await oauth.server.api.call(check, { body: asked, token: admin })).toMatchObject({ allowed: false })
+  })
+
+  test('blocks that do not let it delegate let it make no child', async () => {
+    for (const restriction of [{ operations: ['read'] }, { resourcePrefix: 'file/docs/' }]) {
+      const token = await attenuated(restriction)
+      const body = { name: `child ${++made}`, capabilities: [] }
+      expect(await oauth.server.api.refuse(delegateAgent, { body, token })).toMatchObject({ status: 403 })
+    }
+  })
+
+  test('it is exchanged only within its blocks, and only for our own API', async () => {
+    const token = await attenuated({ operations: ['read'] })
+    const config = await asAgent(oauth.issuer, agent)
+    const parameters = { subject_token: token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
+    const exchanged = await client.genericGrantRequest(config, exchange, parameters)
+    expect(decodeJwt(exchanged.access_token)).toMatchObject({ sub: agent.id, aud: `${oauth.issuer}/api` })
+    expect(await ask(exchanged.access_token, 'read')).toMatchObject({ allowed: true })
+    expect(await ask(exchanged.access_token, 'write')).toMatchObject({ allowed: false })
+    const params = { agentId: agent.id }
+    expect(await oauth.server.api.refuse(mintBiscuit, { body: {}, token: exchanged.access_token })).toMatchObject({
+      status: 403,
+    })
+    expect(await oauth.server.api.refuse(getAgent, { params, token: exchanged.access_token })).toMatchObject({
+      status: 403,
+    })
+  })
+})
