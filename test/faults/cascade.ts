@@ -1,4 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { getDescendants, type TreeNode } from '@agent-iam/contract/delegation'
+import { call } from '@agent-iam/sdk'
+import { drawnOutMs, revokedMark, revokingMark } from './drawn-out.ts'
 import { embeddedGround, type Ground, type PostgresGround, postgresGround } from './ground.ts'
 import { pause } from './load.ts'
 import { type Administrator, allowedPrefix, finishSetup, logInAdministrator } from './people.ts'
@@ -6,11 +10,14 @@ import { readLog } from './read-log.ts'
 import type { ServerProcess } from './server-process.ts'
 import { growTree, revoke, type Shape, type Tree } from './trees.ts'
 
-/** One kill that fell into a revocation high in a tree, or into the tidying below it. */
+/**
+ * One kill that fell into a revocation high in a tree: into its transaction, between its commit and its answer, or into
+ * the tidying afterwards.
+ */
 export interface Cascade {
   readonly database: 'PGlite' | 'PostgreSQL'
   readonly killed: 'server' | 'server and postmaster'
-  readonly during: 'revocation' | 'tidying'
+  readonly during: 'transaction' | 'answer' | 'tidying'
   /** What the revocation was after the restart. */
   readonly outcome: 'complete' | 'undone'
   /** From when the server listened again until whoever is below was shown as revoked; undefined where none was. */
@@ -20,10 +27,11 @@ export interface Cascade {
 
 /** Deep, so that tidying takes several steps, and not so wide that it takes long to grow. */
 const shape: Shape = { links: 8, each: 3 }
-/** Rather longer than a revocation takes, so that some kills come before it and some after. */
-const killWithinMs = 12
-/** What ended is tidied up so soon after a restart, another instance's lease and all. */
-const tidiedWithinMs = 5000
+const drawnOutProgram = fileURLToPath(new URL('drawn-out-server.ts', import.meta.url))
+const markPollMs = 2
+/** The job promises five seconds; the machine may be busy with other tests. */
+const tidiedWithinMs = 20_000
+const tidiedPollMs = 100
 /** A kill that fell into neither is repeated; that none ever counts would be a fault of the test. */
 const attemptsMax = 20
 
@@ -67,34 +75,41 @@ export class CascadeSeries {
   async #attempt(killed: Cascade['killed'], during: Cascade['during']): Promise<Cascade | undefined> {
     const administrator = await logInAdministrator(this.#ground.url)
     const tree = await growTree(administrator, this.#ground.url, shape)
-    const isAnswered = await this.#revokeAndKill(administrator, tree, { killed, during })
-    const killedAt = new Date().toISOString()
-    await this.#recover(killed)
-    const listensAt = performance.now()
-    const { faults, outcome } = await this.#judge(tree, isAnswered)
-    const tidiedMs = outcome === 'complete' ? await this.#untilTidied(tree, listensAt) : undefined
-    if (tidiedMs === undefined) faults.push(...(await this.#findRevoked(tree, outcome)))
-    const counts = during === 'revocation' ? !isAnswered : await this.#isTidiedSince(tree, killedAt)
-    return counts ? { database: this.#database, killed, during, outcome, tidiedMs, faults } : undefined
-  }
-
-  /** Whether the revocation was answered before the kill. */
-  async #revokeAndKill(
-    administrator: Administrator,
-    tree: Tree,
-    { killed, during }: Pick<Cascade, 'killed' | 'during'>,
-  ): Promise<boolean> {
-    const { url } = this.#ground
-    const revoking = revoke(administrator, url, tree.high).then(
+    if (during !== 'tidying') await this.#drawOut()
+    const revoking = revoke(administrator, this.#ground.url, tree.high).then(
       () => true,
       () => false,
     )
-    if (during === 'revocation') await sleep(Math.random() * killWithinMs)
-    else await revoking.then(() => this.#untilFirstTidied(administrator, tree))
+    if (during === 'tidying') await revoking.then(() => this.#untilFirstTidied(administrator, tree))
+    else await this.#untilSaid(during === 'transaction' ? revokingMark : revokedMark)
+    await this.#kill(killed)
+    const killedAt = new Date().toISOString()
+    const isAnswered = await revoking
+    await this.#recover(killed)
+    const listensAt = performance.now()
+    const { faults, outcome } = await this.#judge(tree)
+    if (outcome === 'undone' && during !== 'transaction') faults.push('the revocation was committed and is lost')
+    const tidiedMs = outcome === 'complete' ? await this.#untilTidied(tree, listensAt) : undefined
+    if (tidiedMs === undefined) faults.push(...(await this.#findRevoked(tree, outcome)))
+    const counts = during === 'tidying' ? await this.#isTidiedSince(tree, killedAt) : !isAnswered
+    return counts ? { database: this.#database, killed, during, outcome, tidiedMs, faults } : undefined
+  }
+
+  async #drawOut(): Promise<void> {
+    await this.#server.end('SIGTERM')
+    this.#server = await this.#ground.start({ program: drawnOutProgram })
+  }
+
+  /** Waits for the server to come there, and a part of the time that it stays. */
+  async #untilSaid(mark: string): Promise<void> {
+    while (!this.#server.said().includes(mark)) await sleep(markPollMs)
+    await sleep(Math.random() * 0.8 * drawnOutMs)
+  }
+
+  async #kill(killed: Cascade['killed']): Promise<void> {
     const ends: Promise<unknown>[] = [this.#server.end('SIGKILL')]
     if (killed === 'server and postmaster') ends.push(this.#postgres().kill())
     await Promise.all(ends)
-    return revoking
   }
 
   async #recover(killed: Cascade['killed']): Promise<void> {
@@ -102,13 +117,12 @@ export class CascadeSeries {
     this.#server = await this.#ground.start()
   }
 
-  async #judge(tree: Tree, isAnswered: boolean): Promise<{ faults: string[]; outcome: Cascade['outcome'] }> {
+  async #judge(tree: Tree): Promise<{ faults: string[]; outcome: Cascade['outcome'] }> {
     const administrator = await logInAdministrator(this.#ground.url)
     const ids = [tree.high, ...tree.below].map(({ id }) => id)
     const allowed = await Promise.all(ids.map((id) => isAllowed(administrator, id)))
     const outcome = allowed.includes(true) ? 'undone' : 'complete'
     const faults = allowed.includes(true) && allowed.includes(false) ? ['some below are stopped and some are not'] : []
-    if (isAnswered && outcome === 'undone') faults.push('the revocation was answered and is lost')
     if (!(await isAllowed(administrator, tree.root.id))) faults.push('who stands above was stopped too')
     return { faults, outcome }
   }
@@ -123,22 +137,29 @@ export class CascadeSeries {
   }
 
   /** Gives when all below were shown as revoked; undefined when some were not in time. */
-  async #untilTidied({ below }: Tree, since: number): Promise<number | undefined> {
+  async #untilTidied(tree: Tree, since: number): Promise<number | undefined> {
     const administrator = await logInAdministrator(this.#ground.url)
     for (;;) {
-      const statuses = await Promise.all(below.map(({ id }) => statusOf(administrator, id)))
+      const statuses = await this.#statusesBelow(administrator, tree)
       const lastedMs = performance.now() - since
       if (statuses.every((status) => status === 'revoked')) return lastedMs
       if (lastedMs > tidiedWithinMs) return undefined
-      await pause()
+      await sleep(tidiedPollMs)
     }
   }
 
-  async #findRevoked({ below }: Tree, outcome: Cascade['outcome']): Promise<string[]> {
+  async #findRevoked(tree: Tree, outcome: Cascade['outcome']): Promise<string[]> {
     if (outcome === 'complete') return [`some below were not tidied up within ${tidiedWithinMs} ms`]
     const administrator = await logInAdministrator(this.#ground.url)
-    const statuses = await Promise.all(below.map(({ id }) => statusOf(administrator, id)))
+    const statuses = await this.#statusesBelow(administrator, tree)
     return statuses.every((status) => status === 'active') ? [] : ['the revocation was undone, and some were tidied up']
+  }
+
+  async #statusesBelow({ token }: Administrator, { high, below }: Tree): Promise<string[]> {
+    const params = { identityId: high.id }
+    const { total, tree } = await call({ server: this.#ground.url, token }, getDescendants, { params })
+    if (total !== below.length) throw new Error(`${total} are below instead of ${below.length}`)
+    return tree.children.flatMap(statusesOf)
   }
 
   /** Whether something of the tree was tidied up after the kill, so that this fell into the tidying. */
@@ -155,6 +176,10 @@ export class CascadeSeries {
     if ('postgres' in this.#ground) return this.#ground.postgres
     throw new Error('only PostgreSQL has a postmaster to kill')
   }
+}
+
+function statusesOf({ status, children }: TreeNode): string[] {
+  return [status, ...children.flatMap(statusesOf)]
 }
 
 async function isAllowed({ client }: Administrator, agentId: `agt_${string}`): Promise<boolean> {
