@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { mint } from '@agent-iam/standards/biscuit/mint'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { readBiscuitLibrary } from './biscuit-library.ts'
@@ -28,7 +28,7 @@ const fetch: typeof globalThis.fetch = async (input) => {
   if (url === `${issuer}/api/v1/tokens/biscuit-keys`) return Response.json({ issuer, keys: published() })
   return new Response(undefined, { status: 404 })
 }
-const urlOf = (input: RequestInfo | URL) => (input instanceof Request ? input.url : new URL(input).href)
+const urlOf = (input: string | URL | Request) => (input instanceof Request ? input.url : new URL(input).href)
 const published = () =>
   [...keys].map(([rootKeyId, key]) => ({
     rootKeyId,
@@ -39,7 +39,7 @@ const published = () =>
 /** RFC 8410: the private key as PKCS #8, so that Node gives the public one, the last 32 bytes of its SPKI. */
 function publicKeyOf(key: Uint8Array): string {
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), key])
-  const publicKey = createPublicKey({ key: der, format: 'der', type: 'pkcs8' })
+  const publicKey = createPublicKey(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
   return publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex')
 }
 
