@@ -32,24 +32,30 @@ grant select, insert, update, delete on status_entries to agent_iam_tenant;
 -- Which entries of a list are invalid and which suspended, as of one moment. A token is invalid when its session, or one
 -- that it was begun with, ended or ran out, or whoever acts in it, or lends authority to who does, was revoked, deleted
 -- or has expired. It is suspended when one of them, or the tenant, is merely stopped. As read_live_session, for many.
--- What a list rests on is looked up upwards, each identity and session once, so that the cost follows the list's size
--- and not that of the tenant; what is stopped is then carried down again.
+-- Lenders and actors are looked up upwards, each once, so that the cost follows the list's size and not that of the
+-- tenant; what is stopped among them is then carried down again. The planner cannot know how few they mostly are, so it
+-- is told what not to try.
 create function read_status_list(wanted uuid, at timestamptz)
   returns table (invalid integer[], suspended integer[])
-  language plpgsql stable set search_path = public, pg_temp as $$
+  language plpgsql stable set search_path = public, pg_temp
+  set work_mem = '32MB' set jit = off set enable_mergejoin = off as $$
 #variable_conflict use_column
 begin
   return query
     with recursive
       listed as materialized (
-        select e.idx, s.id is null or s.ended_at is not null or s.expires_at <= at as is_over,
-            s.identity_id, s.parent_id, s.actors
-          from status_entries e left join sessions s on s.tenant_id = e.tenant_id and s.id = e.session_id
+        select e.idx, s.id is null or s.ended_at is not null or s.expires_at <= at
+              or i.status in ('revoked', 'deleted') or coalesce(i.expires_at <= at, false) as is_over,
+            i.status <> 'active' as is_stopped,
+            s.parent_id as session_parent, i.parent_id as lender, nullif(s.actors, '{}') as actors
+          from status_entries e
+            left join sessions s on s.tenant_id = e.tenant_id and s.id = e.session_id
+            left join identities i on i.tenant_id = s.tenant_id and i.id = s.identity_id
           where e.tenant_id = app_tenant() and e.list_id = wanted),
       lineage (id, parent_id, is_over) as (
         select s.id, s.parent_id, s.ended_at is not null or s.expires_at <= at
-          from (select distinct parent_id from listed where parent_id is not null and not is_over) l
-            join sessions s on s.tenant_id = app_tenant() and s.id = l.parent_id
+          from (select distinct session_parent from listed where session_parent is not null and not is_over) l
+            join sessions s on s.tenant_id = app_tenant() and s.id = l.session_parent
         union
         select s.id, s.parent_id, s.ended_at is not null or s.expires_at <= at
           from lineage l join sessions s on s.tenant_id = app_tenant() and s.id = l.parent_id),
@@ -57,35 +63,35 @@ begin
         select id from lineage where is_over
         union
         select l.id from sessions_over o join lineage l on l.parent_id = o.id),
-      acting as materialized (
-        select idx, identity_id from listed where not is_over
-        union
-        select idx, substr(actor, 5)::uuid from listed, unnest(actors) actor where not is_over),
-      chain (id, parent_id, is_stopped, is_invalid) as (
+      others as materialized (
+        select idx, lender as id from listed where lender is not null and not is_over
+        union all
+        select idx, substr(unnest(actors), 5)::uuid from listed where actors is not null and not is_over),
+      chain (id, parent_id, is_stopped, is_over) as (
         select i.id, i.parent_id, i.status <> 'active' or coalesce(i.expires_at <= at, false),
             i.status in ('revoked', 'deleted') or coalesce(i.expires_at <= at, false)
-          from (select distinct identity_id from acting) a
-            join identities i on i.tenant_id = app_tenant() and i.id = a.identity_id
+          from (select distinct id from others) o join identities i on i.tenant_id = app_tenant() and i.id = o.id
         union
         select i.id, i.parent_id, i.status <> 'active' or coalesce(i.expires_at <= at, false),
             i.status in ('revoked', 'deleted') or coalesce(i.expires_at <= at, false)
-          from chain c join identities i on i.tenant_id = app_tenant() and i.id = c.parent_id),
-      stopped (id, is_invalid) as (
-        select id, is_invalid from chain where is_stopped
+          from (select distinct parent_id from chain) c
+            join identities i on i.tenant_id = app_tenant() and i.id = c.parent_id),
+      stopped (id, is_over) as (
+        select id, is_over from chain where is_stopped
         union
-        select c.id, s.is_invalid from stopped s join chain c on c.parent_id = s.id),
-      told (idx, is_invalid) as (
-        select idx, true from listed where is_over
+        select c.id, s.is_over from stopped s join chain c on c.parent_id = s.id),
+      told (idx, is_over) as (
+        select idx, is_over from listed where is_over or is_stopped
         union all
-        select l.idx, true from listed l join sessions_over o on o.id = l.parent_id
+        select l.idx, true from listed l join sessions_over o on o.id = l.session_parent
         union all
-        select a.idx, s.is_invalid from acting a join stopped s on s.id = a.identity_id
+        select o.idx, s.is_over from others o join stopped s on s.id = o.id
         union all
         select idx, false from listed where not tenant_acts()),
       statuses as (
-        select idx, bool_or(is_invalid) as is_invalid from told group by idx)
-    select coalesce(array_agg(idx) filter (where is_invalid), '{}'),
-      coalesce(array_agg(idx) filter (where not is_invalid), '{}')
+        select idx, bool_or(is_over) as is_over from told group by idx)
+    select coalesce(array_agg(idx) filter (where is_over), '{}'),
+      coalesce(array_agg(idx) filter (where not is_over), '{}')
     from statuses;
 end $$;
 

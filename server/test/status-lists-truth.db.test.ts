@@ -53,7 +53,7 @@ describe.each(databases)('what a status list says on %s', (_name, open) => {
       await fc.assert(
         fc.asyncProperty(world, async (made) => {
           const references = await build(server, made)
-          server.clock.advance(2)
+          server.clock.advance(16)
           const [first] = references.values()
           const { list } = await readList(server, first?.uri ?? '')
           for (const [sessionId, { idx }] of references) {

@@ -16,9 +16,13 @@ import { findList, readStatuses } from './store.ts'
 
 /** Lists held at once; the one made first goes first. One of a busy tenant is some tens of kilobytes. */
 const listsMax = 200
-/** Who is unknown may ask: so a list is made no oftener than this, and takes no more than a part of our time. */
+/**
+ * Strangers may ask: so a list is made no oftener than each second, and one that takes long no oftener than a tenth of
+ * the time goes into it; but it is never so old that little of its `ttl` is left.
+ */
 const keptSeconds = 1
-const restPerWork = 4
+const restPerWork = 9
+const keptSecondsMax = statusListTtlSeconds / 4
 
 interface Held {
   readonly token: Promise<string>
@@ -44,8 +48,7 @@ export class StatusListPublisher {
       if (this.#held.get(key) === making) this.#held.delete(key)
       throw error
     } finally {
-      const workedSeconds = (ctx.clock.now().getTime() - began.getTime()) / 1000
-      making.freshUntil = addSeconds(ctx.clock.now(), Math.max(keptSeconds, workedSeconds * restPerWork))
+      making.freshUntil = addSeconds(ctx.clock.now(), restSeconds(began, ctx.clock.now()))
     }
   }
 
@@ -65,6 +68,11 @@ export class StatusListPublisher {
     if (oldest !== undefined && this.#held.size >= listsMax) this.#held.delete(oldest)
     this.#held.set(key, held)
   }
+}
+
+function restSeconds(began: Date, ended: Date): number {
+  const rest = ((ended.getTime() - began.getTime()) / 1000) * restPerWork
+  return Math.min(Math.max(keptSeconds, rest), keptSecondsMax)
 }
 
 interface Made {

@@ -2,7 +2,7 @@
  * Status lists (OAuth Token Status List, draft-ietf-oauth-status-list): what tells those who verify tokens offline that
  * one has ended. A session whose tokens are verified so gets an entry of a list, drawn by lot, so that it tells neither
  * when the token was made nor beside whom. What a list says is read of sessions and identities when it is asked for, and
- * kept nowhere: revoking a grandparent is seen in the next list that is made, at most a second later. It guarantees
+ * kept nowhere: revoking a grandparent is seen in the next list that is made. It guarantees
  * that no entry is another's while a token that names it could be believed.
  */
 import type { SessionId } from '@agent-iam/contract/ids'
