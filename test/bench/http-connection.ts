@@ -74,6 +74,16 @@ export function postRequest(path: string, body: unknown, headers: Readonly<Recor
   return post(path, JSON.stringify(body), { 'content-type': 'application/json', ...headers })
 }
 
+/** The bytes of a GET request. */
+export function getRequest(path: string, headers: Readonly<Record<string, string>> = {}): Buffer {
+  const lines = [
+    `GET ${path} HTTP/1.1`,
+    'host: localhost',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ]
+  return Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)
+}
+
 /** The bytes of a POST request with a form, as OAuth clients send it. */
 export function postForm(path: string, fields: Readonly<Record<string, string>>): Buffer {
   return post(path, new URLSearchParams(fields).toString(), { 'content-type': 'application/x-www-form-urlencoded' })

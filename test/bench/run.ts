@@ -6,6 +6,7 @@ import { measureRest } from './memory.ts'
 import { checkEntries, loginEntry, printChecks, printLogins, printRest, restEntry, writeEntries } from './report.ts'
 import { readSettings } from './settings.ts'
 import { measureTokens, printTokens, tokensEntry } from './tokens.ts'
+import { measureTree, printTree, treeEntry } from './tree.ts'
 import { measureValidation, printValidation, validationEntry } from './validation.ts'
 
 const settings = readSettings(process.argv.slice(2))
@@ -27,12 +28,17 @@ const tokens = settings.ids.has('P4')
 if (tokens) printTokens(tokens, settings)
 const validation = settings.ids.has('P5') ? await onPostgres(measureValidation) : undefined
 if (validation) printValidation(validation)
+const tree = settings.ids.has('TREE')
+  ? await onPostgres((databaseUrl) => measureTree(settings, databaseUrl))
+  : undefined
+if (tree) printTree(tree, settings)
 const entries = {
   ...(checks && checkEntries(checks)),
   ...(tokens && { P4: tokensEntry(tokens) }),
   ...(validation && { P5: validationEntry(validation) }),
   ...(rest && { P9: restEntry(rest) }),
   ...(logins && { LOGINS: loginEntry(logins) }),
+  ...(tree && { TREE: treeEntry(tree) }),
 }
 if (settings.jsonFile !== undefined) await writeEntries(settings.jsonFile, entries)
 
