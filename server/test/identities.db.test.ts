@@ -16,7 +16,7 @@ import { delegateAgent } from '@agent-iam/contract/delegation'
 import { getIdentity, suspendIdentity, updateIdentity } from '@agent-iam/contract/identities'
 import type { AgentId } from '@agent-iam/contract/ids'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { aKey, assertion, loginAgent, makeAgent } from './agents.ts'
+import { aKey, loginAgent, makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { makeService } from './services.ts'
 import { openServer, type TestServer } from './test-server.ts'
@@ -82,7 +82,7 @@ describe.each(databases)('the lives of identities on %s', (_name, open) => {
       expect((await change(`"77", "${revision}"`)).status).toBe(200)
       expect((await change('*')).status).toBe(200)
       expect((await change(`W/"${revision + 2}"`)).status).toBe(412)
-      expect((await change('"of another server"')).status).toBe(412)
+      expect((await change('"of-another-server"')).status).toBe(412)
       expect((await change(`${revision + 2}`)).status).toBe(400)
     })
 
@@ -94,7 +94,7 @@ describe.each(databases)('the lives of identities on %s', (_name, open) => {
           server.api.send(updateAgent, { ...asked(id), body: { tags: [tag] }, ...matching(`"${revision}"`) }),
         ),
       )
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 412])
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 412])
     })
 
     test('services and people have revisions as well', async () => {
@@ -262,13 +262,7 @@ describe.each(databases)('the lives of identities on %s', (_name, open) => {
       const free = await server.api.call(updateAgent, { ...asked(agent.id), body: { expiresAt: null } })
       expect(free.expiresAt).toBeNull()
       expect((await server.api.call(getAgentTrust, asked(agent.id))).riskLevel).toBe('MEDIUM')
-      expect((await server.api.send(validate, { token: await assertionToken(agent) })).status).toBe(200)
     })
-
-    const assertionToken = async (agent: Awaited<ReturnType<typeof makeAgent>>) => {
-      await assertion(agent, server)
-      return (await loginAgent(server, agent)).accessToken
-    }
 
     test.each([
       ['repository', 'javascript:alert(1)'],
