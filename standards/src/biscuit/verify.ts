@@ -70,13 +70,13 @@ function matches(lines: readonly string[], form: RegExp): string[][] {
 }
 
 function requireNames(texts: readonly string[][]) {
-  const require = (name: string) => findNamed(texts, name) ?? refuse()
+  const textOf = (name: string) => findNamed(texts, name) ?? refuse()
   return {
-    issuer: require('issuer'),
-    audience: require('audience'),
-    tenant: require('tenant'),
-    agent: require('agent'),
-    session: require('session'),
+    issuer: textOf('issuer'),
+    audience: textOf('audience'),
+    tenant: textOf('tenant'),
+    agent: textOf('agent'),
+    session: textOf('session'),
   }
 }
 
