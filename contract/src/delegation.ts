@@ -156,7 +156,15 @@ export const moveAgent = operation({
   }),
   status: 200,
   response: Agent,
-  problems: ['forbidden', 'not-found', 'capability-exceeded', 'already-exists', 'identity-inactive', 'wrong-state'],
+  problems: [
+    'forbidden',
+    'not-found',
+    'capability-exceeded',
+    'already-exists',
+    'identity-inactive',
+    'wrong-state',
+    'quota-spent',
+  ],
   example: {
     params: { agentId: 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4' },
     body: { parent: null, capabilities: ['file/docs/*:read'] },

@@ -29,7 +29,7 @@ interface Asked {
 interface NamedPath {
   /** Which document names it, and by what path. */
   readonly source: 'prd' | 'report' | 'aim' | 'issue'
-  readonly method: 'GET' | 'POST' | 'DELETE' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH'
   readonly path: string
   /** The request, with the body as it is shown there. */
   readonly ask: (ground: Ground) => Asked | Promise<Asked>
@@ -141,6 +141,30 @@ const named: readonly NamedPath[] = [
     ask: sdkTokenOfPerson,
     status: 200,
     fields: { sdkTokenId: text, device: 'laptop', status: 'active', lastUsedAt: null },
+  },
+  {
+    source: 'aim',
+    method: 'GET',
+    path: '/api/v1/admin/users',
+    ask: ({ admin: token }) => ({ token, query: '?status=active' }),
+    status: 200,
+    fields: { users: expect.arrayContaining([expect.objectContaining({ userId: text, roles: ['admin'] })]) },
+  },
+  {
+    source: 'aim',
+    method: 'GET',
+    path: '/api/v1/admin/dashboard/stats',
+    ask: ({ admin: token }) => ({ token }),
+    status: 200,
+    fields: { agents: { active: 1 }, users: { suspended: 0 }, policies: 0 },
+  },
+  {
+    source: 'aim',
+    method: 'PUT',
+    path: '/api/v1/admin/users/:id/role',
+    ask: async ({ server, admin: token }) => ({ token, id: (await server.user()).id, body: { role: 'member' } }),
+    status: 200,
+    fields: { userId: text, roles: ['member'] },
   },
   // Named without a path by the requirements; the paths are of the issue.
   {

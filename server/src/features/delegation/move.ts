@@ -6,7 +6,7 @@ import { firstExcess } from '../capabilities/model.ts'
 import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
 import { findAgent, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
-import { requireRoom } from '../tenants/service.ts'
+import { requireDepth as requireTenantDepth, requireRoomFor } from '../tenants/service.ts'
 import { chainEnd, heldBy, type ChainMember } from './model.ts'
 import { findAccountableUser, heightOf, holdIdentities, readChain, updateParent } from './store.ts'
 
@@ -40,13 +40,15 @@ export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<
 async function place(tx: Transaction, agent: Agent, parent: ChainMember | undefined): Promise<void> {
   const owner = await findAccountableUser(tx, parent?.id ?? agent.id)
   if (!owner) throw new Problem('wrong-state', `nobody answers for ${parent?.id ?? agent.id}; give it an owner first`)
-  if (parent && parent.id !== agent.parent) await requireRoom(tx, 'children', { parent: parent.id })
+  if (parent && parent.id !== agent.parent) await requireRoomFor(tx, parent.id)
   await updateParent(tx, agent.id, { parent, owner })
 }
 
 async function requireDepth(tx: Transaction, id: AgentId, lenders: readonly ChainMember[]): Promise<void> {
-  if ((await heightOf(tx, id)) + lenders.length > chainDepthMax)
+  const depth = (await heightOf(tx, id)) + lenders.length
+  if (depth > chainDepthMax)
     throw new Problem('capability-exceeded', `below that parent, what descends from ${id} would lie too deep`)
+  if (lenders.length > 0) await requireTenantDepth(tx, depth)
 }
 
 function recordMove(tx: Transaction, agent: Agent, { parent, capabilities, reason }: Move): void {

@@ -3,7 +3,7 @@ import type { Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { foldAbove, nearLimit, type Counted, type Usage } from './model.ts'
 import { countChildren, findTenantForUpdate, holdParent } from './store.ts'
-import { foldCount, readCount, readLimits } from './store/limits.ts'
+import { foldCount, readLimits, readRoom } from './store/limits.ts'
 
 interface Wanted {
   /** Whose children are meant. */
@@ -18,24 +18,28 @@ interface Wanted {
  * agent of the tenant as well, and is counted as such; its parent is held.
  */
 export async function requireRoom(tx: Transaction, of: Counted | 'children', wanted: Wanted = {}): Promise<void> {
-  const limits = await readLimits(tx)
-  if (of === 'children') await requireRoomBelow(tx, wanted, limits.children)
+  const { parent, count = 1 } = wanted
   const counted = of === 'children' ? 'agents' : of
-  const [limit, count] = [limits[counted], wanted.count ?? 1]
-  const { used, rows } = await readCount(tx, counted)
+  const { limits, used, rows } = await readRoom(tx, counted)
+  if (parent) await requireRoomBelow(tx, parent, { count, limit: limits.children })
   if (rows > foldAbove) await foldCount(tx, counted)
-  if (used + count + nearLimit <= limit) return
+  if (used + count + nearLimit <= limits[counted]) return
   await findTenantForUpdate(tx)
   // The limit as well: who holds the tenant may have changed it meanwhile.
-  const present = await readLimits(tx)
-  if ((await readCount(tx, counted)).used + count > present[counted]) throw spent(counted, present[counted])
+  const present = await readRoom(tx, counted)
+  if (present.used + count > present.limits[counted]) throw spent(counted, present.limits[counted])
+}
+
+/** For an agent that is there already and gets another parent. */
+export async function requireRoomFor(tx: Transaction, parent: IdentityId): Promise<void> {
+  await requireRoomBelow(tx, parent, { count: 1, limit: (await readLimits(tx)).children })
 }
 
 /** How many live identities the tenant has. */
 export async function readUsage(tx: Transaction): Promise<Usage> {
-  const { used: agents } = await readCount(tx, 'agents')
-  const { used: users } = await readCount(tx, 'users')
-  const { used: services } = await readCount(tx, 'services')
+  const { used: agents } = await readRoom(tx, 'agents')
+  const { used: users } = await readRoom(tx, 'users')
+  const { used: services } = await readRoom(tx, 'services')
   return { agents, users, services }
 }
 
@@ -53,8 +57,11 @@ export async function requireBulk(tx: Transaction, items: number): Promise<void>
     throw new Problem('quota-spent', `a bulk operation may have ${bulkItems} items in this tenant; send several`)
 }
 
-async function requireRoomBelow(tx: Transaction, { parent, count = 1 }: Wanted, limit: number): Promise<void> {
-  if (!parent) throw new Error('children are somebody’s: say whose')
+async function requireRoomBelow(
+  tx: Transaction,
+  parent: IdentityId,
+  { count, limit }: { count: number; limit: number },
+): Promise<void> {
   await holdParent(tx, parent)
   if ((await countChildren(tx, parent, limit + 1)) + count > limit)
     throw new Problem('quota-spent', `an identity of this tenant may have ${limit} children; end some first`)

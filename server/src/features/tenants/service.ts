@@ -11,7 +11,7 @@ import { openLog, recordEvent } from '../audit/service.ts'
 import type { Tenant } from './model.ts'
 import { findTenant, findTenantForUpdate, findTenantIdBySlug, insertTenant, updateTenant } from './store.ts'
 
-export { readUsage, requireBulk, requireDepth, requireRoom } from './limits.ts'
+export { readUsage, requireBulk, requireDepth, requireRoom, requireRoomFor } from './limits.ts'
 export { listTenants } from './store/listing.ts'
 export { readLimits, upsertLimits } from './store/limits.ts'
 

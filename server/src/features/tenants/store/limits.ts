@@ -44,12 +44,19 @@ export async function upsertLimits(tx: Transaction, limits: TenantLimits): Promi
     .execute()
 }
 
-/** How many live ones the tenant has, and of how many rows that is the sum. */
-export async function readCount(tx: Transaction, counted: Counted): Promise<{ used: number; rows: number }> {
-  const { rows } = await sql<{ used: number; rows: number }>`
-    select coalesce(sum(change), 0)::int as used, count(*)::int as rows from identity_counts
-    where tenant_id = ${toUuid(tx.caller.tenantId)} and kind = ${countedKinds[counted]}`.execute(tx.db)
-  return rows[0] ?? { used: 0, rows: 0 }
+/** The limits with how many live ones there are, in one statement: each registration asks. */
+export async function readRoom(
+  tx: Transaction,
+  counted: Counted,
+): Promise<{ limits: TenantLimits; used: number; rows: number }> {
+  const tenant = toUuid(tx.caller.tenantId)
+  const { rows } = await sql<{ limits: Tables['tenant_limits'] | null; used: number; rows: number }>`
+    select (select to_jsonb(l) from tenant_limits l where l.tenant_id = ${tenant}) as limits,
+      coalesce(sum(change), 0)::int as used, count(*)::int as rows
+    from identity_counts where tenant_id = ${tenant} and kind = ${countedKinds[counted]}`.execute(tx.db)
+  const [row] = rows
+  if (!row) throw new Error('counting always gives a row')
+  return { limits: toLimits(row.limits), used: row.used, rows: row.rows }
 }
 
 /** Puts one row in the place of many. Nobody waits: rows that another folds at this moment are left to it. */
