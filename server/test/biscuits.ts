@@ -2,6 +2,8 @@ import * as contract from '@agent-iam/contract/biscuits'
 import { attenuate, type Restriction } from '@agent-iam/standards/biscuit/attenuate'
 import { open } from '@agent-iam/standards/biscuit/token'
 import { biscuitLibrary } from '../src/features/biscuits/library.ts'
+import { assignRole } from '../src/features/capabilities/service.ts'
+import { inTransaction } from '../src/platform/context.ts'
 import { loginAgent, makeAgent, type TestAgent } from './agents.ts'
 import type { TestServer } from './test-server.ts'
 
@@ -37,6 +39,15 @@ export async function narrow(server: TestServer, token: string, restriction: Res
   const { keys } = await server.api.call(contract.biscuitKeys)
   const publicKeyOf = (id: number) => keys.find(({ rootKeyId }) => rootKeyId === id)?.publicKey
   return attenuate(await biscuitLibrary(), token, publicKeyOf, restriction)
+}
+
+/** A token of an agent that may do everything, narrowed by a block that takes nothing away. */
+export async function attenuatedOfAdmin(server: TestServer, admin: string): Promise<string> {
+  const agent = await makeAgent(server, admin)
+  const { id: tenantId } = server.defaultTenant
+  await inTransaction(server.inTenant(tenantId), (tx) => assignRole(tx, agent.id, 'admin'))
+  const { accessToken } = await loginAgent(server, agent)
+  return append(server, (await mintFor(server, accessToken)).token, 'check if true;')
 }
 
 /** A block of whatever words, as somebody would append it who writes Datalog by hand. */

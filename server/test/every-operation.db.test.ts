@@ -16,6 +16,7 @@ import { addServiceKey, createService, createServiceSecret } from '@agent-iam/co
 import { importUsers } from '@agent-iam/contract/users'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openSetup } from '../src/features/setup/service.ts'
+import { attenuatedOfAdmin } from './biscuits.ts'
 import { databases } from './databases.ts'
 import { countRows } from './count-rows.ts'
 import { callEveryOperation } from './every-success.ts'
@@ -67,6 +68,11 @@ const closed = operations.filter((operation) => !isPublic(operation))
 /** What is done in the platform's tenant, to others. */
 const isForOperators = ({ action }: Operation) => action.startsWith('tenants:')
 const acting = closed.filter(({ action }) => action !== 'self' && !action.endsWith(':read'))
+/** What a token that was attenuated may be used for beside reading: to ask, to tell how it went, to lend what it has. */
+const openToAttenuated = ['check', 'reportResult', 'delegateAgent', 'validateToken', 'verifyBiscuit']
+const closedToAttenuated = closed.filter(
+  ({ id, method, action }) => method !== 'GET' && !action.endsWith(':read') && !openToAttenuated.includes(id),
+)
 const withIds = closed.filter(({ params }) => params !== undefined)
 
 test('just the operations of the committed list are public', () => {
@@ -115,6 +121,7 @@ describe.each(databases)('every operation on %s', (_name, open) => {
   let holdings: Holdings
   let foreign: { id: TenantId; admin: TestUser }
   let strangers = 0
+  let attenuated: Promise<string> | undefined
 
   beforeAll(async () => {
     server = await openServer(await open())
@@ -158,6 +165,19 @@ describe.each(databases)('every operation on %s', (_name, open) => {
     await expectEvent(where.id, operation, problem, id)
     expect(await countRows(server.database)).toEqual(before)
   })
+
+  test.each(cases(closedToAttenuated))(
+    '%s refuses a token that was attenuated, whatever its agent may',
+    async (_id, operation) => {
+      const token = await (attenuated ??= attenuatedOfAdmin(server, await server.admin()))
+      const before = await countRows(server.database)
+      const { code } = await server.api.refuse(operation, { ...filled(operation, holdings), token })
+      expect(code).toMatch(
+        isForOperators(operation) ? /^(insufficient-scope|forbidden|not-found)$/ : /^(insufficient-scope|forbidden)$/,
+      )
+      expect(await countRows(server.database)).toEqual(before)
+    },
+  )
 
   test.each(cases(withIds))('%s does not tell another tenant that the id exists', async (_id, operation) => {
     // Somebody's refusals are told one by one only so often a minute.
@@ -257,7 +277,14 @@ async function fill(server: TestServer, token: string): Promise<Holdings> {
   const { signingKeys } = await api.call(listSigningKeys, { token })
   const keyId = signingKeys[0]?.keyId ?? 'key_'
   const { passkeyId } = await enrolPasskey(server, (await server.user()).token)
-  const accounts = { identityId: agentId, registrationId, invitationId, passkeyId, keyId, tenantId: server.app.defaultTenantId }
+  const accounts = {
+    identityId: agentId,
+    registrationId,
+    invitationId,
+    passkeyId,
+    keyId,
+    tenantId: server.app.defaultTenantId,
+  }
   return { ...services, ...accounts, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
 }
 
