@@ -12,6 +12,8 @@ export interface Ending {
   readonly kind: string
   /** Few enough for a short transaction: the tenant's log is held while it commits. */
   readonly atOnce: number
+  /** The kind whose end makes work of this one. Such a call goes a step, so there is more until it found nothing. */
+  readonly follows?: string
   /** Ends some; returns since when each was due. */
   readonly end: (tx: Transaction, limit: number) => Promise<Date[]>
 }
@@ -24,7 +26,7 @@ const sessionsAtOnce = 500
 /** In the order in which they are asked: what has stopped ends what hangs on it. */
 export const endings: readonly Ending[] = [
   { kind: 'agents', atOnce: agentsAtOnce, end: endAgents },
-  { kind: 'settling', atOnce: agentsAtOnce, end: settle },
+  { kind: 'settling', follows: 'agents', atOnce: agentsAtOnce, end: settle },
   { kind: 'grants', atOnce: agentsAtOnce, end: ending(endExpiredGrants) },
   { kind: 'sessions', atOnce: sessionsAtOnce, end: ending(endExpiredSessions) },
   { kind: 'agent-keys', atOnce: agentsAtOnce, end: ending(endExpiredAgentKeys) },

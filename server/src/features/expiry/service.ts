@@ -17,8 +17,13 @@ import { findDueTenants, limitSilence, type DueTenant } from './store.ts'
 export type OnEnded = (kind: string, lateSeconds: number) => void
 
 const tenantsAtOnce = 100
+/** Of each kind in a tenant's turn: some hundred milliseconds for who has much, and no others looked for meanwhile. */
+const batchesMax = 10
 /** A holder that hangs in a batch lets go after this, and whoever took over ends what it held in time. */
 const silenceMsMax = 1_500
+
+/** How a tenant's turn ended; `lost`: another instance has the lease. */
+type Visit = 'done' | 'more' | 'lost'
 
 /** The job. One of an instance; `run` is called every second. */
 export class Expiry {
@@ -49,48 +54,54 @@ export class Expiry {
     while (!this.#isClosed && (await this.#visitTenants(system)));
   }
 
-  /**
-   * Asked before each tenant's turn, so that the lease is renewed in time however much is due. With nothing due nobody
-   * asks, and nothing is written.
-   */
+  /** Asked before each batch, so that the lease is renewed in time. With nothing due nobody asks, and nothing is written. */
   async #mayGoOn(system: Context): Promise<boolean> {
     return !this.#isClosed && (await this.#lease.hold(system))
   }
 
-  /** A batch of each kind for each tenant, so that one with much to end does not keep the others; whether there is more. */
+  /** Each tenant in turn; whether there is more to do. */
   async #visitTenants(system: Context): Promise<boolean> {
-    let [isMore, mayGoOn] = [false, true]
+    const visits = new Set<Visit>()
     for (let after: TenantId | undefined; ;) {
       const due = await inTransaction(system, (tx) => findDueTenants(tx, after, tenantsAtOnce))
       await tryAll(due, async (tenant) => {
-        mayGoOn &&= await this.#mayGoOn(system)
-        if (mayGoOn && (await this.#visit(system, tenant))) isMore = true
+        if (!visits.has('lost')) visits.add(await this.#visit(system, tenant))
       })
+      if (visits.has('lost')) return false
+      if (due.length < tenantsAtOnce) return visits.has('more')
       after = due.at(-1)?.tenantId
-      if (!mayGoOn) return false
-      if (due.length < tenantsAtOnce) return isMore
     }
   }
 
-  async #visit(system: Context, { tenantId, kinds }: DueTenant): Promise<boolean> {
+  /** Some batches of each kind that is due, few enough that who has much to end does not keep the others waiting. */
+  async #visit(system: Context, { tenantId, kinds }: DueTenant): Promise<Visit> {
     const there = asCaller(system, { kind: 'system', tenantId, address: '' })
-    let isMore = false
-    const due = endings.filter(({ kind }) => kinds.includes(kind))
+    let left = endings.filter(({ kind, follows }) => kinds.includes(kind) || (follows && kinds.includes(follows)))
+    for (let batch = 1; batch <= batchesMax && left.length > 0; batch++) {
+      if (!(await this.#mayGoOn(system))) return 'lost'
+      left = await this.#endSome(there, left)
+    }
+    return left.length > 0 ? 'more' : 'done'
+  }
+
+  /** Those of which there may be more. One that fails keeps no other. */
+  async #endSome(there: Context, due: readonly Ending[]): Promise<Ending[]> {
+    const left: Ending[] = []
     await tryAll(due, async (ending) => {
-      if (await this.#end(there, ending)) isMore = true
+      if (await this.#end(there, ending)) left.push(ending)
     })
-    return isMore
+    return left
   }
 
   /** Whether some was ended and there may be more. */
-  async #end(there: Context, { kind, atOnce, end }: Ending): Promise<boolean> {
+  async #end(there: Context, { kind, atOnce, follows, end }: Ending): Promise<boolean> {
     const due = await inTransaction(there, async (tx) => {
       await limitSilence(tx, silenceMsMax)
       return end(tx, atOnce)
     })
     const now = there.clock.now().getTime()
     for (const since of due) this.#onEnded(kind, (now - since.getTime()) / 1000)
-    // What was stopped may have others below it, and they are queued now.
-    return due.length >= atOnce || (due.length > 0 && (kind === 'agents' || kind === 'settling'))
+    // A step down has been made, and the next may be full.
+    return due.length >= atOnce || (follows !== undefined && due.length > 0)
   }
 }
