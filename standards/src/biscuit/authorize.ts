@@ -18,7 +18,12 @@ export interface BiscuitQuestion {
   readonly limits?: BiscuitLimits | undefined
 }
 
-/** How far an evaluation may go. The library's own limits, which are the default, hold for its rules in any case. */
+/**
+ * How far an evaluation may go.
+ *
+ * NOTE: the library applies its own limits, the default here, to all that rules do, and looks at these only for what is
+ * left afterwards: to give smaller ones does not stop a token sooner. Who must, ends the thread.
+ */
 export interface BiscuitLimits {
   readonly factsMax: number
   readonly iterationsMax: number
