@@ -1,3 +1,4 @@
+import { registerAgent } from '@agent-iam/contract/agents'
 import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { login } from '@agent-iam/contract/auth'
 import { forgotPassword } from '@agent-iam/contract/accounts'
@@ -5,7 +6,7 @@ import { setRegistrationSettings } from '@agent-iam/contract/registrations'
 import { createServiceSecret, createService } from '@agent-iam/contract/services'
 import { createSession } from '@agent-iam/contract/sessions'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { assertion, loginAgent, makeAgent, type TestAgent } from './agents.ts'
+import { aKey, assertion, loginAgent, makeAgent, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { mailedToken } from './mailbox.ts'
 import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
@@ -81,6 +82,71 @@ const sdkTokenOfPerson = async ({ server, user: { token } }: Ground): Promise<As
 const validOfAgent = { valid: true, agentId: text, expiresAt: text }
 const session = { sessionId: text, agentId: text, startTime: text, expiresAt: text, status: 'active' }
 const clientsToken = { access_token: text, token_type: 'Bearer', expires_in: seconds }
+
+/** As the report shows it, under a name of its own: every row is asked under both roots. */
+const sampleAgent = () => ({
+  name: `DataProcessor-${++registrants}`,
+  type: 'worker',
+  capabilities: ['data-processing', 'ml-inference'],
+  metadata: { version: '1.0.0', deploymentRegion: 'us-east-1' },
+})
+const ofFreshAgent =
+  (body?: unknown) =>
+  async ({ server, admin: token }: Ground): Promise<Asked> => ({
+    token,
+    id: (await makeAgent(server, token)).id,
+    ...(body !== undefined && { body }),
+  })
+const ofPendingAgent = async ({ server, admin: token }: Ground): Promise<Asked> => {
+  const body = { name: `pending ${++registrants}`, publicKey: aKey().publicKey }
+  return { token, id: (await server.api.call(registerAgent, { body, token })).agentId }
+}
+const detailsOfAgent = { agentId: text, name: text, type: text, trustScore: 0.5, status: 'active' }
+const reportsChange = { capabilities: ['new-capability'], metadata: { version: '1.1.0' } }
+// The report shows the status `updated`; the truth is the agent's own (DESIGN D11).
+const changed = { agentId: text, status: 'active', updatedAt: text, capabilities: ['new-capability'] }
+const oneRow = (
+  source: NamedPath['source'],
+  [method, path]: readonly [NamedPath['method'], string],
+  ask: NamedPath['ask'],
+  fields: NamedPath['fields'],
+  status: NamedPath['status'] = 200,
+): NamedPath => ({ source, method, path, ask, status, fields })
+
+/** Every path that the requirements name for agents and identities. */
+const namedOfIdentities: readonly NamedPath[] = [
+  oneRow(
+    'report',
+    ['POST', '/api/v1/agents'],
+    ({ admin: token }) => ({ token, body: sampleAgent() }),
+    { agentId: text, name: text, trustScore: 0.5, status: 'active', createdAt: text },
+    201,
+  ),
+  oneRow('report', ['GET', '/api/v1/agents/:id'], ofFreshAgent(), { ...detailsOfAgent, lastActivity: null }),
+  oneRow('report', ['PATCH', '/api/v1/agents/:id'], ofFreshAgent(reportsChange), changed),
+  oneRow('aim', ['GET', '/api/v1/agents'], ({ admin: token }) => ({ token, query: '?limit=1' }), {
+    agents: [expect.objectContaining({ agentId: text })],
+  }),
+  oneRow('aim', ['PUT', '/api/v1/agents/:id'], ofFreshAgent(reportsChange), changed),
+  oneRow('aim', ['DELETE', '/api/v1/agents/:id'], ofFreshAgent(), { status: 'deleted', stoppedDescendants: 0 }),
+  oneRow('aim', ['POST', '/api/v1/agents/:id/verify'], ofPendingAgent, { status: 'active' }),
+  oneRow('aim', ['GET', '/api/v1/agents/:id/trust'], ofFreshAgent(), { trustScore: 0.5, riskLevel: 'MEDIUM' }),
+  oneRow('aim', ['GET', '/api/v1/agents/:id/capabilities'], ofFreshAgent(), { capabilities: [] }),
+  oneRow('issue', ['POST', '/api/v1/agents/:id/revoke'], ofFreshAgent({ reason: 'leaked' }), { status: 'revoked' }),
+  oneRow(
+    'issue',
+    ['POST', '/api/v1/identities'],
+    ({ admin: token }) => ({ token, body: { kind: 'agent', ...sampleAgent() } }),
+    { identityId: text, kind: 'agent', status: 'active' },
+    201,
+  ),
+  oneRow('issue', ['GET', '/api/v1/identities'], ({ admin: token }) => ({ token, query: '?limit=1&fields=name' }), {
+    identities: [{ identityId: text, kind: text, name: text, revision: seconds }],
+  }),
+  oneRow('issue', ['GET', '/api/v1/identities/:id'], ofFreshAgent(), { identityId: text, kind: 'agent' }),
+  oneRow('issue', ['PATCH', '/api/v1/identities/:id'], ofFreshAgent({ tags: ['a'] }), { tags: ['a'] }),
+  oneRow('issue', ['DELETE', '/api/v1/identities/:id'], ofFreshAgent(), { status: 'deleted' }),
+]
 
 /** Every path that the requirements name for authentication, tokens and sessions. `/v1` is an alias of all of them. */
 const named: readonly NamedPath[] = [
@@ -301,7 +367,9 @@ function bothRoots(path: string): string[] {
   return path.startsWith('/api/') ? [path, path.slice('/api'.length)] : [path, `/api${path}`]
 }
 
-const cases = named.flatMap((row) => bothRoots(row.path).map((path) => [row.source, row.method, path, row] as const))
+const cases = [...named, ...namedOfIdentities].flatMap((row) =>
+  bothRoots(row.path).map((path) => [row.source, row.method, path, row] as const),
+)
 
 describe.each(databases)('the paths of the requirements on %s', (_name, open) => {
   let ground: Ground
