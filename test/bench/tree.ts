@@ -48,7 +48,6 @@ const lookUps = 500
 /** What is not tidied up by then is told as it is. */
 const tidyingMsMax = 240_000
 const held = ['file/docs/*:read', 'agent-iam/agents*:delegate']
-const ttlSeconds = 86_400
 
 interface Member {
   readonly agentId: `agt_${string}`
@@ -89,7 +88,7 @@ async function makeLine({ url: server }: AgentIam, admin: string): Promise<Membe
   const line: Member[] = []
   for (let depth = 1; depth <= depthMax; depth++) {
     const lender = line.at(-1)?.token ?? admin
-    const body = { name: `link ${depth}`, capabilities: held, ttlSeconds }
+    const body = { name: `link ${depth}`, capabilities: held }
     const { agentId, token } = await call({ server, token: lender }, delegateAgent, { body })
     line.push({ agentId, token: token.accessToken })
   }
@@ -105,7 +104,7 @@ async function measureCreates({ server, line }: Ground, { connections }: Setting
   await overConnections(server.port, connections, async (connection) => {
     for (let number = next++; number < createsMeasured; number = next++) {
       const lender = lenders[number % lenders.length]?.token ?? ''
-      const body = { name: `child ${number}`, capabilities: held, ttlSeconds }
+      const body = { name: `child ${number}`, capabilities: held }
       const sentAt = performance.now()
       requireStatus(201, await connection.ask(postRequest('/api/v1/delegations', body, bearer(lender))))
       latenciesMs.push(performance.now() - sentAt)
