@@ -24,6 +24,7 @@ import {
 import { endWithDescendants } from './ending.ts'
 import { requireLive, sdkTokenMethod, type LiveSession } from './model.ts'
 import { requireOrBind, requirePossession } from './possession.ts'
+import { requireSession } from './require-session.ts'
 import { bindSession, countUse, findSession, findSessionForUpdate, touchSession } from './store.ts'
 
 export { challengeFor, loginAgent } from './agent-login.ts'
@@ -34,6 +35,7 @@ export { renewPassword } from './renew-password.ts'
 export { boundKey, endBoundSessions } from './possession.ts'
 export { admitByPasskey, loginByPasskey, proveByPasskey } from './passkey-login.ts'
 export { terminateSession } from './manage.ts'
+export { requireSession }
 export { openSession, startSession } from './start.ts'
 export { endSession, findSession } from './store.ts'
 export { openSessions, type BulkStart } from './bulk-start.ts'
@@ -83,11 +85,14 @@ export async function callerInSession(
     if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
     const narrowed = { scope, attenuation: oneAttenuation(found.session.attenuation, attenuation) }
     const { address, certificateThumbprint } = ctx.caller
+    const proved = { tenantId, identityId, sessionId, expiresAt, method, confirmation, actors }
     return {
       caller: {
         kind: 'identity',
-        ...{ tenantId, identityId, sessionId, expiresAt, method, confirmation, actors, address, certificateThumbprint },
+        ...proved,
         ...narrowed,
+        address,
+        certificateThumbprint,
       },
       presentVersion: found.keysVersion,
     }
@@ -190,10 +195,4 @@ export async function logout(ctx: Context): Promise<{ sessionId: SessionId; ende
       throw new Problem('token-revoked', 'the session has ended already')
     return { sessionId, endedAt: tx.clock.now() }
   })
-}
-
-/** The caller as an identity in a session; an enrolment token is neither. */
-export function requireSession(caller: Caller): Caller & { kind: 'identity' } {
-  if (caller.kind === 'identity') return caller
-  throw new Problem('forbidden', 'an enrolment token only registers agents; log in with the agent’s key')
 }
