@@ -107,21 +107,20 @@ const reportsChange = { capabilities: ['new-capability'], metadata: { version: '
 const changed = { agentId: text, status: 'active', updatedAt: text, capabilities: ['new-capability'] }
 const oneRow = (
   source: NamedPath['source'],
-  [method, path]: readonly [NamedPath['method'], string],
+  [method, path, status = 200]: readonly [NamedPath['method'], string, NamedPath['status']?],
   ask: NamedPath['ask'],
   fields: NamedPath['fields'],
-  status: NamedPath['status'] = 200,
 ): NamedPath => ({ source, method, path, ask, status, fields })
 
 /** Every path that the requirements name for agents and identities. */
 const namedOfIdentities: readonly NamedPath[] = [
-  oneRow(
-    'report',
-    ['POST', '/api/v1/agents'],
-    ({ admin: token }) => ({ token, body: sampleAgent() }),
-    { agentId: text, name: text, trustScore: 0.5, status: 'active', createdAt: text },
-    201,
-  ),
+  oneRow('report', ['POST', '/api/v1/agents', 201], ({ admin: token }) => ({ token, body: sampleAgent() }), {
+    agentId: text,
+    name: text,
+    trustScore: 0.5,
+    status: 'active',
+    createdAt: text,
+  }),
   oneRow('report', ['GET', '/api/v1/agents/:id'], ofFreshAgent(), { ...detailsOfAgent, lastActivity: null }),
   oneRow('report', ['PATCH', '/api/v1/agents/:id'], ofFreshAgent(reportsChange), changed),
   oneRow('aim', ['GET', '/api/v1/agents'], ({ admin: token }) => ({ token, query: '?limit=1' }), {
@@ -135,10 +134,9 @@ const namedOfIdentities: readonly NamedPath[] = [
   oneRow('issue', ['POST', '/api/v1/agents/:id/revoke'], ofFreshAgent({ reason: 'leaked' }), { status: 'revoked' }),
   oneRow(
     'issue',
-    ['POST', '/api/v1/identities'],
+    ['POST', '/api/v1/identities', 201],
     ({ admin: token }) => ({ token, body: { kind: 'agent', ...sampleAgent() } }),
     { identityId: text, kind: 'agent', status: 'active' },
-    201,
   ),
   oneRow('issue', ['GET', '/api/v1/identities'], ({ admin: token }) => ({ token, query: '?limit=1&fields=name' }), {
     identities: [{ identityId: text, kind: text, name: text, revision: seconds }],
