@@ -184,6 +184,32 @@ describe.each(databases)('tenancy on %s', (_name, open) => {
     expect(types.every(([, actor]) => actor.startsWith('usr_'))).toBe(true)
   })
 
+  test('no decision is allowed after the suspension, however many were under way', async () => {
+    const { tenantId, token } = await inhabited()
+    const other = await server.beside()
+    const asked = { body: { resource: 'file/a', action: 'read' }, token }
+    const asking = async (api: TestServer['api']) => {
+      const statuses: number[] = []
+      for (let n = 0; n < 8; n++) statuses.push((await api.send(check, asked)).status)
+      return statuses
+    }
+    await other.api.call(check, asked)
+    const askers = [server, other, server, other].map(({ api }) => asking(api))
+    await other.api.call(check, asked)
+    await server.api.call(suspendTenant, { params: { tenantId }, token: operator })
+    const statuses = (await Promise.all(askers)).flat()
+    await other.close()
+    // 401 is what a decision is told that the suspension overtook; 403, whoever comes after.
+    expect(statuses.every((status) => [200, 401, 403].includes(status))).toBe(true)
+    expect(statuses).toEqual(expect.arrayContaining([200, 403]))
+    const late = await server.database.ask(
+      `select 1 from audit_events where tenant_id = $1 and type = 'decision.made' and decision = 'allow' and sequence >
+         (select sequence from audit_events where tenant_id = $1 and type = 'tenant.suspended')`,
+      [uuidOf(tenantId)],
+    )
+    expect(late).toEqual([])
+  })
+
   test('the reason of a suspension is in no log in clear', async () => {
     const { tenantId } = await make()
     await server.api.call(suspendTenant, { params: { tenantId }, body: { reason: 'Ada owes us' }, token: operator })
