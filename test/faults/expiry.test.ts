@@ -24,6 +24,8 @@ interface Instance {
 
 beforeAll(async () => {
   ground = await postgresGround()
+  database = new pg.Client({ connectionString: ground.postgres.url })
+  await database.connect()
   const first = await ground.start()
   await finishSetup(ground)
   const port = String(await freePort())
@@ -31,8 +33,6 @@ beforeAll(async () => {
     { url: ground.url, port: new URL(ground.url).port, process: first },
     { url: `http://localhost:${port}`, port, process: await startAt(port) },
   ]
-  database = new pg.Client({ connectionString: ground.postgres.url })
-  await database.connect()
   pattern = (await registerAgent(await logInAdministrator(ground.url), 'pattern')).id
 })
 
