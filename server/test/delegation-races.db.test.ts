@@ -101,12 +101,14 @@ describe.each(databases)('delegation at once, on %s', (_name, open) => {
     }
   })
 
-  test('of three moves that would make a ring, two are made, and everyone still has a root', async () => {
+  test('of three moves that would make a ring one is refused at least, and everyone still has a root', async () => {
     for (let round = 0; round < rounds; round++) {
       const top = await lender()
       const [a, b, c] = [await placed(top.agentId), await placed(top.agentId), await placed(top.agentId)]
       const answers = await Promise.all([move(a, b), move(b, c), move(c, a)])
-      expect(outcomes(answers)).toEqual({ done: 2, 'wrong-state': 1 })
+      // Whoever sees its new parent move away under it is told to try again.
+      const { done = 0, 'wrong-state': refused = 0, unavailable = 0 } = outcomes(answers)
+      expect([done, refused + unavailable]).toEqual([expect.toSatisfy((made) => made === 1 || made === 2), 3 - done])
       for (const agentId of [a, b, c]) expect((await lineOf(agentId)).at(-1)).toBe(top.agentId)
     }
   })

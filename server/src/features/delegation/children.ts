@@ -1,7 +1,9 @@
 import { childSecondsDefault, childSecondsMin, type DelegateAgent } from '@agent-iam/contract/delegation'
-import type { IdentityId } from '@agent-iam/contract/ids'
+import type { IdentityId, UserId } from '@agent-iam/contract/ids'
+import type { StatusReference } from '@agent-iam/standards/status-list'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { MintedBiscuit } from '../biscuits/model.ts'
@@ -11,13 +13,14 @@ import { grant, requireMayLend } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, readAgentKey } from '../credentials/service.ts'
 import { chainDepthMax, initialTrustScore, type Agent, type AgentView } from '../identities/model.ts'
-import { insertAgent, viewAgent } from '../identities/service.ts'
+import { holdAccountable, insertAgent, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { requireSession, startSession } from '../sessions/service.ts'
+import { allotStatus } from '../status-lists/service.ts'
 import { requireDepth as requireTenantDepth, requireRoom } from '../tenants/service.ts'
 import { signTokens, type Grant, type TokenPair } from '../tokens/service.ts'
 import { chainEnd, type ChainMember } from './model.ts'
-import { findAccountableUser, holdIdentities, readChain } from './store.ts'
+import { holdIdentities, readChain } from './store.ts'
 
 /** How the session of a child begins. */
 const delegationMethod = 'delegation'
@@ -35,26 +38,32 @@ export interface Delegated extends AgentView {
  */
 export async function delegateAgent(ctx: Context, input: DelegateAgent): Promise<Delegated> {
   const key = input.publicKey === undefined ? undefined : readAgentKey(input.publicKey)
-  const { granted, ...child } = await inTransaction(ctx, (tx) => makeChild(tx, input, key))
+  const { granted, statusList, ...child } = await inTransaction(ctx, (tx) => makeChild(tx, input, key))
   const tokens = await signTokens(ctx, granted)
-  return { ...child, tokens, biscuit: input.biscuit ? await mintFor(ctx, child, granted) : undefined }
+  return { ...child, tokens, biscuit: statusList && (await mintFor(ctx, child, { ...granted, statusList })) }
 }
 
 /** Of the same session, so that one end ends both. */
-async function mintFor(ctx: Context, { agent, grants }: AgentView, granted: Grant): Promise<MintedBiscuit> {
-  const { tenantId, identityId, sessionId, confirmation } = granted
+async function mintFor(
+  ctx: Context,
+  { agent, grants }: AgentView,
+  { tenantId, identityId, sessionId, confirmation, statusList }: Grant & { readonly statusList: StatusReference },
+): Promise<MintedBiscuit> {
   const { parent, task, expiresAt } = agent
   if (!expiresAt) throw new Error('a child has an end')
-  const session = { tenantId, identityId, sessionId, confirmation, expiresAt }
+  const session = { tenantId, identityId, sessionId, confirmation, expiresAt, statusList }
   return mintBiscuit(ctx, { ...session, parent, taskId: task.id, rights: grants, isScoped: false })
 }
 
-type Made = Omit<Delegated, 'tokens' | 'biscuit'> & { readonly granted: Grant }
+interface Made extends Omit<Delegated, 'tokens' | 'biscuit'> {
+  readonly granted: Grant
+  /** Of the session, where a Biscuit is to be made of it. */
+  readonly statusList: StatusReference | undefined
+}
 
 async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | undefined): Promise<Made> {
   const caller = requireSelf(tx.caller)
-  // Held first: whoever stops the parent, or makes its last allowed child, comes before or after.
-  await holdIdentities(tx, [caller.identityId])
+  const owner = await holdLender(tx, caller.identityId)
   const [parent, ...above] = await readChain(tx, caller.identityId)
   if (!parent) throw new Error(`${caller.identityId} has a session and is not there`)
   requireActive(parent, tx.clock.now())
@@ -65,7 +74,7 @@ async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | 
   await requireMayLend(tx, input.capabilities)
   const seconds = lifeOf(tx, input.ttlSeconds, lenders)
   await requireRoom(tx, 'children', { parent: parent.id })
-  const agent = await childOf(tx, parent, { input, caller, seconds })
+  const agent = childOf(tx, parent, { input, caller, seconds, owner })
   await insertChild(tx, agent, key)
   await grant(tx, agent.id, input.capabilities)
   const confirmation = key && { jkt: key.thumbprint }
@@ -73,7 +82,22 @@ async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | 
   recordChild(tx, agent, { input, chain, key })
   const start = { method: delegationMethod, confirmation, seconds, startedBy: parent.id }
   const granted = await startSession(tx, agent.id, start)
-  return { ...(await viewAgent(tx, agent)), chain, granted }
+  const view = await viewAgent(tx, agent)
+  // Last of all, as who begins a list keeps others waiting.
+  const ends = addSeconds(tx.clock.now(), seconds)
+  const statusList = input.biscuit ? await allotStatus(tx, granted.sessionId, ends) : undefined
+  return { ...view, chain, granted, statusList }
+}
+
+/**
+ * Holds who lends, so that whoever stops it, or makes its last allowed child, comes before or after; and the person who
+ * will answer for the child. People are held before agents, as by whoever leaves.
+ */
+async function holdLender(tx: Transaction, id: IdentityId): Promise<UserId> {
+  if (isId('user', id)) await holdIdentities(tx, [id])
+  const owner = await holdAccountable(tx, id)
+  await holdIdentities(tx, [id])
+  return owner
 }
 
 /** Whoever acts for another hands on nothing of that other's: the chain of a child has room for one parent only. */
@@ -107,11 +131,10 @@ interface Wanted {
   readonly input: DelegateAgent
   readonly caller: Caller & { kind: 'identity' }
   readonly seconds: number
+  readonly owner: UserId
 }
 
-async function childOf(tx: Transaction, parent: ChainMember, { input, caller, seconds }: Wanted): Promise<Agent> {
-  const owner = await findAccountableUser(tx, parent.id)
-  if (!owner) throw new Problem('forbidden', `nobody answers for ${parent.id}; give it an owner first`)
+function childOf(tx: Transaction, parent: ChainMember, { input, caller, seconds, owner }: Wanted): Agent {
   const now = tx.clock.now()
   const { name, type, taskId, taskScope, metadata, capabilities } = input
   return {

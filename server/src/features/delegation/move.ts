@@ -1,14 +1,15 @@
-import type { AgentId, IdentityId } from '@agent-iam/contract/ids'
+import type { AgentId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { firstExcess } from '../capabilities/model.ts'
 import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
-import { findAgent, replaceGrants, viewAgent } from '../identities/service.ts'
+import { findAgent, holdAccountable, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { requireDepth as requireTenantDepth, requireRoomFor } from '../tenants/service.ts'
 import { chainEnd, heldBy, type ChainMember } from './model.ts'
-import { findAccountableUser, heightOf, holdIdentities, readChain, updateParent } from './store.ts'
+import { heightOf, holdIdentities, readChain, updateParent } from './store.ts'
 
 export interface Move {
   readonly parent: IdentityId | null
@@ -23,23 +24,25 @@ export interface Move {
  */
 export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
-    const { agent, held } = await holdAgent(tx, id, move.parent)
+    const { agent, held, owner } = await holdAgent(tx, id, move.parent)
     requireChangeable(agent)
     const lenders = move.parent === null ? [] : await loadLenders(tx, id, move.parent)
     if (lenders.some((member) => !held.includes(member.id)))
       throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')
     requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
     await requireDepth(tx, id, lenders)
-    await place(tx, agent, lenders[0])
+    await place(tx, agent, { parent: lenders[0], owner })
     await replaceGrants(tx, id, move.capabilities)
     recordMove(tx, agent, move)
     return viewAgent(tx, requireFound(await findAgent(tx, id), id))
   })
 }
 
-async function place(tx: Transaction, agent: Agent, parent: ChainMember | undefined): Promise<void> {
-  const owner = await findAccountableUser(tx, parent?.id ?? agent.id)
-  if (!owner) throw new Problem('wrong-state', `nobody answers for ${parent?.id ?? agent.id}; give it an owner first`)
+async function place(
+  tx: Transaction,
+  agent: Agent,
+  { parent, owner }: { parent: ChainMember | undefined; owner: UserId },
+): Promise<void> {
   if (parent && parent.id !== agent.parent) await requireRoomFor(tx, parent.id)
   await updateParent(tx, agent.id, { parent, owner })
 }
@@ -68,12 +71,19 @@ function recordMove(tx: Transaction, agent: Agent, { parent, capabilities, reaso
 async function holdAgent(tx: Transaction, id: AgentId, parent: IdentityId | null) {
   requireFound(await findAgent(tx, id), id)
   const above = parent === null ? [] : await readChain(tx, parent)
+  if (parent !== null && above.length === 0) throw notFound('identities', parent)
   const held: readonly IdentityId[] = [id, ...above.map((member) => member.id)]
+  // NOTE: people before agents, as whoever leaves holds them.
+  await holdIdentities(
+    tx,
+    held.filter((each) => isId('user', each)),
+  )
+  const owner = await holdAccountable(tx, parent ?? id)
   await holdIdentities(tx, held)
   const agent = requireFound(await findAgent(tx, id), id)
   const ancestors = (await readChain(tx, id)).slice(1).map((member) => member.id)
   await tx.authorize('agents:move', { type: 'agents', id, owner: agent.owner, identity: id, ancestors })
-  return { agent, held }
+  return { agent, held, owner }
 }
 
 function requireFound(agent: Agent | undefined, id: AgentId): Agent {

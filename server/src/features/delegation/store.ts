@@ -43,19 +43,6 @@ export async function holdIdentities(tx: Transaction, ids: readonly IdentityId[]
     order by id for no key update`.execute(tx.db)
 }
 
-/** The person at the end of who answers for whom: a service may own an agent, and a service has an owner itself. */
-export async function findAccountableUser(tx: Transaction, id: IdentityId): Promise<UserId | undefined> {
-  const tenant = toUuid(tx.caller.tenantId)
-  const { rows } = await sql<{ id: string }>`
-    with recursive answering (id, kind, owner_id) as (
-      select i.id, i.kind, i.owner_id from identities i where i.tenant_id = ${tenant} and i.id = ${toUuid(id)}
-      union
-      select i.id, i.kind, i.owner_id
-        from identities i join answering a on i.id = a.owner_id where i.tenant_id = ${tenant})
-    select id from answering where kind = 'user'`.execute(tx.db)
-  return rows[0] && fromUuid('user', rows[0].id)
-}
-
 interface TreeRow {
   id: string
   parent_id: string

@@ -2,6 +2,7 @@ import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json, OpenObject } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Transaction } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { touchIdentity } from '../identities/service.ts'
 import { requireActing } from '../tenants/service.ts'
@@ -53,7 +54,8 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
     ...authority,
   }
   // First of all: it holds the identity, so that whoever ends its sessions ends this one or comes before it.
-  await touchIdentity(tx, identityId)
+  if (!(await touchIdentity(tx, identityId)))
+    throw new Problem('identity-inactive', 'who lends the identity authority may not act; ask its owner')
   await requireActing(tx)
   await makeRoom(tx, identityId, start)
   await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation })

@@ -9,13 +9,26 @@ import { fromUuid, toUuid } from '../../../platform/ids.ts'
 import { readSort, type Agent, type AnyIdentity } from '../model.ts'
 import { toAgent, type IdentityRow } from '../store.ts'
 
-export async function touchIdentity(tx: Transaction, id: IdentityId): Promise<void> {
-  await tx.db
+/**
+ * Notes that an identity is about to act, and holds it. Returns false when somebody up the chain may not act: what it was
+ * lent is worth nothing then.
+ */
+export async function touchIdentity(tx: Transaction, id: IdentityId): Promise<boolean> {
+  const touched = await tx.db
     .updateTable('identities')
     .set({ last_activity: tx.clock.now() })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
-    .execute()
+    .returning('parent_id')
+    .executeTakeFirst()
+  return !touched?.parent_id || mayAct(tx, touched.parent_id)
+}
+
+/** Whether an identity, by UUID, and all who lend it authority may act. */
+async function mayAct(tx: Transaction, uuid: string): Promise<boolean> {
+  const { rows } = await sql<{ acts: boolean }>`
+    select identity_acts(${uuid}::uuid, ${tx.clock.now()}::timestamptz) as acts`.execute(tx.db)
+  return rows[0]?.acts === true
 }
 
 /** Holds the row of an identity, of whatever kind, so that what hangs on it is counted and ended by one at a time. */
