@@ -238,6 +238,19 @@ describe.each(databases)('the lives of identities on %s', (_name, open) => {
       })
     })
 
+    test('a child is given no more, and no longer, than those above it have', async () => {
+      const { child, grandchild } = await family()
+      const change = (body: object) => server.api.refuse(updateAgent, { ...asked(grandchild.agentId), body })
+      const wider = await change({ capabilities: ['file/docs/*:read', 'file/docs/*:write'] })
+      expect(wider).toMatchObject({ code: 'capability-exceeded', detail: expect.stringContaining('file/docs/*:write') })
+      expect((await change({ expiresAt: null })).code).toBe('capability-exceeded')
+      const later = new Date(Date.parse(child.expiresAt ?? '') + 1000).toISOString()
+      expect((await change({ expiresAt: later })).detail).toContain(child.expiresAt)
+      const body = { expiresAt: new Date(Date.parse(child.expiresAt ?? '') - 1000).toISOString(), capabilities: [] }
+      const narrowed = await server.api.call(updateAgent, { ...asked(grandchild.agentId), body })
+      expect(narrowed).toMatchObject({ capabilities: [], expiresAt: body.expiresAt })
+    })
+
     test('who is revoked takes those below along, whose tokens are worth nothing with that answer', async () => {
       const { root, child, grandchild } = await family()
       const stopped = await server.api.call(revokeAgent, asked(root.id))

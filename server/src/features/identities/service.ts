@@ -11,6 +11,7 @@ import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
 import type { IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
 import { grant, listGrants, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
+import { requireWithinLenders } from './lenders.ts'
 import { activateIfVerified } from './life.ts'
 import {
   applyChange,
@@ -114,6 +115,7 @@ export async function updateAgent(
     const agent = await holdAgent(tx, 'agents:update', id, ifMatch)
     requireChangeable(agent)
     requireFuture(change.expiresAt ?? undefined, tx.clock.now())
+    await requireWithinLenders(tx, agent, change)
     if (change.capabilities) await replaceGrants(tx, id, change.capabilities)
     const updated = await save(tx, applyChange(agent, change, tx.clock.now()))
     recordUpdate(tx, agent, updated, change)

@@ -23,6 +23,20 @@ export async function listAncestors(tx: Transaction, parent: IdentityId): Promis
   return rows.map(toId)
 }
 
+/** When the first of an identity and those who lend it authority ends; undefined when nobody does. */
+export async function findChainEnd(tx: Transaction, first: IdentityId): Promise<Date | undefined> {
+  const tenant = toUuid(tx.caller.tenantId)
+  const { rows } = await sql<{ ends_at: Date | null }>`
+    with recursive chain (depth, expires_at, parent_id) as (
+      select 1, i.expires_at, i.parent_id from identities i where i.tenant_id = ${tenant} and i.id = ${toUuid(first)}
+      union all
+      select c.depth + 1, i.expires_at, i.parent_id
+        from chain c join identities i on i.tenant_id = ${tenant} and i.id = c.parent_id
+        where c.depth <= ${chainDepthMax})
+    select min(expires_at) as ends_at from chain`.execute(tx.db)
+  return rows[0]?.ends_at ?? undefined
+}
+
 /** Of some identities, by UUID, those with somebody up the chain who may not act, and the nearest of these. */
 export async function findStopping(tx: Transaction, ids: readonly IdentityId[]): Promise<Map<string, IdentityId>> {
   if (ids.length === 0) return new Map()
