@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { CapabilityEntry } from '@agent-iam/contract/capabilities'
 import { expect, test } from 'vitest'
-import { builtInRoles, covers, firstExcess, isLabel, isWithin } from './model.ts'
+import { builtInRoles, covers, firstExcess, intersection, isLabel, isWithin } from './model.ts'
 
 test.each([
   ['file:read', 'read', 'file', '', true],
@@ -79,4 +79,35 @@ test.each([
 test('the entries of every built-in role are entries that the contract accepts', () => {
   for (const held of Object.values(builtInRoles).flat())
     expect([held, CapabilityEntry.safeParse(held).success]).toEqual([held, true])
+})
+
+test.each([
+  [['file:read'], ['file/docs/*:*'], ['file/docs/*:read']],
+  [['*:read', 'file:write'], ['file:*'], ['file:read', 'file:write']],
+  [['*:*'], ['agent-iam:read'], []],
+  [['a label', 'file:read'], ['a label', 'file/a:read'], ['file/a:read']],
+  [['file/a/*:read'], ['file/b/*:read'], []],
+])('%j and %j both give %j', (some, others, both) => {
+  expect(intersection(some, others)).toEqual(both)
+})
+
+test('two sets both give just what each of them covers', () => {
+  const sets = fc.array(
+    fc
+      .tuple(fc.constantFrom(...types), fc.constantFrom(...prefixes), fc.constantFrom(...actions))
+      .map(([type, prefix, action]) => `${type}${prefix}:${action}`),
+    { maxLength: 4 },
+  )
+  const asked = fc.record({
+    type: fc.constantFrom('a', 'b', 'agent-iam'),
+    id: fc.constantFrom('', 'x', 'xy', 'x/y', 'x/y/z', 'z'),
+    action: fc.constantFrom('r', 'w'),
+  })
+  fc.assert(
+    fc.property(sets, sets, asked, (some, others, { action, ...resource }) => {
+      const gives = (entries: readonly string[]) => entries.some((entry) => covers(entry, action, resource))
+      expect(gives(intersection(some, others))).toBe(gives(some) && gives(others))
+    }),
+    { numRuns: 2000 },
+  )
 })
