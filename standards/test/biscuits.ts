@@ -34,6 +34,7 @@ export const facts: AuthorityFacts = {
   issuedAt: new Date('2026-11-22T10:00:00Z'),
   expiresAt: new Date('2026-11-22T11:00:00Z'),
   confirmation: undefined,
+  statusList: { uri: 'https://iam.example/status-lists/stl_1', idx: 81_734 },
 }
 
 /** A question that the facts above allow. */

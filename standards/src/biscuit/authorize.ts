@@ -1,6 +1,6 @@
 import type { AuthorizerBuilder } from './bindings.ts'
 import { type Confirmation, termsOfKey } from './facts.ts'
-import { type BiscuitLibrary, clockSlowdown } from './library.ts'
+import type { BiscuitLibrary } from './library.ts'
 import { memberOf, open, type PublicKeyOf } from './token.ts'
 
 /** What is asked of a token. */
@@ -15,23 +15,7 @@ export interface BiscuitQuestion {
   readonly confirmation?: Confirmation | undefined
   /** Ids of revoked blocks. One of them in the token denies everything. */
   readonly isRevoked?: ((revocationId: string) => boolean) | undefined
-  readonly limits?: BiscuitLimits | undefined
 }
-
-/**
- * How far an evaluation may go.
- *
- * NOTE: the library applies its own limits, the default here, to all that rules do, and looks at these only for what is
- * left afterwards: to give smaller ones does not stop a token sooner. Who must, ends the thread.
- */
-export interface BiscuitLimits {
-  readonly factsMax: number
-  readonly iterationsMax: number
-  readonly milliseconds: number
-}
-
-/** 1 ms of the library's clock. */
-export const defaultLimits: BiscuitLimits = { factsMax: 1000, iterationsMax: 100, milliseconds: clockSlowdown }
 
 /** `limit` is no answer: the evaluation was not finished. `time` may be the machine's fault; the others are the token's. */
 export type BiscuitAnswer =
@@ -42,8 +26,10 @@ export type BiscuitAnswer =
 /**
  * Decides whether a token allows an operation: signatures, revocation, then every check of every block.
  *
- * NOTE: blocks are programs that whoever held the token wrote. The limits are looked at between rounds of evaluation,
- * and one round over a few facts can take a second and more: ask about strangers' tokens in a thread that can be ended.
+ * NOTE: blocks are programs that whoever held the token wrote. The limits are the library's own: 1000 facts, 100 rounds,
+ * and 1 ms of its clock, which `clockSlowdown` stretches; to give it smaller ones stops no token sooner. They are looked
+ * at between rounds, and one round over a few facts can take a second and more: ask about strangers' tokens in a thread
+ * that can be ended.
  */
 export function authorize(
   library: BiscuitLibrary,
@@ -57,9 +43,7 @@ export function authorize(
     if (revoked.length > 0) return { type: 'denied', failed: revoked.map((id) => `revoked: ${id}`) }
     const builder = keep(new bindings.AuthorizerBuilder())
     addQuestion(builder, question)
-    return answerOf(() =>
-      keep(builder.buildAuthenticated(biscuit)).authorizeWithLimits(wireLimits(question.limits ?? defaultLimits)),
-    )
+    return answerOf(() => keep(builder.buildAuthenticated(biscuit)).authorize())
   })
 }
 
@@ -85,12 +69,6 @@ const questionCode = `
 function partsOf(resource: string): readonly [type: string, id: string] {
   const slash = resource.indexOf('/')
   return slash === -1 ? [resource, ''] : [resource.slice(0, slash), resource.slice(slash + 1)]
-}
-
-/** The slowed clock of the library counts fewer microseconds than pass. */
-function wireLimits({ factsMax, iterationsMax, milliseconds }: BiscuitLimits): object {
-  const microseconds = Math.max(1, Math.ceil((milliseconds * 1000) / clockSlowdown))
-  return { max_facts: factsMax, max_iterations: iterationsMax, max_time_micro: microseconds }
 }
 
 /** The library returns the number of the policy that allowed, or throws a plain object that says why none did. */

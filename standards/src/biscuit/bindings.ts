@@ -9,8 +9,8 @@ interface Builder extends Freeable {
   addCodeWithParameters(code: string, parameters: Parameters, scopes: object): void
 }
 
-/** What may stand for `{name}` in Datalog. Anything else, a `Date` even, makes the library panic. */
-export type Term = string | { readonly date: string } | { readonly set: readonly string[] }
+/** What may stand for `{name}` in Datalog; a number is a whole one. Anything else, a `Date` even, makes the library panic. */
+export type Term = string | number | { readonly date: string } | { readonly set: readonly string[] }
 
 export type Parameters = Readonly<Record<string, Term>>
 
@@ -36,7 +36,7 @@ export interface Biscuit extends Freeable {
 }
 
 interface Authorizer extends Freeable {
-  authorizeWithLimits(limits: object): number
+  authorize(): number
 }
 
 type PrivateKey = Freeable

@@ -3,6 +3,7 @@ import { appended, facts, library, minted, mintedWords, publicKeyOf, question, r
 import { attenuate, type Restriction, seal } from './attenuate.ts'
 import { authorize, type BiscuitQuestion } from './authorize.ts'
 import { BiscuitError } from './errors.ts'
+import { open } from './token.ts'
 import { verify } from './verify.ts'
 
 const narrowed = (token: string, restriction: Restriction) => attenuate(library, token, publicKeyOf, restriction)
@@ -83,8 +84,29 @@ describe('what the issuer says', () => {
     { rights: [{ type: 'file', action: 'read it' }] },
     { expiresAt: facts.issuedAt },
     { expiresAt: new Date(Number.NaN) },
+    { statusList: { uri: 'https://iam.example/\n', idx: 1 } },
+    { statusList: { uri: 'https://iam.example/', idx: -1 } },
+    { statusList: { uri: 'https://iam.example/', idx: 1.5 } },
   ])('what could not be read back is not written: %o', (different) => {
     expect(() => minted(different)).toThrow(expect.objectContaining({ code: 'invalid-facts' }))
+  })
+
+  test('its place in a status list may be absent, is read whatever its address holds, and is named once', () => {
+    const read = (token: string) => verify(library, token, publicKeyOf).facts.statusList
+    expect(read(minted({ statusList: undefined }))).toBeUndefined()
+    for (const statusList of [
+      { uri: 'https://iam.example/", 3); status_list("', idx: 0 },
+      { uri: 'https://iam.example/l', idx: Number.MAX_SAFE_INTEGER },
+    ])
+      expect(read(minted({ statusList }))).toStrictEqual(statusList)
+    const said = /^(?:issuer|audience|tenant|agent|session|issued_at|expires_at)\(.*\);$/gm
+    const words = library.use((module, keep) => open(module, keep, minted(), publicKeyOf).biscuit.getBlockSource(0))
+    const names = words.match(said)?.join('') ?? ''
+    expect(read(mintedWords(`${names} status_list("https://iam.example/l", 1);`))?.idx).toBe(1)
+    for (const more of ['status_list("https://iam.example/l", 2);', 'status_list("https://iam.example/l", -1);'])
+      expect(() => read(mintedWords(`${names} status_list("https://iam.example/l", 1); ${more}`))).toThrow(
+        expect.objectContaining({ code: 'unexpected-authority' }),
+      )
   })
 
   test('no fact is read as Datalog', () => {

@@ -1,3 +1,4 @@
+import type { StatusReference } from '../status-list.ts'
 import { BiscuitError } from './errors.ts'
 
 /** RFC 7800: the key that a presenter must prove to hold, by its thumbprint. */
@@ -28,6 +29,8 @@ export interface AuthorityFacts {
   readonly issuedAt: Date
   readonly expiresAt: Date
   readonly confirmation?: Confirmation | undefined
+  /** Where a status list says whether the token was revoked, for who asks nobody about it. */
+  readonly statusList?: StatusReference | undefined
 }
 
 /** How a right names ids in Datalog, where a missing value cannot be written. */
@@ -71,10 +74,12 @@ export function termsOfKey(confirmation: Confirmation): { member: string; thumbp
  */
 export function requireWritable(facts: AuthorityFacts): void {
   const { issuer, audience, tenant, agent, parent = '-', session, task = '-', rights, reservedTypes = [] } = facts
-  const texts = [issuer, audience, tenant, agent, parent, session, task, ...confirmationTexts(facts.confirmation)]
+  const { uri, idx } = facts.statusList ?? { uri: '-', idx: 0 }
+  const texts = [issuer, audience, tenant, agent, parent, session, task, uri, ...confirmationTexts(facts.confirmation)]
   if (!texts.every((text) => isLine(text) && text !== '')) throw invalid('a fact is empty or holds a control character')
   if (!rights.every(isRight)) throw invalid('a right is not of the form that can be written')
   if (!reservedTypes.every((type) => typePattern.test(type))) throw invalid('a reserved type is no type')
+  if (!Number.isSafeInteger(idx) || idx < 0) throw invalid('a place in a status list is no index')
   if (!(facts.issuedAt < facts.expiresAt)) throw invalid('the token would expire before it is issued')
 }
 

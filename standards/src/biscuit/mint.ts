@@ -43,8 +43,9 @@ function authorityBlock(facts: AuthorityFacts): readonly [code: string, paramete
     'check if requested_audience({audience});',
     rightCode,
     facts.confirmation ? confirmationCode : '',
+    facts.statusList ? 'status_list({uri}, {idx});' : '',
   ].join('\n')
-  return [code, { ...names, ...lists, ...(facts.confirmation && termsOfKey(facts.confirmation)) }]
+  return [code, { ...names, ...lists, ...(facts.confirmation && termsOfKey(facts.confirmation)), ...statusOf(facts) }]
 }
 
 const confirmationCode = 'confirmation({member}, {thumbprint}); check if proven_key({member}, {thumbprint});'
@@ -64,6 +65,10 @@ const rightCode = `
     or type_name($type), action_name($action), resource_id($id), right($type, "prefix", $prefix, $action),
       $id.starts_with($prefix);
 `
+
+function statusOf({ statusList }: AuthorityFacts): Parameters {
+  return statusList ? { uri: statusList.uri, idx: statusList.idx } : {}
+}
 
 /** The facts of one value, by their names in Datalog. */
 function nameParameters(facts: AuthorityFacts): Parameters {

@@ -1,3 +1,4 @@
+import type { StatusReference } from '../status-list.ts'
 import { BiscuitError } from './errors.ts'
 import { type AuthorityFacts, type Confirmation, isRightKind, type Right, rightOf } from './facts.ts'
 import type { BiscuitLibrary } from './library.ts'
@@ -47,6 +48,7 @@ function readFacts(source: string): AuthorityFacts {
     issuedAt: readTime(findNamed(times, 'issued_at')),
     expiresAt: readTime(findNamed(times, 'expires_at')),
     confirmation: readConfirmation(matches(lines, forms.confirmation)),
+    statusList: readStatusList(matches(lines, forms.statusList)),
   }
 }
 
@@ -59,6 +61,7 @@ const forms = {
   right: /^right\("([\w.*-]+)", "(any|exact|prefix)", "(.*)", "(\S+)"\);$/su,
   reservedType: /^reserved_type\("([\w.-]+)"\);$/u,
   confirmation: /^confirmation\("(jkt|x5t#S256)", "(.+)"\);$/su,
+  statusList: /^status_list\("(.+)", (\d{1,16})\);$/su,
 }
 
 /** The parts of every line of that form. */
@@ -100,6 +103,12 @@ function readConfirmation([found, second]: readonly string[][]): Confirmation | 
   const [member, thumbprint = ''] = found ?? []
   if (member === undefined) return undefined
   return member === 'jkt' ? { jkt: thumbprint } : { 'x5t#S256': thumbprint }
+}
+
+function readStatusList([found, second]: readonly string[][]): StatusReference | undefined {
+  if (second) return refuse()
+  const [uri, idx] = found ?? []
+  return uri === undefined ? undefined : { uri, idx: Number(idx) }
 }
 
 function refuse(): never {

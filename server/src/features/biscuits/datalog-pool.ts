@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import type { BiscuitAnswer, BiscuitLimits } from '@agent-iam/standards/biscuit/authorize'
+import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { z } from 'zod'
 import type { Confirmation } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
@@ -15,7 +15,6 @@ export interface DatalogQuestion {
   readonly audience: string
   readonly time: Date
   readonly confirmation: Confirmation | undefined
-  readonly limits: BiscuitLimits
 }
 
 /** Two: while one is kept busy by a hostile token, the other answers. */

@@ -1,4 +1,4 @@
-import { defaultLimits, type BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
+import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import type { Context, Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { DatalogPool } from './datalog-pool.ts'
@@ -49,7 +49,7 @@ export async function evaluate(
   const holder = facts.session
   slowHolders.requirePatience(ctx, holder)
   const key = { token, rootKeyId, publicKey, confirmation: facts.confirmation }
-  const answer = await pool.run(holder, { ...key, ...question, limits: defaultLimits })
+  const answer = await pool.run(holder, { ...key, ...question })
   if (answer.type !== 'limit') return answer
   await slowHolders.note(ctx, holder)
   if (answer.limit === 'time')
