@@ -6,6 +6,7 @@ import { Problem } from '../../platform/problem.ts'
 import { findAgent, lockIdentity } from '../identities/service.ts'
 import { apiKeyMethod, requireLive, type LiveSession } from '../sessions/model.ts'
 import { findSession, openSession, requireSession } from '../sessions/service.ts'
+import { allotStatus } from '../status-lists/service.ts'
 import { mintBiscuit } from './mint.ts'
 import { biscuitMethod, wholeSeconds, type BiscuitGrant, type MintedBiscuit } from './model.ts'
 import { rightsFor } from './rights.ts'
@@ -59,7 +60,9 @@ async function begin(
     seconds: (expiresAt.getTime() - now.getTime()) / 1000,
   })
   const made = { tenantId, identityId: agentId, parent: agent?.parent, taskId: agent?.task.id, sessionId }
-  return { ...made, rights, isScoped: scope !== undefined, expiresAt, confirmation }
+  // Last of all, as who begins a list keeps others waiting.
+  const statusList = await allotStatus(tx, sessionId, expiresAt)
+  return { ...made, rights, isScoped: scope !== undefined, expiresAt, confirmation, statusList }
 }
 
 async function requireLiveSession(tx: Transaction, caller: Caller & { kind: 'identity' }): Promise<LiveSession> {

@@ -48,6 +48,7 @@ function factsOf(ctx: Context, grant: BiscuitGrant): AuthorityFacts {
     issuedAt: wholeSeconds(ctx.clock.now()),
     expiresAt: wholeSeconds(grant.expiresAt),
     confirmation: grant.confirmation,
+    statusList: grant.statusList,
   }
 }
 

@@ -2,6 +2,7 @@ import type { biscuitFaults } from '@agent-iam/contract/biscuits'
 import { parseGrant, platformResourceType } from '@agent-iam/contract/capabilities'
 import type { IdentityId, SessionId, TenantId } from '@agent-iam/contract/ids'
 import type { Right } from '@agent-iam/standards/biscuit/facts'
+import type { StatusReference } from '@agent-iam/standards/status-list'
 import type { Confirmation } from '../../platform/context.ts'
 
 /** How a session began that a Biscuit presents. */
@@ -22,6 +23,8 @@ export interface BiscuitGrant {
   /** No later than the session ends. */
   readonly expiresAt: Date
   readonly confirmation: Confirmation | undefined
+  /** The session's place in a status list, which all that is made of it names. */
+  readonly statusList: StatusReference
 }
 
 /** A Biscuit that is handed out, once. */
