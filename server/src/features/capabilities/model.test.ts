@@ -105,7 +105,7 @@ test('two sets both give just what each of them covers', () => {
   })
   fc.assert(
     fc.property(sets, sets, asked, (some, others, { action, ...resource }) => {
-      const gives = (entries: readonly string[]) => entries.some((entry) => covers(entry, action, resource))
+      const gives = (held: readonly string[]) => held.some((entry) => covers(entry, action, resource))
       expect(gives(intersection(some, others))).toBe(gives(some) && gives(others))
     }),
     { numRuns: 2000 },
