@@ -3,6 +3,7 @@ import * as contract from '@agent-iam/contract/biscuits'
 import { suspendAgent, reactivateAgent } from '@agent-iam/contract/agents'
 import { delegateAgent } from '@agent-iam/contract/delegation'
 import { endSession, getSession } from '@agent-iam/contract/sessions'
+import { rotateSigningKeys } from '@agent-iam/contract/signing-keys'
 import { verify } from '@agent-iam/standards/biscuit/verify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { biscuitLibrary } from '../src/features/biscuits/library.ts'
@@ -189,6 +190,24 @@ describe.each(databases)('Biscuits on %s', (_name, open) => {
     await server.api.call(contract.revokeBiscuit, { body: { revocationId: biscuit.revocationId }, token: admin })
     for (const token of [biscuit.token, narrowed])
       expect(await other.api.refuse(validate, { token })).toMatchObject({ code: 'token-revoked' })
+  })
+
+  test('another root key signs after a rotation, and what the one before signed is good still', async () => {
+    const { biscuit, accessToken } = await carrier(server, admin)
+    const before = await server.api.call(contract.biscuitKeys)
+    const body = { purpose: 'biscuit' as const, immediately: true }
+    await server.api.call(rotateSigningKeys, { body, token: admin })
+    const next = await mintFor(server, accessToken)
+    const { keys } = await server.api.call(contract.biscuitKeys)
+    const rootOf = async (token: string) => {
+      const publicKeyOf = (id: number) => keys.find(({ rootKeyId }) => rootKeyId === id)?.publicKey
+      return verify(await biscuitLibrary(), token, publicKeyOf).rootKeyId
+    }
+    expect(before.keys.map(({ rootKeyId }) => rootKeyId)).not.toContain(await rootOf(next.token))
+    expect(await rootOf(biscuit.token)).not.toBe(await rootOf(next.token))
+    for (const { token } of [biscuit, next]) await server.api.call(validate, { token })
+    const wrong = { body: { ...body, algorithm: 'RS256' }, token: admin }
+    expect(await server.api.refuse(rotateSigningKeys, wrong)).toMatchObject({ code: 'invalid-request' })
   })
 
   test('the published keys and revocations carry a tag, and say how long they may be kept', async () => {
