@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Agent, AgentPath, examplePath, Reason, StoppedAgent } from './agents.ts'
+import { Agent, agentPath, examplePath, Reason, StoppedAgent } from './agents.ts'
 import { idSchema } from './ids.ts'
 import { operation } from './operation.ts'
 import { FreeText } from './text.ts'
@@ -10,7 +10,7 @@ export const verifyAgent = operation({
   path: '/api/v1/agents/:agentId/verify',
   action: 'agents:verify',
   summary: 'Makes a pending agent active, on the word of who looked at it.',
-  params: AgentPath,
+  params: agentPath,
   body: Reason,
   status: 200,
   response: Agent,
@@ -25,7 +25,7 @@ export const revokeAgent = operation({
   path: '/api/v1/agents/:agentId/revoke',
   action: 'agents:revoke',
   summary: 'Revokes an agent for good, and all that descend from it, at once, on every instance. Its name stays taken.',
-  params: AgentPath,
+  params: agentPath,
   body: Reason,
   status: 200,
   response: StoppedAgent,
@@ -40,7 +40,7 @@ export const changeAgentOwner = operation({
   path: '/api/v1/agents/:agentId/owner',
   action: 'agents:change-owner',
   summary: 'Gives an agent another owner, an active person, who answers for it from then on.',
-  params: AgentPath,
+  params: agentPath,
   body: z.strictObject({ owner: idSchema('user'), reason: FreeText.optional() }),
   status: 200,
   response: Agent,
@@ -58,7 +58,7 @@ export const getAgentTrust = operation({
   path: '/api/v1/agents/:agentId/trust',
   action: 'agents:read',
   summary: 'Shows an agent’s trust score, where it comes from, and the risk that it stands for.',
-  params: AgentPath,
+  params: agentPath,
   status: 200,
   response: Agent.pick({ agentId: true, trustScore: true, trustBasis: true, riskLevel: true }),
   problems: ['forbidden', 'not-found'],
@@ -71,7 +71,7 @@ export const listAgentCapabilities = operation({
   path: '/api/v1/agents/:agentId/capabilities',
   action: 'agents:read',
   summary: 'Lists what an agent holds by itself: its grants, and the labels that grant nothing.',
-  params: AgentPath,
+  params: agentPath,
   status: 200,
   response: Agent.pick({ agentId: true, capabilities: true }),
   problems: ['forbidden', 'not-found'],

@@ -92,7 +92,7 @@ export const RegisteredAgent = Agent.extend({
 })
 export type RegisteredAgent = z.infer<typeof RegisteredAgent>
 
-export const AgentPath = z.strictObject({ agentId: idSchema('agent') })
+export const agentPath = z.strictObject({ agentId: idSchema('agent') })
 export const examplePath = { agentId: 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4' } as const
 export const Reason = z.strictObject({ reason: FreeText.optional() }).default({})
 
@@ -170,7 +170,7 @@ export const getAgent = operation({
   path: '/api/v1/agents/:agentId',
   action: 'agents:read',
   summary: 'Shows one agent.',
-  params: AgentPath,
+  params: agentPath,
   status: 200,
   response: Agent,
   hasRevision: true,
@@ -199,7 +199,7 @@ export const updateAgent = operation({
   path: '/api/v1/agents/:agentId',
   action: 'agents:update',
   summary: 'Changes what is given; capabilities, metadata and tags are replaced whole.',
-  params: AgentPath,
+  params: agentPath,
   body: AgentChange,
   status: 200,
   response: Agent,
@@ -214,7 +214,7 @@ export const putAgent = operation({
   path: '/api/v1/agents/:agentId',
   action: 'agents:update',
   summary: 'The same as `PATCH`, for clients that know only `PUT`: what is not given stays.',
-  params: AgentPath,
+  params: agentPath,
   body: AgentChange,
   status: 200,
   response: Agent,
@@ -230,7 +230,7 @@ export const deleteAgent = operation({
   action: 'agents:delete',
   summary:
     'Ends an agent for good, and all that descend from it: key and grants go, its sessions end, its name is free again.',
-  params: AgentPath,
+  params: agentPath,
   status: 200,
   response: StoppedAgent,
   hasRevision: true,
@@ -244,7 +244,7 @@ export const suspendAgent = operation({
   path: '/api/v1/agents/:agentId/suspend',
   action: 'agents:suspend',
   summary: 'Stops an agent and all that descend from it at once, on every instance, until it is reactivated.',
-  params: AgentPath,
+  params: agentPath,
   body: Reason,
   status: 200,
   response: StoppedAgent,
@@ -259,7 +259,7 @@ export const reactivateAgent = operation({
   path: '/api/v1/agents/:agentId/reactivate',
   action: 'agents:reactivate',
   summary: 'Lets a suspended agent act again, and with it those below it that were not stopped themselves.',
-  params: AgentPath,
+  params: agentPath,
   body: Reason,
   status: 200,
   response: Agent,
@@ -274,7 +274,7 @@ export const setAgentTrust = operation({
   path: '/api/v1/agents/:agentId/trust',
   action: 'agents:set-trust',
   summary: 'Sets the trust score by hand; the score then says `administrator` as its basis.',
-  params: AgentPath,
+  params: agentPath,
   body: z.strictObject({ trustScore: z.number().min(0).max(1), reason: FreeText.optional() }),
   status: 200,
   response: Agent,

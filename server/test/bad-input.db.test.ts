@@ -270,7 +270,7 @@ const logins: Case[] = [
   }],
   ['a refresh token of nobody', 'invalid-token', /log in again/, refresh, () => ({ body: { refreshToken: 'rft_nobody' } })],
   ['a suspended agent’s token', 'identity-inactive', /suspended/, validate, async (given) => ({ token: await tokenAfter(given, suspendAgent) })],
-  ['a deleted agent’s token', 'identity-inactive', /deleted/, validate, async (given) => ({ token: await tokenAfter(given, deleteAgent) })],
+  ['a deleted agent’s token', 'token-revoked', /ended/, validate, async (given) => ({ token: await tokenAfter(given, deleteAgent) })],
   ['a token of a session that ended', 'token-revoked', /ended/, validate, async ({ server }) => {
     const { token } = await server.user()
     await server.api.call(logout, { token })

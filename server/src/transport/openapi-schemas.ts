@@ -5,6 +5,7 @@ import * as authorization from '@agent-iam/contract/authorization'
 import * as capabilities from '@agent-iam/contract/capabilities'
 import * as enrolmentTokens from '@agent-iam/contract/enrolment-tokens'
 import * as factors from '@agent-iam/contract/factors'
+import * as identities from '@agent-iam/contract/identities'
 import * as ids from '@agent-iam/contract/ids'
 import * as json from '@agent-iam/contract/json'
 import type { Json } from '@agent-iam/contract/json'
@@ -27,7 +28,7 @@ export interface SchemaWriter {
   components(): JsonObject
 }
 
-const identityModules = [agents, auth, capabilities, enrolmentTokens, factors, ids]
+const identityModules = [agents, auth, capabilities, enrolmentTokens, factors, identities, ids]
 const otherModules = [audit, authorization, json, policies, problems, system, text]
 
 /** A shape is shared under the name by which the contract exports it. */

@@ -48,7 +48,7 @@ describe('the OpenAPI document', () => {
   test('tells each refusal of an operation under its status', () => {
     const remove = described.find(({ operation }) => operation['operationId'] === 'deleteAgent')
     const statuses = Object.keys(asObject(remove?.operation['responses']))
-    expect(statuses).toEqual(['200', '400', '401', '403', '404', '409', '421', '500', '503'])
+    expect(statuses).toEqual(['200', '400', '401', '403', '404', '409', '412', '421', '429', '500', '503'])
   })
 
   test('leaves no name of the generator behind', () => {

@@ -21,6 +21,6 @@ export {
   pageInvitations,
   revokeInvitation,
 } from './invitations.ts'
-export { deleteUser, revokeUser, type Left } from './leaving.ts'
-export { updateUser, type UserChange } from './update-user.ts'
+export { deleteUser, revokeUser } from './leaving.ts'
+export { updateUser } from './update-user.ts'
 export { getUser, pageUsers, reactivateUser, suspendUser } from './users.ts'

@@ -6,5 +6,5 @@
 export { bulkIdentities, type BulkResult } from './bulk.ts'
 export { deleteAgent, revokeAgent } from './agents.ts'
 export { deleteIdentity, reactivateIdentity, revokeIdentity, suspendIdentity, verifyIdentity } from './life.ts'
-export { getIdentity, pageIdentities, type IdentitiesQuery } from './listing.ts'
-export { createIdentity, updateIdentity, type CreatedIdentity } from './making.ts'
+export { getIdentity, pageIdentities } from './listing.ts'
+export { createIdentity, updateIdentity } from './making.ts'
