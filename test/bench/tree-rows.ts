@@ -14,11 +14,13 @@ export async function plantBelow(database: pg.Client, top: string, count: number
   const whole = weights.reduce((sum, weight) => sum + weight, 0)
   let planted = 0
   await database.query('create temporary table planted (id uuid, parent_id uuid, level integer, place integer)')
+  await database.query('create index on planted (level, place)')
   await database.query('insert into planted values ($1, null, 0, 0)', [top.slice(top.indexOf('_') + 1)])
   for (const [index, weight] of weights.entries()) {
     const isLast = index === levels - 1
     const size = isLast ? count - planted : Math.ceil((count * weight) / whole)
     await database.query(placesSql, [index, size])
+    await database.query('analyze planted')
     planted += size
   }
   await database.query(agentsSql)
@@ -29,21 +31,22 @@ export async function plantBelow(database: pg.Client, top: string, count: number
 const placesSql = `
   insert into planted
     select gen_random_uuid(), p.id, $1::integer + 1, g - 1
-      from generate_series(1, $2::integer) g
-        join planted p on p.level = $1::integer
-          and p.place = (g - 1) % (select count(*) from planted where level = $1::integer)`
+      from (select count(*)::integer as parents from planted where level = $1::integer) above
+        cross join generate_series(1, $2::integer) g
+        join planted p on p.level = $1::integer and p.place = (g - 1) % above.parents`
 
 /** All columns are those of the agent above, whatever columns there are. */
 const agentsSql = `
   insert into identities
-    select (jsonb_populate_record(null::identities, to_jsonb(top) || jsonb_build_object('id', p.id, 'name', p.id,
-        'name_skeleton', p.id, 'parent_id', p.parent_id, 'parent_kind', 'agent'))).*
-      from identities top, planted p
+    select made.*
+      from identities top, planted p, jsonb_populate_record(null::identities, to_jsonb(top) || jsonb_build_object(
+        'id', p.id, 'name', p.id, 'name_skeleton', p.id, 'parent_id', p.parent_id, 'parent_kind', 'agent')) made
       where p.level > 0 and top.id = (select id from planted where level = 0)
       order by p.level`
 
 const grantsSql = `
   insert into capability_grants
-    select (jsonb_populate_record(null::capability_grants, to_jsonb(g) || jsonb_build_object('identity_id', p.id))).*
-      from capability_grants g, planted p
+    select made.*
+      from capability_grants g, planted p,
+        jsonb_populate_record(null::capability_grants, to_jsonb(g) || jsonb_build_object('identity_id', p.id)) made
       where p.level > 0 and g.identity_id = (select id from planted where level = 0)`
