@@ -1,21 +1,28 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { mint } from '@agent-iam/standards/biscuit/mint'
+import { encodeStatusList, packStatuses } from '@agent-iam/standards/status-list'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { readBiscuitLibrary } from './biscuit-library.ts'
 import { Biscuits } from './biscuits.ts'
+import { StatusListVerifier } from './status-list-verifier.ts'
 
 const library = await readBiscuitLibrary()
 const issuer = 'https://iam.example.com'
 const audience = 'https://files.example.com'
+const uri = `${issuer}/status-lists/stl_1`
+const listKey = await generateKeyPair('EdDSA')
 const start = Date.UTC(2026, 10, 22, 10)
 
 /** The issuer, as it looks from outside. */
 let keys: Map<number, Uint8Array>
+let statuses: [idx: number, status: number][]
 let revocationIds: string[]
 let asked: string[]
 let now: number
 beforeEach(() => {
   keys = new Map([[1, new Uint8Array(32).fill(1)]])
+  statuses = []
   revocationIds = []
   asked = []
   now = start
@@ -26,8 +33,20 @@ const fetch: typeof globalThis.fetch = async (input) => {
   asked.push(url)
   if (url === `${issuer}/api/v1/tokens/biscuit-revocations`) return Response.json({ issuer, revocationIds })
   if (url === `${issuer}/api/v1/tokens/biscuit-keys`) return Response.json({ issuer, keys: published() })
+  if (url === uri) return new Response(await statusListToken())
+  if (url === `${issuer}/.well-known/jwks.json`) return Response.json({ keys: [await listJwk()] })
   return new Response(undefined, { status: 404 })
 }
+const listJwk = async () => ({ ...(await exportJWK(listKey.publicKey)), kid: 'list', alg: 'EdDSA' })
+
+async function statusListToken(): Promise<string> {
+  const iat = now / 1000
+  const list = await encodeStatusList(packStatuses(2, 64, statuses))
+  return new SignJWT({ iss: issuer, sub: uri, iat, exp: iat + 600, ttl: 60, status_list: list })
+    .setProtectedHeader({ alg: 'EdDSA', kid: 'list', typ: 'statuslist+jwt' })
+    .sign(listKey.privateKey)
+}
+
 const urlOf = (input: string | URL | Request) => (input instanceof Request ? input.url : new URL(input).href)
 const published = () =>
   [...keys].map(([rootKeyId, key]) => ({
@@ -43,7 +62,7 @@ function publicKeyOf(key: Uint8Array): string {
   return publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex')
 }
 
-function minted({ rootKeyId = 1, key = 1, from = issuer } = {}): string {
+function minted({ rootKeyId = 1, key = 1, from = issuer, idx }: Different = {}): string {
   const facts = {
     issuer: from,
     audience,
@@ -53,8 +72,16 @@ function minted({ rootKeyId = 1, key = 1, from = issuer } = {}): string {
     rights: [{ type: 'file', idPattern: 'docs/*', action: '*' }],
     issuedAt: new Date(start),
     expiresAt: new Date(start + 3_600_000),
+    statusList: idx === undefined ? undefined : { uri, idx },
   }
   return mint(library, { rootPrivateKey: new Uint8Array(32).fill(key), rootKeyId, facts })
+}
+
+interface Different {
+  readonly rootKeyId?: number
+  readonly key?: number
+  readonly from?: string
+  readonly idx?: number
 }
 
 const biscuits = () => new Biscuits({ issuer, fetch, clock: { now: () => new Date(now) } })
@@ -138,6 +165,26 @@ describe('Biscuits of an issuer', () => {
     await expect(new Biscuits({ issuer, fetch: other }).verify(minted())).rejects.toMatchObject({
       name: 'UnexpectedAnswerError',
     })
+  })
+
+  test('are stopped by the status list too, where one is to be asked, within a minute', async () => {
+    const clock = { now: () => new Date(now) }
+    const lists = new StatusListVerifier({ issuer, fetch, clock })
+    const ours = new Biscuits({ issuer, fetch, clock, statuses: lists })
+    const narrowed = await ours.attenuate(minted({ idx: 3 }), { operations: ['read'] })
+    const other = minted({ idx: 4 })
+    expect(await ours.authorize(narrowed, reading)).toStrictEqual({ type: 'allowed' })
+    statuses = [
+      [3, 2],
+      [4, 1],
+    ]
+    now += 66_000
+    expect(await ours.authorize(narrowed, reading)).toStrictEqual({ type: 'denied', failed: ['status: suspended'] })
+    expect(await ours.authorize(other, reading)).toStrictEqual({ type: 'denied', failed: ['status: invalid'] })
+    expect(await ours.authorize(minted({ idx: 5 }), reading)).toStrictEqual({ type: 'allowed' })
+    expect(asked.filter((url) => url === uri)).toHaveLength(2)
+    expect(await biscuits().authorize(other, reading)).toStrictEqual({ type: 'allowed' })
+    await expect(ours.authorize(minted(), reading)).rejects.toMatchObject({ fault: 'no-status' })
   })
 
   test('are decided about with what was published, and nothing is fetched', async () => {

@@ -8,8 +8,9 @@ import { type VerifiedBiscuit, verify } from '@agent-iam/standards/biscuit/verif
 import { readBiscuitLibrary } from './biscuit-library.ts'
 import { call, normaliseServer } from './call.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { UnexpectedAnswerError } from './errors.ts'
+import { StatusUnknownError, UnexpectedAnswerError } from './errors.ts'
 import { KeptAnswer } from './kept-answer.ts'
+import type { StatusListVerifier, TokenStatus } from './status-list-verifier.ts'
 
 /** What an issuer publishes about its Biscuits, for whoever cannot fetch it. */
 export interface PublishedBiscuits {
@@ -22,6 +23,11 @@ export interface BiscuitsOptions {
   readonly issuer: string
   /** Believe this, and fetch nothing. */
   readonly published?: PublishedBiscuits | undefined
+  /**
+   * Asks the issuer's status lists too, and lets nobody in by a token that names no place in one. They tell who was
+   * suspended from who was revoked, and speak for the session alone: blocks that were revoked are only in the revocations.
+   */
+  readonly statuses?: StatusListVerifier | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
   readonly clock?: Clock | undefined
 }
@@ -49,13 +55,15 @@ const revocationsSeconds = 5
 export class Biscuits {
   readonly #issuer: string
   readonly #clock: Clock
+  readonly #statuses: StatusListVerifier | undefined
   readonly #keys: KeptAnswer<ReadonlyMap<number, string>>
   readonly #revoked: KeptAnswer<ReadonlySet<string>>
   #library: Promise<BiscuitLibrary> | undefined
 
-  constructor({ issuer, published, fetch, clock = systemClock }: BiscuitsOptions) {
+  constructor({ issuer, published, statuses, fetch, clock = systemClock }: BiscuitsOptions) {
     this.#issuer = normaliseServer(issuer)
     this.#clock = clock
+    this.#statuses = statuses
     const connection = { server: this.#issuer, fetch }
     const fetchKeys = async () => this.#own(await call(connection, biscuitKeys))
     const fetchRevoked = async () => this.#own(await call(connection, biscuitRevocations))
@@ -85,18 +93,26 @@ export class Biscuits {
    * Whether the token allows this, now. A token that is bound to a key allows nothing without `confirmation`: the key
    * that its presenter has proved to hold, which is the caller's to check.
    *
-   * Rejects where keys or revocations cannot be had, and with a `BiscuitError` for what is no Biscuit of this issuer.
+   * Rejects where keys or revocations cannot be had, with a `StatusUnknownError` where a status was to be looked up and
+   * cannot be told, and with a `BiscuitError` for what is no Biscuit of this issuer.
    *
    * NOTE: blocks are programs of whoever held the token. Limits hold between rounds of evaluation only, so that a
    * hostile token can keep this thread for seconds: decide about strangers' tokens in a worker that can be ended.
    */
   async authorize(token: string, request: BiscuitRequest): Promise<BiscuitAnswer> {
     const revoked = await this.#revoked.get(revocationsSeconds)
+    const status = await this.#statusOf(await this.verify(token))
+    if (status !== 'valid') return { type: 'denied', failed: [`status: ${status}`] }
     return this.#withKeys(keysSeconds, (library, publicKeyOf) => {
-      this.#verified(library, token, publicKeyOf)
       const isRevoked = (id: string) => revoked.has(id)
       return authorize(library, token, publicKeyOf, { ...request, time: this.#clock.now(), isRevoked })
     })
+  }
+
+  async #statusOf({ facts: { statusList } }: VerifiedBiscuit): Promise<TokenStatus> {
+    if (!this.#statuses) return 'valid'
+    if (statusList) return this.#statuses.statusOf(statusList)
+    throw new StatusUnknownError('no-status', 'the Biscuit names no status list; ask the server about it instead')
   }
 
   #verified(library: BiscuitLibrary, token: string, publicKeyOf: PublicKeyOf): VerifiedBiscuit {

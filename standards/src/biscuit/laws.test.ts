@@ -99,7 +99,7 @@ test('what is minted is read back, whatever the texts hold', () => {
       odd.map((jkt) => ({ jkt })),
       { nil: undefined },
     ),
-    statusList: fc.option(fc.record({ uri: odd, idx: fc.maxSafeNat() }), { nil: undefined }),
+    statusList: fc.option(fc.record({ uri: odd, idx: fc.maxSafeNat() }, { noNullPrototype: true }), { nil: undefined }),
     rights: fc.array(
       fc
         .tuple(type, pattern, fc.constantFrom('a"', '",', '*', '");'))
