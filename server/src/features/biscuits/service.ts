@@ -13,7 +13,7 @@ import { looksLikeBiscuit } from './model.ts'
 export { checkBiscuit, type CheckedBiscuit } from './check-biscuit.ts'
 export { createBiscuit } from './create-biscuit.ts'
 export { mintBiscuit } from './mint.ts'
-export { permits, type BlockQuestion } from './permits.ts'
+export { permits } from './permits.ts'
 export { PublishedRevocations, revokeBlock } from './revocations.ts'
 
 /** Who presents a token, be it a JWT or a Biscuit. Throws what `callerOfAccessToken` throws. */
