@@ -34,6 +34,11 @@ export type Arguments<Params extends Schema, Query extends Schema, Body extends 
     ? [input?: Input<Params, Query, Body>]
     : [input: Input<Params, Query, Body>]
 
+/** Makes a function of an operation. */
+export type Bind = <P extends Schema, Q extends Schema, B extends Schema, R extends z.ZodType>(
+  operation: Operation<P, Q, B, R>,
+) => (...input: Arguments<P, Q, B>) => Promise<z.output<R>>
+
 /** Longest wait for an answer: the server itself gives up sooner, so a later answer is none. */
 export const answerSecondsMax = 30
 

@@ -1,26 +1,16 @@
 import * as accounts from '@agent-iam/contract/accounts'
-import * as agentKeys from '@agent-iam/contract/agent-keys'
-import * as agentLife from '@agent-iam/contract/agent-life'
-import * as agents from '@agent-iam/contract/agents'
-import * as apiKeys from '@agent-iam/contract/api-keys'
 import * as audit from '@agent-iam/contract/audit'
 import * as auth from '@agent-iam/contract/auth'
 import * as authorization from '@agent-iam/contract/authorization'
 import * as biscuits from '@agent-iam/contract/biscuits'
-import * as certificates from '@agent-iam/contract/certificates'
 import * as clients from '@agent-iam/contract/clients'
-import * as enrolmentTokens from '@agent-iam/contract/enrolment-tokens'
-import * as delegation from '@agent-iam/contract/delegation'
 import * as factors from '@agent-iam/contract/factors'
-import * as identityOperations from '@agent-iam/contract/identities'
 import * as invitations from '@agent-iam/contract/invitations'
 import * as mail from '@agent-iam/contract/mail'
 import * as members from '@agent-iam/contract/members'
-import type { Operation } from '@agent-iam/contract/operation'
 import * as policies from '@agent-iam/contract/policies'
 import * as registrations from '@agent-iam/contract/registrations'
 import * as sdkTokens from '@agent-iam/contract/sdk-tokens'
-import * as services from '@agent-iam/contract/services'
 import * as sessions from '@agent-iam/contract/sessions'
 import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
@@ -29,15 +19,8 @@ import * as system from '@agent-iam/contract/system'
 import * as tenants from '@agent-iam/contract/tenants'
 import * as token from '@agent-iam/contract/token'
 import * as users from '@agent-iam/contract/users'
-import type { z } from 'zod'
-import { type Arguments, call, type Connection } from './call.ts'
-
-type Schema = z.ZodType | undefined
-
-/** Makes a function of an operation. */
-type Bind = <P extends Schema, Q extends Schema, B extends Schema, R extends z.ZodType>(
-  operation: Operation<P, Q, B, R>,
-) => (...input: Arguments<P, Q, B>) => Promise<z.output<R>>
+import { type Bind, call, type Connection } from './call.ts'
+import { identities } from './operations-of-identities.ts'
 
 /** Every operation of the API by name. */
 export type Client = ReturnType<typeof connect>
@@ -55,84 +38,6 @@ export function connect(connection: Connection) {
     (...input) =>
       call(connection, operation, ...input)
   return { ...identities(bind), ...logins(bind), ...people(bind), ...rights(bind), ...installation(bind) }
-}
-
-/** What acts, and what proves it. */
-function identities(bind: Bind) {
-  return {
-    identities: {
-      create: bind(identityOperations.createIdentity),
-      list: bind(identityOperations.listIdentities),
-      get: bind(identityOperations.getIdentity),
-      update: bind(identityOperations.updateIdentity),
-      delete: bind(identityOperations.deleteIdentity),
-      verify: bind(identityOperations.verifyIdentity),
-      suspend: bind(identityOperations.suspendIdentity),
-      reactivate: bind(identityOperations.reactivateIdentity),
-      revoke: bind(identityOperations.revokeIdentity),
-      bulk: bind(identityOperations.bulkIdentities),
-    },
-    agents: {
-      register: bind(agents.registerAgent),
-      list: bind(agents.listAgents),
-      get: bind(agents.getAgent),
-      update: bind(agents.updateAgent),
-      put: bind(agents.putAgent),
-      delete: bind(agents.deleteAgent),
-      verify: bind(agentLife.verifyAgent),
-      suspend: bind(agents.suspendAgent),
-      reactivate: bind(agents.reactivateAgent),
-      revoke: bind(agentLife.revokeAgent),
-      changeOwner: bind(agentLife.changeAgentOwner),
-      getTrust: bind(agentLife.getAgentTrust),
-      setTrust: bind(agents.setAgentTrust),
-      listCapabilities: bind(agentLife.listAgentCapabilities),
-      rotateKey: bind(agentKeys.rotateAgentKey),
-      listKeys: bind(agentKeys.listAgentKeys),
-      revokeKey: bind(agentKeys.revokeAgentKey),
-      pinCertificate: bind(certificates.pinAgentCertificate),
-      listCertificates: bind(certificates.listAgentCertificates),
-      removeCertificate: bind(certificates.removeAgentCertificate),
-      endSessions: bind(sessions.endAgentSessions),
-    },
-    delegations: {
-      create: bind(delegation.delegateAgent),
-      chain: bind(delegation.getDelegationChain),
-      descendants: bind(delegation.getDescendants),
-      move: bind(delegation.moveAgent),
-    },
-    services: {
-      create: bind(services.createService),
-      list: bind(services.listServices),
-      get: bind(services.getService),
-      suspend: bind(services.suspendService),
-      reactivate: bind(services.reactivateService),
-      delete: bind(services.deleteService),
-      createSecret: bind(services.createServiceSecret),
-      listSecrets: bind(services.listServiceSecrets),
-      deleteSecret: bind(services.deleteServiceSecret),
-      addKey: bind(services.addServiceKey),
-      listKeys: bind(services.listServiceKeys),
-      deleteKey: bind(services.deleteServiceKey),
-      pinCertificate: bind(certificates.pinServiceCertificate),
-      listCertificates: bind(certificates.listServiceCertificates),
-      removeCertificate: bind(certificates.removeServiceCertificate),
-    },
-    apiKeys: {
-      create: bind(apiKeys.createApiKey),
-      list: bind(apiKeys.listApiKeys),
-      get: bind(apiKeys.getApiKey),
-      disable: bind(apiKeys.disableApiKey),
-      enable: bind(apiKeys.enableApiKey),
-      rotate: bind(apiKeys.rotateApiKey),
-      delete: bind(apiKeys.deleteApiKey),
-    },
-    enrolmentTokens: {
-      create: bind(enrolmentTokens.createEnrolmentToken),
-      list: bind(enrolmentTokens.listEnrolmentTokens),
-      revoke: bind(enrolmentTokens.revokeEnrolmentToken),
-    },
-  }
 }
 
 /** How it gets in, and for how long. */
