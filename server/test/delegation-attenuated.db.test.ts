@@ -62,7 +62,9 @@ describe.each(databases)('what is made with an attenuated token on %s', (_name, 
     const denied = await ask(bound.token.accessToken, 'write')
     expect(denied).toMatchObject({ allowed: false, deniedBy: { identityId: bound.agentId, hop: 0 } })
     expect(denied.reasons).toContainEqual(expect.objectContaining({ policyId: 'system:guard-attenuation' }))
-    // And whoever that child lends to.
+    // A Biscuit of its own would not tell others of the blocks.
+    const wider = { body: { name: 'bound', biscuit: true, capabilities: [] }, token }
+    expect(await oauth.server.api.refuse(delegateAgent, wider)).toMatchObject({ code: 'capability-exceeded' })
     const admin = await oauth.server.admin()
     const asked = { agentId: bound.agentId, resource: 'file/docs/a', action: 'write' }
     expect(await oauth.server.api.call(check, { body: asked, token: admin })).toMatchObject({ allowed: false })

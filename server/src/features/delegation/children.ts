@@ -72,6 +72,7 @@ async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | 
   requireDepth(lenders)
   await requireTenantDepth(tx, lenders.length)
   await requireMayLend(tx, input.capabilities)
+  if (input.biscuit) requireUnbound(caller, lenders)
   const seconds = lifeOf(tx, input.ttlSeconds, lenders)
   await requireRoom(tx, 'children', { parent: parent.id })
   const agent = childOf(tx, parent, { input, caller, seconds, owner })
@@ -105,6 +106,15 @@ function requireSelf(caller: Caller): Caller & { kind: 'identity' } {
   const self = requireSession(caller)
   if (self.actors.length === 0) return self
   throw new Problem('forbidden', 'who acts for another makes no child; log in as yourself')
+}
+
+/** Who verifies a Biscuit elsewhere sees its own blocks only, not those that its maker is bound by. */
+function requireUnbound({ attenuation }: Caller & { kind: 'identity' }, lenders: readonly ChainMember[]): void {
+  if (attenuation === undefined && lenders.every(({ lent }) => lent.blocks === undefined)) return
+  throw new Problem(
+    'capability-exceeded',
+    'a child made within the blocks of an attenuated token gets no Biscuit; it has its access token',
+  )
 }
 
 function requireDepth(lenders: readonly ChainMember[]): void {
