@@ -6,7 +6,7 @@ vi.setConfig({ testTimeout: 300_000, hookTimeout: 120_000 })
 
 /** As many decisions as a run for everyday may take; `npm run faults -- --decisions 100000` is the whole. */
 const decisions = 3000
-const timed = 15
+const timed = 8
 
 let series: StalenessSeries
 

@@ -22,7 +22,7 @@ export interface Staleness {
   readonly staleAllows: number
 }
 
-/** From the answer to a revocation at one server until another last accepted what it took away. */
+/** From the answer to a revocation at one server until another last accepted what it took away; 0 where that was before. */
 export interface LastUse {
   readonly decisionMs: readonly number[]
   readonly validationMs: readonly number[]
@@ -134,7 +134,8 @@ export class StalenessSeries {
     await Promise.all([load.stop(), validations.stop()])
     const allowedAt = load.acknowledged.filter(({ decision }) => decision === 'allow').map((each) => each.answeredAt)
     if (validations.refusals.size === 0) throw new Error('what was revoked is still accepted')
-    return { decisionMs: last(allowedAt) - answeredAt, validationMs: last(validations.acceptedAt) - answeredAt }
+    const since = (times: readonly number[]) => Math.max(0, last(times) - answeredAt)
+    return { decisionMs: since(allowedAt), validationMs: since(validations.acceptedAt) }
   }
 
   /** Those below ask with tokens of their own, and an administrator asks about the last of them by their ids. */
@@ -177,7 +178,7 @@ export class StalenessSeries {
 }
 
 /** Reads the log in its order: what is below is stopped from the entry on that revokes what is above it. */
-export function judge(trees: readonly Tree[], events: readonly LoggedEvent[]): Staleness {
+function judge(trees: readonly Tree[], events: readonly LoggedEvent[]): Staleness {
   const treeOf = new Map<string, Tree>(trees.flatMap((tree) => tree.below.map(({ id }) => [id, tree])))
   const byHigh = new Map<string, Tree>(trees.map((tree) => [`agent-iam/agents/${tree.high.id}`, tree]))
   const allowing = new Set<Tree>()
