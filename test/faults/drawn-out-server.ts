@@ -2,14 +2,13 @@
 // run it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { start } from '@agent-iam/server/start'
-import { sql } from 'kysely'
 import type { Connection, Database } from '../../server/src/platform/database.ts'
 import { drawnOutMs, revokedMark, revokingMark } from './drawn-out.ts'
 
 /** What is to be tidied up is queued in the transaction that revokes: nobody else sees it before the commit. */
 async function revokes(connection: Connection): Promise<boolean> {
-  const { rows } = await sql`select from settling limit 1`.execute(connection)
-  return rows.length > 0
+  const queued = await connection.selectFrom('settling').select('identity_id').limit(1).execute()
+  return queued.length > 0
 }
 
 function drawOut(db: Database): Database {
