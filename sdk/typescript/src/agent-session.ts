@@ -1,11 +1,25 @@
 import { parseChallenge } from '@agent-iam/contract/agent-proofs'
 import { getChallenge, login, logout, refresh, type Tokens } from '@agent-iam/contract/auth'
+import { type DelegateAgent, delegateAgent } from '@agent-iam/contract/delegation'
+import type { AgentId } from '@agent-iam/contract/ids'
+import type { z } from 'zod'
+import { makeAgentKey } from './agent-key.ts'
 import { call, type Connection } from './call.ts'
 import type { Clock } from './clock.ts'
-import { CredentialsError, RefusedError, UnreachableError, UnsafeChallengeError } from './errors.ts'
+import { AgentIamError, CredentialsError, RefusedError, UnreachableError, UnsafeChallengeError } from './errors.ts'
 import { rotateKey } from './key-rotation.ts'
+import type { KeptIdentity, OwnIdentity } from './own-identity.ts'
 import { Possession } from './possession.ts'
-import type { OwnIdentity } from './registration.ts'
+
+/** What is asked of a child; its key is made here. */
+type ChildBody = Omit<z.input<typeof DelegateAgent>, 'publicKey' | 'biscuit'>
+
+/** An agent with a session that has begun. */
+interface Child {
+  readonly id: AgentId
+  readonly name: string
+  readonly session: AgentSession
+}
 
 interface LiveTokens {
   readonly accessToken: string
@@ -29,11 +43,13 @@ export class AgentSession {
   /** The renewal on its way, which all who need a token share. */
   #renewal: Promise<LiveTokens> | undefined
 
-  constructor(connection: Connection, identity: OwnIdentity, clock: Clock) {
+  /** With tokens it begins as their session; without, by logging in. */
+  constructor(connection: Connection, identity: OwnIdentity, clock: Clock, tokens?: Tokens) {
     this.#connection = connection
     this.#identity = identity
     this.#clock = clock
     this.#possession = new Possession(identity.key, clock)
+    if (tokens) this.#keep(tokens)
   }
 
   /** An access token that will not end within the next request. */
@@ -74,9 +90,24 @@ export class AgentSession {
     }
   }
 
+  /** Makes a child with a key of its own, whose session begins with the tokens of the answer. */
+  async delegate(body: ChildBody): Promise<Child> {
+    const key = makeAgentKey()
+    const { agentId, name, token } = await this.run((connection) =>
+      call(connection, delegateAgent, { body: { ...body, publicKey: key.publicKey } }),
+    )
+    const identity = { agentId, issuer: this.#identity.issuer, key, kept: undefined }
+    return { id: agentId, name, session: new AgentSession(this.#connection, identity, this.#clock, token) }
+  }
+
   /** Gives the agent a new key, and goes on with it. */
   async rotateKey(graceSeconds?: number): Promise<void> {
-    const renewed = await rotateKey(this.#identity, (request) => this.run(request), this.#clock, graceSeconds)
+    const renewed = await rotateKey(
+      requireKept(this.#identity),
+      (request) => this.run(request),
+      this.#clock,
+      graceSeconds,
+    )
     await this.end()
     this.#identity = renewed
     this.#possession = new Possession(renewed.key, this.#clock)
@@ -155,17 +186,32 @@ export class AgentSession {
     return tokens
   }
 
-  #staleKey(cause: RefusedError): CredentialsError {
-    const { agentId, file } = this.#identity
+  #staleKey(cause: RefusedError): AgentIamError {
+    const { agentId, kept } = this.#identity
+    const { server } = this.#connection
+    if (!kept)
+      return new AgentIamError(
+        `${server} does not accept the key of ${agentId}, a child of this process: its time is over, or it was ended ` +
+          `there. Let its parent delegate anew`,
+        { cause },
+      )
     const message =
-      `${this.#connection.server} does not accept the key in ${file} for ${agentId}: the agent was ended there, ` +
-      `or the server's data was replaced. To register it anew: rm '${file}' and run again; to keep it: restore that data`
-    return new CredentialsError(file, message, cause)
+      `${server} does not accept the key in ${kept.file} for ${agentId}: the agent was ended there, or the server's ` +
+      `data was replaced. To register it anew: rm '${kept.file}' and run again; to keep it: restore that data`
+    return new CredentialsError(kept.file, message, cause)
   }
 
   #now(): number {
     return this.#clock.now().getTime()
   }
+}
+
+function requireKept(identity: OwnIdentity): KeptIdentity {
+  const { kept } = identity
+  if (kept) return { ...identity, kept }
+  throw new AgentIamError(
+    `${identity.agentId} is a child, whose key no file keeps, so it is not changed: let its parent delegate anew`,
+  )
 }
 
 function isSessionOver(error: unknown): boolean {

@@ -1,4 +1,12 @@
-export { Agent, type CheckContext, type ReportErrorListener, type Resource } from './agent.ts'
+export {
+  Agent,
+  type CheckContext,
+  type DelegateOptions,
+  type MintedBiscuit,
+  type MintOptions,
+  type ReportErrorListener,
+  type Resource,
+} from './agent.ts'
 export {
   type AuditFault,
   type AuditVerdict,

@@ -5,8 +5,8 @@ import { call, type Connection } from './call.ts'
 import type { Clock } from './clock.ts'
 import { RefusedError } from './errors.ts'
 import { formatKeyFile } from './key-file.ts'
+import type { KeptIdentity } from './own-identity.ts'
 import { replacePrivateFile } from './private-file.ts'
-import type { OwnIdentity } from './registration.ts'
 
 /** Runs a request as the agent. */
 type Run = <T>(request: (connection: Connection) => Promise<T>) => Promise<T>
@@ -16,12 +16,13 @@ type Run = <T>(request: (connection: Connection) => Promise<T>) => Promise<T>
  * server hears of it: whatever is lost on the way, the next try goes on with the same key.
  */
 export async function rotateKey(
-  identity: OwnIdentity,
+  identity: KeptIdentity,
   run: Run,
   clock: Clock,
   graceSeconds: number | undefined,
-): Promise<OwnIdentity> {
-  const { agentId, issuer, file, stored } = identity
+): Promise<KeptIdentity> {
+  const { agentId, issuer, kept } = identity
+  const { file, stored } = kept
   const nextPrivateKey = stored.nextPrivateKey ?? makeAgentKey().pem
   await replacePrivateFile(file, formatKeyFile({ ...stored, nextPrivateKey }))
   const key = parseAgentKey(nextPrivateKey, file)
@@ -34,19 +35,21 @@ export async function rotateKey(
     // The server has the key: an earlier try arrived, and only its answer was lost.
     if (!(error instanceof RefusedError && error.code === 'already-exists')) throw error
   }
-  return adoptNextKey({ ...identity, stored: { ...stored, nextPrivateKey } })
+  return adoptNextKey({ ...identity, kept: { file, stored: { ...stored, nextPrivateKey } } })
 }
 
 /** The agent with the key that was to take the place of its own. */
-export function withNextKey(identity: OwnIdentity): OwnIdentity {
-  const { nextPrivateKey: privateKey, ...kept } = identity.stored
+export function withNextKey(identity: KeptIdentity): KeptIdentity {
+  const { file, stored } = identity.kept
+  const { nextPrivateKey: privateKey, ...rest } = stored
   if (privateKey === undefined) return identity
-  return { ...identity, stored: { ...kept, privateKey }, key: parseAgentKey(privateKey, identity.file) }
+  return { ...identity, kept: { file, stored: { ...rest, privateKey } }, key: parseAgentKey(privateKey, file) }
 }
 
 /** The same, in the file as well: the old key is given up. */
-export async function adoptNextKey(identity: OwnIdentity): Promise<OwnIdentity> {
+export async function adoptNextKey(identity: KeptIdentity): Promise<KeptIdentity> {
   const renewed = withNextKey(identity)
-  await replacePrivateFile(identity.file, formatKeyFile(renewed.stored))
+  const { file, stored } = renewed.kept
+  await replacePrivateFile(file, formatKeyFile(stored))
   return renewed
 }

@@ -13,6 +13,7 @@ import type { Bind } from './call.ts'
 /** What acts, and what proves it. */
 export function identities(bind: Bind) {
   return {
+    ...agentsOf(bind),
     identities: {
       create: bind(identityOperations.createIdentity),
       list: bind(identityOperations.listIdentities),
@@ -25,6 +26,38 @@ export function identities(bind: Bind) {
       revoke: bind(identityOperations.revokeIdentity),
       bulk: bind(identityOperations.bulkIdentities),
     },
+    services: {
+      create: bind(services.createService),
+      list: bind(services.listServices),
+      get: bind(services.getService),
+      suspend: bind(services.suspendService),
+      reactivate: bind(services.reactivateService),
+      delete: bind(services.deleteService),
+      createSecret: bind(services.createServiceSecret),
+      listSecrets: bind(services.listServiceSecrets),
+      deleteSecret: bind(services.deleteServiceSecret),
+      addKey: bind(services.addServiceKey),
+      listKeys: bind(services.listServiceKeys),
+      deleteKey: bind(services.deleteServiceKey),
+      pinCertificate: bind(certificates.pinServiceCertificate),
+      listCertificates: bind(certificates.listServiceCertificates),
+      removeCertificate: bind(certificates.removeServiceCertificate),
+    },
+    apiKeys: {
+      create: bind(apiKeys.createApiKey),
+      list: bind(apiKeys.listApiKeys),
+      get: bind(apiKeys.getApiKey),
+      disable: bind(apiKeys.disableApiKey),
+      enable: bind(apiKeys.enableApiKey),
+      rotate: bind(apiKeys.rotateApiKey),
+      delete: bind(apiKeys.deleteApiKey),
+    },
+  }
+}
+
+/** Of agents alone: what makes one, and what it makes. */
+function agentsOf(bind: Bind) {
+  return {
     agents: {
       register: bind(agents.registerAgent),
       list: bind(agents.listAgents),
@@ -53,32 +86,6 @@ export function identities(bind: Bind) {
       chain: bind(delegation.getDelegationChain),
       descendants: bind(delegation.getDescendants),
       move: bind(delegation.moveAgent),
-    },
-    services: {
-      create: bind(services.createService),
-      list: bind(services.listServices),
-      get: bind(services.getService),
-      suspend: bind(services.suspendService),
-      reactivate: bind(services.reactivateService),
-      delete: bind(services.deleteService),
-      createSecret: bind(services.createServiceSecret),
-      listSecrets: bind(services.listServiceSecrets),
-      deleteSecret: bind(services.deleteServiceSecret),
-      addKey: bind(services.addServiceKey),
-      listKeys: bind(services.listServiceKeys),
-      deleteKey: bind(services.deleteServiceKey),
-      pinCertificate: bind(certificates.pinServiceCertificate),
-      listCertificates: bind(certificates.listServiceCertificates),
-      removeCertificate: bind(certificates.removeServiceCertificate),
-    },
-    apiKeys: {
-      create: bind(apiKeys.createApiKey),
-      list: bind(apiKeys.listApiKeys),
-      get: bind(apiKeys.getApiKey),
-      disable: bind(apiKeys.disableApiKey),
-      enable: bind(apiKeys.enableApiKey),
-      rotate: bind(apiKeys.rotateApiKey),
-      delete: bind(apiKeys.deleteApiKey),
     },
     enrolmentTokens: {
       create: bind(enrolmentTokens.createEnrolmentToken),

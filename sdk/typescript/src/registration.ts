@@ -17,6 +17,7 @@ import {
   readKeyFile,
   type RegisteredKey,
 } from './key-file.ts'
+import type { KeptIdentity } from './own-identity.ts'
 import { createPrivateFile, replacePrivateFile } from './private-file.ts'
 
 /** What a registration needs; `agentId` completes a file whose registration lost its answer. */
@@ -32,22 +33,12 @@ export interface Registrant {
   readonly clock: Clock
 }
 
-/** An agent's own identity: who it is, where, and the key that proves it. */
-export interface OwnIdentity {
-  readonly agentId: AgentId
-  readonly issuer: string
-  readonly key: AgentKey
-  readonly file: string
-  /** What the file holds. */
-  readonly stored: RegisteredKey
-}
-
 /** How long another process of this machine is waited for while it registers the same name. */
 const attemptSeconds = answerSecondsMax + 5
 const pollMs = 100
 
 /** Reads the agent's key; on the first run makes one, writes it down, and only then registers it. */
-export async function findOrRegister(registrant: Registrant): Promise<OwnIdentity> {
+export async function findOrRegister(registrant: Registrant): Promise<KeptIdentity> {
   const { state, name } = registrant
   const file = keyFilePath(state, name)
   const stored = await readSettled(registrant, file)
@@ -60,9 +51,9 @@ export async function findOrRegister(registrant: Registrant): Promise<OwnIdentit
   return ownIdentity(file, await registerFresh(registrant, file, pending))
 }
 
-function ownIdentity(file: string, stored: RegisteredKey): OwnIdentity {
+function ownIdentity(file: string, stored: RegisteredKey): KeptIdentity {
   const { agentId, issuer, privateKey } = stored
-  return { agentId, issuer, key: parseAgentKey(privateKey, file), file, stored }
+  return { agentId, issuer, key: parseAgentKey(privateKey, file), kept: { file, stored } }
 }
 
 function newPending({ state, name, clock }: Registrant): PendingKey {

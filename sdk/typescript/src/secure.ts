@@ -7,7 +7,8 @@ import { type Clock, systemClock } from './clock.ts'
 import { readLocalState } from './config.ts'
 import { CredentialsError } from './errors.ts'
 import { adoptNextKey, withNextKey } from './key-rotation.ts'
-import { findOrRegister, type OwnIdentity } from './registration.ts'
+import type { KeptIdentity } from './own-identity.ts'
+import { findOrRegister } from './registration.ts'
 
 export interface SecureOptions {
   /** Default: `AGENT_IAM_URL`, else the only server in the credentials file, else `http://localhost:9000`. */
@@ -50,9 +51,9 @@ export async function secure(agentName: string, options: SecureOptions = {}): Pr
 }
 
 /** Logs in, and completes a change of keys that an earlier run began. */
-async function logIn(connection: Connection, identity: OwnIdentity, clock: Clock): Promise<AgentSession> {
+async function logIn(connection: Connection, identity: KeptIdentity, clock: Clock): Promise<AgentSession> {
   const session = new AgentSession(connection, identity, clock)
-  const isChanging = identity.stored.nextPrivateKey !== undefined
+  const isChanging = identity.kept.stored.nextPrivateKey !== undefined
   try {
     await session.token()
     if (isChanging) await session.rotateKey()

@@ -2,12 +2,16 @@ import { createHash, createPublicKey, randomBytes, verify } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { formatChallenge, registrationText } from '@agent-iam/contract/agent-proofs'
-import { AgentLogin } from '@agent-iam/contract/auth'
-import { RegisterAgent } from '@agent-iam/contract/agents'
+import { AgentLogin, type Tokens } from '@agent-iam/contract/auth'
+import { type Agent, RegisterAgent } from '@agent-iam/contract/agents'
+import { DelegateAgent } from '@agent-iam/contract/delegation'
+import type { AgentId } from '@agent-iam/contract/ids'
 import { type ProblemCode, problems } from '@agent-iam/contract/problems'
 import { fromBase64url } from '@agent-iam/standards/base64url'
 import { thumbprint } from '@agent-iam/standards/ed25519-key'
 import { z } from 'zod'
+
+const MintBiscuit = z.object({ capabilities: z.array(z.string()).default([]) })
 
 interface KnownAgent {
   readonly agentId: string
@@ -91,6 +95,8 @@ export class FakeServer {
     if (path === '/api/v1/auth/logout')
       return Response.json({ sessionId: this.#id('ses'), endedAt: '2030-01-01T00:00:00Z' })
     if (path === '/api/v1/authz/check') return Response.json(this.#decision())
+    if (path === '/api/v1/delegations') return this.#delegate(agentId, DelegateAgent.parse(body))
+    if (path === '/api/v1/tokens/biscuit') return this.#mint(MintBiscuit.parse(body))
     return Response.json({ decisionId: this.#id('dec'), record }, { status: 201 })
   }
 
@@ -98,7 +104,7 @@ export class FakeServer {
     if (typeof publicKey !== 'string') return problem('invalid-request')
     if ([...this.agents.values()].some((agent) => agent.name === name || agent.publicKey === publicKey))
       return problem('already-exists')
-    const agentId = this.#id('agt')
+    const agentId = newAgentId()
     const text = registrationText(this.issuer, name, thumbprint(fromBase64url(publicKey)), proof?.issuedAt ?? '')
     const proved = proof !== undefined && isSigned(publicKey, text, proof.signature)
     this.agents.set(agentId, { agentId, name, publicKey, suspended: false, proved })
@@ -116,7 +122,7 @@ export class FakeServer {
     const agent = this.agents.get(agentId)
     if (!agent || credentials.type !== 'signature') return problem('invalid-credentials')
     if (!isSigned(agent.publicKey, credentials.challenge, credentials.signature)) return problem('invalid-credentials')
-    return agent.suspended ? problem('identity-inactive') : this.#tokensFor(agentId)
+    return agent.suspended ? problem('identity-inactive') : Response.json(this.#tokensFor(agentId))
   }
 
   #refresh(body: unknown): Response {
@@ -124,13 +130,28 @@ export class FakeServer {
     const agentId = this.#tokens.get(token)
     if (!agentId) return problem('invalid-token')
     this.#tokens.delete(token)
-    return this.#tokensFor(agentId)
+    return Response.json(this.#tokensFor(agentId))
   }
 
-  #tokensFor(agentId: string): Response {
+  #delegate(parent: string, { name, publicKey }: DelegateAgent): Response {
+    if (typeof publicKey !== 'string') return problem('invalid-request')
+    const agentId = newAgentId()
+    this.agents.set(agentId, { agentId, name, publicKey, suspended: false, proved: false })
+    const chain = [parent, agentId]
+    const answer = { ...agentOf(agentId, name), parent, issuer: this.issuer, chain, token: this.#tokensFor(agentId) }
+    return Response.json(answer, { status: 201 })
+  }
+
+  #mint({ capabilities }: z.output<typeof MintBiscuit>): Response {
+    const minted = { token: 'En0K', tokenType: 'biscuit', sessionId: this.#id('ses'), rights: capabilities }
+    const ends = { expiresAt: '2030-01-01T01:00:00.000Z', revocationId: '0'.repeat(128) }
+    return Response.json({ ...minted, ...ends }, { status: 201 })
+  }
+
+  #tokensFor(agentId: string): Tokens {
     const [accessToken, refreshToken] = [`access-${++this.#counter}`, `refresh-${this.#counter}`]
     this.#tokens.set(accessToken, agentId).set(refreshToken, agentId)
-    return Response.json({ accessToken, refreshToken, expiresIn: this.expiresIn, tokenType: 'DPoP' })
+    return { accessToken, refreshToken, expiresIn: this.expiresIn, tokenType: 'DPoP' }
   }
 
   #decision() {
@@ -154,9 +175,14 @@ export class FakeServer {
   }
 }
 
+function newAgentId(): AgentId {
+  return `agt_${randomBytes(16).toString('hex')}`
+}
+
 const record = { log: `log_${'0'.repeat(32)}`, sequence: 7, leafHash: '0'.repeat(64) }
 
-function agentOf(agentId: string, name: string) {
+/** All that the contract shows of an agent. */
+function agentOf(agentId: AgentId, name: string): Agent {
   const createdAt = '2030-01-01T00:00:00.000Z'
   return {
     agentId,
@@ -167,13 +193,20 @@ function agentOf(agentId: string, name: string) {
     trustBasis: 'initial',
     riskLevel: 'MEDIUM',
     owner: `usr_${'0'.repeat(32)}`,
+    parent: null,
+    taskId: null,
+    taskScope: null,
+    isStopped: false,
+    stoppedBy: null,
     capabilities: [],
     metadata: {},
+    tags: [],
     keyThumbprint: null,
     createdAt,
     updatedAt: createdAt,
     expiresAt: null,
     lastActivity: null,
+    revision: 1,
   }
 }
 

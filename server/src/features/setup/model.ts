@@ -8,13 +8,17 @@ export function setupLink(publicUrl: string, token: string): string {
   return `${publicUrl}/setup#token=${token}`
 }
 
-/** What the embedded server's own enrolment token may do: enough to try things out on this machine, for a day. */
+/**
+ * What the embedded server's own enrolment token may do: enough to try things out on this machine, for a day. Its owner
+ * is the administrator, who holds all of its ceiling.
+ */
 export const embeddedEnrolment = {
   // NOTE: the space at its end is what nobody else's token can have: the contract's `Name` refuses it. By this name a
   // start finds, and ends, the token of the start before.
   name: 'this machine ',
   allowedTypes: [],
-  ceiling: ['*:*'],
+  // NOTE: of the platform itself only this: an agent that asks for it may make children, within what it was given.
+  ceiling: ['*:*', 'agent-iam/agents*:delegate'],
   quota: 100,
   ttlSeconds: 86_400,
 } as const
