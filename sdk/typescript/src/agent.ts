@@ -104,9 +104,9 @@ export class Agent {
    * Makes a child agent for a task, which may do less than this one. It has a key of its own, in the memory of this
    * process only, and works like any other: it checks, acts and delegates.
    *
-   * The child goes on when this agent is closed here: close it as well, or let its time end. It ends at the server with
-   * this agent's own rights. Asking for more than this agent may hand on is a `RefusedError`, code
-   * `capability-exceeded`, which names the excess.
+   * The child goes on when this agent is closed here: close it as well, or let its time end. It stops when this agent is
+   * stopped at the server. Children that live at once need a name each. Asking for more than this agent may hand on is a
+   * `RefusedError`, code `capability-exceeded`, which names the excess.
    *
    * @example
    * const reader = await agent.delegate('summarise-q3', { capabilities: ['file/docs/q3/*:read'], ttlSeconds: 600 })
