@@ -1,7 +1,7 @@
-import { getAgent } from '@agent-iam/contract/agents'
+import { getAgent, updateAgent } from '@agent-iam/contract/agents'
 import { validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
-import { mintBiscuit } from '@agent-iam/contract/biscuits'
+import { mintBiscuit, revokeBiscuit, verifyBiscuit } from '@agent-iam/contract/biscuits'
 import { delegateAgent } from '@agent-iam/contract/delegation'
 import type { Restriction } from '@agent-iam/standards/biscuit/attenuate'
 import { decodeJwt } from 'jose'
@@ -14,6 +14,7 @@ import { asAgent } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
 
 const delegate = 'agent-iam/agents*:delegate'
+const update = 'agent-iam/agents*:update'
 const held = [delegate, 'file/docs/*:read', 'file/docs/*:write']
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
@@ -93,5 +94,36 @@ describe.each(databases)('what is made with an attenuated token on %s', (_name, 
     expect(await oauth.server.api.refuse(getAgent, { params, token: exchanged.access_token })).toMatchObject({
       status: 403,
     })
+  })
+
+  test('who was made within blocks grants nothing that they would not bind', async () => {
+    const admin = await oauth.server.admin()
+    const other = await makeAgent(oauth.server, admin)
+    const maker = await makeAgent(oauth.server, admin, [...held, update])
+    const { accessToken } = await loginAgent(oauth.server, maker)
+    const { token: own } = await oauth.server.api.call(mintBiscuit, { body: {}, token: accessToken })
+    const token = await narrow(oauth.server, own, { operations: ['delegate', 'read', 'update'] })
+    const bound = (await child(token, { capabilities: [...held, update] })).token.accessToken
+    const below = (await child(bound, { capabilities: [update, 'file/docs/*:write'] })).token.accessToken
+    const change = { params: { agentId: other.id }, body: { capabilities: ['file/docs/*:write'] } }
+    for (const each of [token, bound, below])
+      expect(await oauth.server.api.refuse(updateAgent, { ...change, token: each })).toMatchObject({ status: 403 })
+    await oauth.server.api.call(updateAgent, { ...change, token: accessToken })
+  })
+
+  test('a block that is revoked is so for what was exchanged or made with it', async () => {
+    const admin = await oauth.server.admin()
+    const token = await attenuated({ operations: ['delegate', 'read'] })
+    const bound = await child(token)
+    const config = await asAgent(oauth.issuer, agent)
+    const parameters = { subject_token: token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token' }
+    const exchanged = await client.genericGrantRequest(config, exchange, parameters)
+    const read = await oauth.server.api.call(verifyBiscuit, { body: { token }, token: admin })
+    const revocationId = read.valid ? read.revocationIds[1] : undefined
+    await oauth.server.api.call(revokeBiscuit, { body: { revocationId: revocationId ?? '' }, token: admin })
+    const asked = { body: { resource: 'file/docs/a', action: 'read' }, token: exchanged.access_token }
+    expect(await oauth.server.api.refuse(check, asked)).toMatchObject({ code: 'token-revoked' })
+    expect(await ask(bound.token.accessToken, 'read')).toMatchObject({ allowed: false })
+    expect(await ask(whole, 'read')).toMatchObject({ allowed: true })
   })
 })

@@ -262,6 +262,20 @@ describe.each(databases)('delegation on %s', (_name, open) => {
     expect(await ask(leaf.token.accessToken)).toMatchObject({ allowed: true })
   })
 
+  test('who moves an agent gives it nothing that it does not hold itself, though the agent had it before', async () => {
+    const writing = 'file/docs/*:write'
+    const lender = await makeAgent(server, owner.token, [delegate, writing])
+    const { agentId } = await child({ capabilities: [writing] }, (await loginAgent(server, lender)).accessToken)
+    const narrower = { params: { agentId: lender.id }, body: { capabilities: [delegate] }, token: owner.token }
+    await server.api.call(updateAgent, narrower)
+    const mover = await makeAgent(server, admin, ['agent-iam/agents*:move', 'agent-iam/agents*:read'])
+    const { accessToken } = await loginAgent(server, mover)
+    const move = { params: { agentId }, body: { parent: null, capabilities: [writing] }, token: accessToken }
+    expect(await server.api.refuse(moveAgent, move)).toMatchObject({ code: 'capability-exceeded' })
+    await server.api.call(moveAgent, { ...move, body: { parent: null, capabilities: [] } })
+    expect(await askFor(agentId, 'write')).toMatchObject({ allowed: false })
+  })
+
   test('another tenant’s identities are not there', async () => {
     const foreign = await server.tenant(`foreign-${++made}`)
     const { agentId } = await child()

@@ -11,7 +11,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import type { Verdict } from '../policies/model.ts'
 import { decideAlong } from './chain.ts'
 import type { Decider } from './decider.ts'
-import { askForEnrolmentToken, platformResource, type Question } from './model.ts'
+import { askForEnrolmentToken, platformResource, type Facts, type Question } from './model.ts'
 import { readFacts } from './store.ts'
 
 /**
@@ -65,6 +65,7 @@ async function decideForIdentity(
     throw new Problem('token-revoked', 'the session has ended; log in again')
   // The oldest epoch of several counts: the append is checked against it.
   tx.grounds.epoch ??= facts.epoch
+  requireWithinLentBlocks(facts, question.action)
   // What was presented may be narrower than its session.
   const lent = { scope: caller.scope, blocks: caller.attenuation }
   return decideAlong(decider, tx, { ...facts, lent }, question)
@@ -80,6 +81,28 @@ function requireWithinAttenuation(caller: Caller, action: PlatformAction): void 
   if (caller.kind !== 'identity' || caller.attenuation === undefined) return
   if (action.endsWith(':read') || permittedAttenuated.has(action)) return
   throw new Problem('insufficient-scope', `a token that was attenuated may not be used for ${action}; use a whole one`)
+}
+
+/**
+ * What may be done by who was made with an attenuated token, or descends from one: that, look after itself, and stop whom
+ * it made. Whatever else it changed would not be bound by the blocks.
+ */
+const permittedWithinBlocks: ReadonlySet<string> = new Set([
+  ...permittedAttenuated,
+  'agents:rotate-key',
+  'agents:suspend',
+  'agents:reactivate',
+  'agents:revoke',
+  'agents:delete',
+  'sessions:create',
+  'sessions:update',
+  'sessions:end',
+] satisfies PlatformAction[])
+
+function requireWithinLentBlocks({ hops }: Facts, action: string): void {
+  if (action.endsWith(':read') || permittedWithinBlocks.has(action)) return
+  if (hops.some(({ lent }) => lent.blocks !== undefined))
+    throw new Problem('insufficient-scope', `who was made with an attenuated token may not do ${action}`)
 }
 
 interface Refused {

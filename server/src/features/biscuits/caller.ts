@@ -1,9 +1,9 @@
-import type { Caller, Context, Transaction } from '../../platform/context.ts'
+import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { callerInSession } from '../sessions/service.ts'
 import { audienceOf } from './model.ts'
 import { warmUp } from './permits.ts'
-import { readBiscuit, type ReadBiscuit } from './read-biscuit.ts'
+import { readAccepted, readBiscuit, type ReadBiscuit } from './read-biscuit.ts'
 import { hasRevokedBlock } from './store.ts'
 
 /**
@@ -37,10 +37,19 @@ function requireOurs(ctx: Context, { facts, rootKey }: ReadBiscuit): void {
 }
 
 /** An authority block ends with its session; those appended later are looked up. */
-export async function requireUnrevoked(tx: Transaction, { revocationIds }: ReadBiscuit): Promise<void> {
+export async function requireUnrevoked(
+  tx: Transaction,
+  { revocationIds }: Pick<ReadBiscuit, 'revocationIds'>,
+): Promise<void> {
   const [, ...appended] = revocationIds
   if (appended.length > 0 && (await hasRevokedBlock(tx, appended)))
     throw new Problem('token-revoked', 'a block of the token was revoked; use one without it')
+}
+
+/** A session that keeps a Biscuit is as good as that one's blocks. */
+export async function requireKeptUnrevoked(ctx: Context, token: string): Promise<void> {
+  const kept = await readAccepted(ctx, token)
+  if (kept) await inTransaction(ctx, (tx) => requireUnrevoked(tx, kept))
 }
 
 /** Its root key may have been revoked since this instance looked. */

@@ -25,6 +25,8 @@ const wallClockMs = 500
 const startMs = 15_000
 /** Evaluations that may wait: at a millisecond each, the last waits a tenth of a second. */
 const waitingMax = 200
+/** Those of one holder, so that there is always room for others. */
+const waitingOfOneMax = waitingMax / 4
 /** What an evaluation may hold in memory is bounded by its facts; this bounds what we did not think of. */
 const memoryMb = 64
 
@@ -45,7 +47,7 @@ const Answers = z.tuple([
 /**
  * Threads that evaluate Datalog, started when they are first needed. One that does not answer in time is ended and another
  * takes its place: its evaluation is `limit`, and nobody else's is touched. A holder has one at a time, so that no one
- * keeps all threads busy.
+ * keeps all threads busy, and what it has waiting behind one that took too long is given up with that.
  */
 export class DatalogPool {
   readonly #idle: Worker[] = []
@@ -56,8 +58,8 @@ export class DatalogPool {
 
   /** Throws `unavailable` when too many wait already. */
   run(holder: string, question: DatalogQuestion): Promise<BiscuitAnswer> {
-    if (this.#waiting.length >= waitingMax)
-      return Promise.reject(new Problem('unavailable', 'too many Biscuits are being evaluated; try again shortly'))
+    const ofHolder = this.#waiting.filter((job) => job.holder === holder)
+    if (this.#waiting.length >= waitingMax || ofHolder.length >= waitingOfOneMax) return Promise.reject(tooMany())
     const { promise, resolve, reject } = Promise.withResolvers<BiscuitAnswer>()
     const settle = (answer: BiscuitAnswer | Error) => (answer instanceof Error ? reject(answer) : resolve(answer))
     this.#waiting.push({ holder, question, settle })
@@ -97,6 +99,7 @@ export class DatalogPool {
       await this.#untilReady(worker)
       const answer = await ask(worker, question)
       isGood = answer !== undefined
+      if (!isGood) this.#giveUp(holder)
       return answer ?? { type: 'limit', limit: 'time' }
     } finally {
       if (isGood) this.#idle.push(worker)
@@ -104,6 +107,12 @@ export class DatalogPool {
       this.#busyHolders.delete(holder)
       this.#next()
     }
+  }
+
+  #giveUp(holder: string): void {
+    const given = this.#waiting.filter((job) => job.holder === holder)
+    this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter((job) => job.holder !== holder))
+    for (const { settle } of given) settle(tooMany())
   }
 
   #start(): Worker {
@@ -130,6 +139,10 @@ export class DatalogPool {
     // An idle thread keeps no process from ending.
     worker.unref()
   }
+}
+
+function tooMany(): Problem {
+  return new Problem('unavailable', 'too many Biscuits are being evaluated; try again shortly')
 }
 
 /** Undefined when the thread did not answer in time. */

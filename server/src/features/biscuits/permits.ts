@@ -1,9 +1,10 @@
 import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
-import type { Context, Transaction } from '../../platform/context.ts'
+import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { DatalogPool } from './datalog-pool.ts'
 import { readAccepted } from './read-biscuit.ts'
 import { SlowHolders } from './slow-holders.ts'
+import { hasRevokedBlock } from './store.ts'
 import type { KnownBiscuit } from './verified-biscuits.ts'
 
 /** What is asked of a token's blocks. */
@@ -31,7 +32,9 @@ const slowHolders = new SlowHolders()
  */
 export async function permits(ctx: Context | Transaction, token: string, question: BlockQuestion): Promise<boolean> {
   const known = await readAccepted(ctx, token)
-  return known !== undefined && (await evaluate(ctx, { token, known }, question)).type === 'allowed'
+  // One of its blocks may have been revoked since it was accepted.
+  if (!known || (await inTransaction(ctx, (tx) => hasRevokedBlock(tx, known.revocationIds)))) return false
+  return (await evaluate(ctx, { token, known }, question)).type === 'allowed'
 }
 
 /** Makes ready for `permits`, which may have to answer with a transaction open. */

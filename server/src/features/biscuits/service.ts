@@ -5,9 +5,9 @@
  * It guarantees that no block adds anything, that ending the session ends every token made of it with that commit, and
  * that no token keeps the server busy: what strangers wrote runs in threads that are ended in time.
  */
-import type { Caller, Context } from '../../platform/context.ts'
+import { asCaller, type Caller, type Context } from '../../platform/context.ts'
 import { callerOfAccessToken } from '../sessions/service.ts'
-import { callerOfBiscuit } from './caller.ts'
+import { callerOfBiscuit, requireKeptUnrevoked } from './caller.ts'
 import { looksLikeBiscuit } from './model.ts'
 
 export { checkBiscuit, type CheckedBiscuit } from './check-biscuit.ts'
@@ -18,5 +18,8 @@ export { PublishedRevocations, revokeBlock } from './revocations.ts'
 
 /** Who presents a token, be it a JWT or a Biscuit. Throws what `callerOfAccessToken` throws. */
 export async function callerOfToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
-  return looksLikeBiscuit(token) ? callerOfBiscuit(ctx, token) : callerOfAccessToken(ctx, token)
+  if (looksLikeBiscuit(token)) return callerOfBiscuit(ctx, token)
+  const caller = await callerOfAccessToken(ctx, token)
+  if (caller.attenuation !== undefined) await requireKeptUnrevoked(asCaller(ctx, caller), caller.attenuation)
+  return caller
 }

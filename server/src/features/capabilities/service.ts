@@ -37,10 +37,17 @@ export function requireWithin(entries: readonly string[], ceiling: readonly stri
 /** Throws unless the caller, an identity, holds all that it wants to grant. */
 export async function requireMayGrant(tx: Transaction, entries: readonly string[]): Promise<void> {
   if (entries.every(isLabel)) return
-  const { caller } = tx
-  if (caller.kind === 'identity' && caller.attenuation !== undefined)
-    throw new Problem('capability-exceeded', 'a token that was attenuated grants nothing; use a whole one')
+  if (await isBoundByBlocks(tx))
+    throw new Problem('capability-exceeded', 'a token that was attenuated, or who was made with one, grants nothing')
   await requireMayLend(tx, entries)
+}
+
+/** Whether a Biscuit’s blocks bind the caller or who lends it authority: what it granted would be bound by none. */
+async function isBoundByBlocks(tx: Transaction): Promise<boolean> {
+  const { caller } = tx
+  if (caller.kind !== 'identity') return false
+  if (caller.attenuation !== undefined) return true
+  return (await listHoldings(tx, actingOf(caller))).some(({ isAttenuated }) => isAttenuated)
 }
 
 /**
