@@ -90,6 +90,8 @@ describe.each(databases)('the directory on %s', (_name, open) => {
       ['createdAt', nextCursor],
       ['createdAt', forged(['createdAt', 'yesterday', id])],
       ['createdAt', forged(['createdAt', '9999-99-99T99:99:99.999Z', id])],
+      ['createdAt', forged(['createdAt', '2024-02-31T00:00:00.000Z', id])],
+      ['createdAt', forged(['createdAt', '0000-01-01T00:00:00.000Z', id])],
       ['name', forged(['name', 'a', "' or 1=1"])],
       ['name', forged(['name', 'a'])],
     ] as const) {

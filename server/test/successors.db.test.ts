@@ -100,6 +100,20 @@ describe.each(databases)('who answers for whom on %s', (_name, open) => {
     expect((await server.api.call(reactivateAgent, { params, token })).status).toBe('active')
   })
 
+  test('a service that a service of theirs made stops as well', async () => {
+    const person = await server.user('admin')
+    const capabilities = ['agent-iam/services:create', 'file/docs/*:read']
+    const first = await makeServiceWithSecret(server, person.token, capabilities)
+    const { access_token: asFirst } = await server.api.call(issueToken, { body: first.body })
+    const second = await makeServiceWithSecret(server, asFirst, ['file/docs/*:read'])
+    const { access_token: asSecond } = await server.api.call(issueToken, { body: second.body })
+    await server.api.call(deleteIdentity, ofUser(person.id))
+    for (const { params } of [first, second])
+      expect((await server.api.call(getService, { params, token })).status).toBe('suspended')
+    expect((await server.api.refuse(issueToken, { body: second.body })).code).toBe('identity-inactive')
+    expect((await server.api.refuse(validate, { token: asSecond })).status).toBe(401)
+  })
+
   test('the owner of before may no longer stop an agent, the one of now may', async () => {
     const { person, agentId } = await somebody()
     const heir = await server.user()

@@ -102,6 +102,15 @@ describe.each(databases)('tenancy on %s', (_name, open) => {
     expect(refused).toMatchObject({ code: 'wrong-state' })
   })
 
+  test('a key for repeating is not taken: what is done is of another tenant than it would be', async () => {
+    const [slug, email] = [`tenant-${++slugs}`, 'ada@keyed.example']
+    const keyed = { token: operator, headers: { 'idempotency-key': 'once' } }
+    const making = { body: { slug, name: 'Keyed', administrator: { email } }, ...keyed }
+    const { tenantId } = await server.api.call(createTenant, making)
+    expect(await server.api.refuse(createTenant, making)).toMatchObject({ code: 'already-exists' })
+    await server.api.call(inviteTenantAdministrator, { params: { tenantId }, body: { email }, ...keyed })
+  })
+
   test('an administrator of any other tenant has nothing of it', async () => {
     const { tenantId, token } = await inhabited()
     const example = createTenant.example

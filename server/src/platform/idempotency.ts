@@ -14,10 +14,12 @@ const keyPattern = /^[\x21-\x7e]{1,255}$/
 
 /**
  * Only what creates something needs a key: everything else may be repeated as it is. What begins a session takes none:
- * its tokens are signed after its transaction, and could not be told again.
+ * its tokens are signed after its transaction, and could not be told again. Nor does what operators do to a tenant: it is
+ * a transaction of that tenant, and the key would be of theirs; a slug is taken once, and an invitation ends the last.
  */
 export function takesKey({ method, status, action, secrets = [] }: Operation): boolean {
-  return method === 'POST' && status === 201 && action !== 'public' && !secrets.includes('accessToken')
+  if (method !== 'POST' || status !== 201 || secrets.includes('accessToken')) return false
+  return action !== 'public' && !action.startsWith('tenants:')
 }
 
 interface Asked {

@@ -46,7 +46,7 @@ export async function rotateAgentKey(ctx: Context, agentId: AgentId, input: Rota
   const graceSeconds = input.revokeOld ? 0 : input.graceSeconds
   return inTransaction(ctx, async (tx) => {
     const agent = await requireForChange(tx, 'agents:rotate-key', agentId)
-    requireChangeable(agent)
+    requireChangeable(agent, tx.clock.now())
     await requireMayGrant(tx, (await listGrants(tx, [agentId])).get(agentId) ?? [])
     const rotation = await replaceAgentKey(tx, agentId, key, graceSeconds)
     if (!rotation) throw new Problem('already-exists', 'this public key is, or was, an agent’s; every key is new')

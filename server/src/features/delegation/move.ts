@@ -26,7 +26,7 @@ export interface Move {
 export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
     const { agent, held, owner } = await holdAgent(tx, id, move.parent)
-    requireChangeable(agent)
+    requireChangeable(agent, tx.clock.now())
     const lenders = move.parent === null ? [] : await loadLenders(tx, id, move.parent)
     if (lenders.some((member) => !held.includes(member.id)))
       throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')

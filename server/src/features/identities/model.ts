@@ -126,10 +126,12 @@ export function changeStatus<Identity extends { readonly id: IdentityId; readonl
   return { ...identity, status: to, updatedAt: at }
 }
 
-/** Refuses to change what has ended for good. */
-export function requireChangeable(agent: Agent): void {
-  if (agent.status === 'revoked' || agent.status === 'deleted')
-    throw new Problem('wrong-state', `agent ${agent.id} is ${agent.status} and can no longer be changed`)
+/** Refuses to change what has ended for good: who has expired is as good as revoked, and comes back by no later end. */
+export function requireChangeable({ id, status, expiresAt }: Agent, now: Date): void {
+  if (status === 'revoked' || status === 'deleted')
+    throw new Problem('wrong-state', `agent ${id} is ${status} and can no longer be changed`)
+  if (expiresAt && expiresAt <= now)
+    throw new Problem('wrong-state', `agent ${id} has expired and can no longer be changed`)
 }
 
 export interface AgentChange {

@@ -44,7 +44,7 @@ export async function changeAgentOwner(
     const agent = await findAgentForUpdate(tx, id)
     if (!agent) throw new Error(`agent ${id} has vanished`)
     requireRevision(agent, ifMatch)
-    requireChangeable(agent)
+    requireChangeable(agent, tx.clock.now())
     const owned = await save(tx, { ...agent, owner, updatedAt: tx.clock.now() })
     recordEvent(tx, {
       type: 'agent.owner-changed',

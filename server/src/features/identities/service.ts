@@ -100,8 +100,12 @@ export function readPlace({ sort, cursor }: Sorted): [place: string, uuid: strin
   return [place, id]
 }
 
+/** Whether the database knows the instant: it has no 31st of February, which Date takes for a day in March, and no year 0. */
 function isInstant(place: string): boolean {
-  return instant.test(place) && (place.endsWith('infinity') || !Number.isNaN(Date.parse(place)))
+  if (!instant.test(place) || place.startsWith('0000')) return false
+  if (place.endsWith('infinity')) return true
+  const at = new Date(place)
+  return !Number.isNaN(at.getTime()) && at.toISOString() === place
 }
 
 /** Changes what is given. Capabilities are replaced whole; only what is added must be the caller's to grant. */
@@ -113,7 +117,7 @@ export async function updateAgent(
 ): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
     const agent = await holdAgent(tx, 'agents:update', id, ifMatch)
-    requireChangeable(agent)
+    requireChangeable(agent, tx.clock.now())
     requireFuture(change.expiresAt ?? undefined, tx.clock.now())
     await requireWithinLenders(tx, agent, change)
     if (change.capabilities) await replaceGrants(tx, id, change.capabilities)
@@ -148,7 +152,7 @@ export async function setAgentTrust(
 ): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
     const agent = await holdAgent(tx, 'agents:set-trust', id, ifMatch)
-    requireChangeable(agent)
+    requireChangeable(agent, tx.clock.now())
     const updated = await save(tx, { ...agent, trustScore, trustBasis: 'administrator', updatedAt: tx.clock.now() })
     recordEvent(tx, {
       type: 'agent.trust-set',
