@@ -3,7 +3,7 @@
  * which another acts (RFC 8693). Nobody hands on what they do not hold, and what is handed on is only ever the
  * intersection: every decision asks everyone from who acts to the root, as our own records name them.
  */
-export { delegateAgent, type Delegated } from './children.ts'
+export { delegateAgent } from './children.ts'
 export { exchangeToken, type Exchanged } from './exchange.ts'
 export { showChain, showDescendants } from './lineage.ts'
 export { moveAgent } from './move.ts'
