@@ -5,6 +5,7 @@ import { logout, validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
 import { createClient, createResource } from '@agent-iam/contract/clients'
 import { delegateAgent } from '@agent-iam/contract/delegation'
+import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { createService, createServiceSecret } from '@agent-iam/contract/services'
 import { createPrivateKey } from 'node:crypto'
 import { decodeJwt } from 'jose'
@@ -227,6 +228,25 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     ).toMatchObject({
       code: 'token-revoked',
     })
+  })
+
+  test('who acts for another makes nobody, and no credential, that would go on without them', async () => {
+    const person = await oauth.server.user('admin')
+    const entries = ['file/docs/*:read', 'agent-iam:*']
+    const actor = await ownedAgent(person, entries)
+    const own = { resource: `${oauth.issuer}/api`, scope: entries.join(' ') }
+    const { access_token: token } = await exchange(actor, person.token, own)
+    const { api } = oauth.server
+    expect((await api.call(listAgents, { token })).agents.length).toBeGreaterThan(0)
+    const { serviceId } = await api.call(createService, { body: { name: 'a service of theirs' }, token: person.token })
+    for (const refused of [
+      await api.refuse(registerAgent, { body: { name: 'made for another' }, token }),
+      await api.refuse(createService, { body: { name: 'made for another' }, token }),
+      await api.refuse(createServiceSecret, { params: { serviceId }, body: {}, token }),
+      await api.refuse(createEnrolmentToken, { body: { name: 'made for another' }, token }),
+      await api.refuse(createClient, { ...createClient.example, token }),
+    ])
+      expect(refused).toMatchObject({ code: 'forbidden', detail: expect.stringContaining('log in as yourself') })
   })
 
   test('our own API takes no token that was exchanged for another', async () => {

@@ -21,6 +21,7 @@ import { readFacts } from './store.ts'
 export function createAuthorizer(decider: Decider): Authorizer {
   return async (tx, action, resource) => {
     requireWithinAttenuation(tx.caller, action)
+    requireOneself(tx.caller, action)
     const verdict = await decide(decider, tx, action, resource)
     if (verdict.decision === 'allow') {
       tx.grounds.policyIds.push(...verdict.reasons.map(({ policyId }) => policyId))
@@ -84,6 +85,34 @@ function requireWithinAttenuation(caller: Caller, action: PlatformAction): void 
 }
 
 /**
+ * What makes somebody, or what somebody proves themselves by. It would go on when who made it for another is stopped, and
+ * no chain would name them; so it is done in one's own name only.
+ */
+const inOwnNameOnly: ReadonlySet<string> = new Set([
+  'agents:create-api-key',
+  'agents:pin-certificate',
+  'agents:register',
+  'agents:rotate-key',
+  'api-keys:rotate',
+  'clients:create',
+  'clients:rotate-secret',
+  'enrolment-tokens:create',
+  'registrations:approve',
+  'services:add-key',
+  'services:create',
+  'services:create-secret',
+  'services:pin-certificate',
+  'users:import',
+  'users:invite',
+  'users:reset-factors',
+] satisfies PlatformAction[])
+
+function requireOneself(caller: Caller, action: string): void {
+  if (caller.kind !== 'identity' || caller.actors.length === 0 || !inOwnNameOnly.has(action)) return
+  throw new Problem('forbidden', `who acts for another may not do ${action}; log in as yourself`)
+}
+
+/**
  * What may be done by who was made with an attenuated token, or descends from one: that, look after itself, and stop whom
  * it made. Whatever else it changed would not be bound by the blocks.
  */
@@ -91,7 +120,6 @@ const permittedWithinBlocks: ReadonlySet<string> = new Set([
   ...permittedAttenuated,
   'agents:rotate-key',
   'agents:suspend',
-  'agents:reactivate',
   'agents:revoke',
   'agents:delete',
   'sessions:create',
