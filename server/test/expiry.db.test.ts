@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { updateAgent } from '@agent-iam/contract/agents'
 import { createApiKey } from '@agent-iam/contract/api-keys'
 import { pinAgentCertificate } from '@agent-iam/contract/certificates'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
@@ -45,6 +46,14 @@ describe.each(databases)('expiry on %s', (_kind, open) => {
     expect(await stored.valuesOf('capability_grants', agent.id, 'entry')).toEqual([])
     expect(await stored.eventsAbout(agent.id)).toEqual(['agent.registered', 'agent.expired'])
     expect(await stored.count('settling')).toBe(0)
+  })
+
+  test('before it is revoked, too, no later end brings it back', async () => {
+    const { id: agentId } = await makeAgent(server, token)
+    await stored.expireAt(agentId, later(1))
+    server.clock.advance(1)
+    const problem = await server.api.refuse(updateAgent, { params: { agentId }, body: { expiresAt: null }, token })
+    expect(problem.code).toBe('wrong-state')
   })
 
   test('grants that have run out are gone; the others stay', async () => {

@@ -277,14 +277,6 @@ describe.each(databases)('the lives of identities on %s', (_name, open) => {
       expect((await server.api.call(getAgentTrust, asked(agent.id))).riskLevel).toBe('MEDIUM')
     })
 
-    test('who has expired comes back by no later end, though the job has not come by yet', async () => {
-      const expiresAt = new Date(server.clock.now().getTime() + 1000).toISOString()
-      const { agentId } = await server.api.call(registerAgent, { body: { name: `brief ${++made}`, expiresAt }, token })
-      server.clock.advance(1)
-      const problem = await server.api.refuse(updateAgent, { ...asked(agentId), body: { expiresAt: null } })
-      expect(problem.code).toBe('wrong-state')
-    })
-
     test.each([
       ['repository', 'javascript:alert(1)'],
       ['repository', 'not a link'],

@@ -186,6 +186,19 @@ describe.each(databases)('status lists on %s', (_name, open) => {
     expect(await statusOf(other, reference)).toBe('invalid')
   })
 
+  test('who asks for lists that there are not has none made anew that is held', async () => {
+    const { sessionId, token } = await login()
+    const reference = await allot(server, sessionId)
+    server.clock.advance(keptSeconds)
+    expect(await statusOf(server, reference)).toBe('valid')
+    await server.api.call(logoutAll, { token })
+    const guesses = Array.from({ length: 250 }, () => ({ params: { listId: server.app.system.newId('statusList') } }))
+    const answers = await Promise.all(guesses.map((guess) => server.api.send(getStatusList, guess)))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([404]))
+    // It is what was made before: none of them took its place.
+    expect(await statusOf(server, reference)).toBe('valid')
+  })
+
   test('a full list is followed by another, and of many at once each has an entry of its own', async () => {
     const { id: tenantId } = await server.tenant('full')
     const small = fromUuid('statusList', '0198c5a1-f3e0-7b2c-8d4e-6f708192a3b4')

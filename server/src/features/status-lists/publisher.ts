@@ -24,6 +24,8 @@ const keptSeconds = 1
 const restPerWork = 9
 const keptSecondsMax = statusListTtlSeconds / 4
 
+type Key = `${TenantId}/${StatusListId}`
+
 interface Held {
   readonly token: Promise<string>
   /** Undefined as long as it is being made: who asks meanwhile waits for it. */
@@ -32,14 +34,25 @@ interface Held {
 
 /** Makes the tenants' status lists when they are asked for, and holds each for a moment. */
 export class StatusListPublisher {
-  readonly #held = new Map<`${TenantId}/${StatusListId}`, Held>()
+  readonly #held = new Map<Key, Held>()
 
   /** The signed list of the caller's tenant. Throws `not-found`. */
   async publish(ctx: Context, id: StatusListId): Promise<string> {
     const key = `${ctx.caller.tenantId}/${id}` as const
+    const held = this.#fresh(ctx, key)
+    if (held) return held.token
+    // First, so that no guess of a stranger's takes the place of a list that is held.
+    const list = await requireList(ctx, id)
+    return this.#fresh(ctx, key)?.token ?? this.#begin(ctx, key, list)
+  }
+
+  #fresh(ctx: Context, key: Key): Held | undefined {
     const held = this.#held.get(key)
-    if (held && (!held.freshUntil || ctx.clock.now() < held.freshUntil)) return held.token
-    const making: Held = { token: this.#make(ctx, id), freshUntil: undefined }
+    return held && (!held.freshUntil || ctx.clock.now() < held.freshUntil) ? held : undefined
+  }
+
+  async #begin(ctx: Context, key: Key, list: StatusList): Promise<string> {
+    const making: Held = { token: make(ctx, list), freshUntil: undefined }
     this.#hold(key, making)
     const began = ctx.clock.now()
     try {
@@ -52,22 +65,24 @@ export class StatusListPublisher {
     }
   }
 
-  async #make(ctx: Context, id: StatusListId): Promise<string> {
-    const at = ctx.clock.now()
-    const [list, statuses] = await inTransaction(ctx, async (tx) => {
-      const found = await findList(tx, id)
-      if (!found) throw notFound('status-list', id)
-      return [found, await readStatuses(tx, id, at)] as const
-    })
-    return sign(ctx, { list, statuses, at })
-  }
-
-  #hold(key: `${TenantId}/${StatusListId}`, held: Held): void {
+  #hold(key: Key, held: Held): void {
     const [oldest] = this.#held.keys()
     this.#held.delete(key)
     if (oldest !== undefined && this.#held.size >= listsMax) this.#held.delete(oldest)
     this.#held.set(key, held)
   }
+}
+
+async function requireList(ctx: Context, id: StatusListId): Promise<StatusList> {
+  const list = await inTransaction(ctx, (tx) => findList(tx, id))
+  if (!list) throw notFound('status-list', id)
+  return list
+}
+
+async function make(ctx: Context, list: StatusList): Promise<string> {
+  const at = ctx.clock.now()
+  const statuses = await inTransaction(ctx, (tx) => readStatuses(tx, list.id, at))
+  return sign(ctx, { list, statuses, at })
 }
 
 function restSeconds(began: Date, ended: Date): number {
