@@ -151,20 +151,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const refusals = new RefusalRecorder()
   const expiry = createExpiry(world, telemetry)
   const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
-  const routes = [
-    ...plainRoutes,
-    ...serviceRoutes(new Admissions()),
-    ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
-    ...accountRoutes({ isMailDelivered: postman.delivers }),
-    ...tenancyRoutes({ isMailDelivered: postman.delivers }),
-    ...mailRoutes(postman),
-    ...directoryRoutes((ctx, { code, policyIds }) =>
-      refusals.record(ctx, { code, policyIds, operation: bulkIdentities.id }),
-    ),
-    ...statusListRoutes(new StatusListPublisher()),
-    ...biscuitRoutes(new PublishedRevocations()),
-    ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
-  ]
+  const routes = routesOf({ committer, telemetry, decider, postman, refusals })
   const certificateOf = certificateReader(door)
   const http = createHttpServer({ ...door, certificateOf, world: system, routes, refusals, telemetry })
   await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
@@ -174,7 +161,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
     system,
     routes,
     flush: oneByOne(async () => {
-      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system), sweepSessions(system), sweepStatusLists(system)])
+      const sweeps = [sweepSessions(system), sweepStatusLists(system)]
+      const results = await Promise.allSettled([refusals.flush(), decider.recordFaults(system), ...sweeps])
       for (const result of results) if (result.status === 'rejected') throw result.reason
     }),
     deliverMail: () => postman.deliver(system),
@@ -190,6 +178,32 @@ export async function createApp(world: World, door: Door): Promise<App> {
       engine.close()
     },
   }
+}
+
+/** What lives in the server and some routes ask. */
+interface Parts {
+  readonly committer: GroupCommitter
+  readonly telemetry: Telemetry
+  readonly decider: Decider
+  readonly postman: Postman
+  readonly refusals: RefusalRecorder
+}
+
+function routesOf({ committer, telemetry, decider, postman, refusals }: Parts): Route[] {
+  return [
+    ...plainRoutes,
+    ...serviceRoutes(new Admissions()),
+    ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
+    ...accountRoutes({ isMailDelivered: postman.delivers }),
+    ...tenancyRoutes({ isMailDelivered: postman.delivers }),
+    ...mailRoutes(postman),
+    ...directoryRoutes((ctx, { code, policyIds }) =>
+      refusals.record(ctx, { code, policyIds, operation: bulkIdentities.id }),
+    ),
+    ...statusListRoutes(new StatusListPublisher()),
+    ...biscuitRoutes(new PublishedRevocations()),
+    ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
+  ]
 }
 
 const holderBytes = 16

@@ -108,7 +108,7 @@ describe.each(databases)('delegation at once, on %s', (_name, open) => {
       const answers = await Promise.all([move(a, b), move(b, c), move(c, a)])
       // Whoever sees its new parent move away under it is told to try again.
       const { done = 0, 'wrong-state': refused = 0, unavailable = 0 } = outcomes(answers)
-      expect([done, refused + unavailable]).toEqual([expect.toSatisfy((made) => made === 1 || made === 2), 3 - done])
+      expect([done, refused + unavailable]).toEqual([expect.toSatisfy((each) => each === 1 || each === 2), 3 - done])
       for (const agentId of [a, b, c]) expect((await lineOf(agentId)).at(-1)).toBe(top.agentId)
     }
   })

@@ -28,7 +28,7 @@ describe.each(databases)('delegation on %s', (_name, open) => {
   let owner: TestUser
   let parent: TestAgent
   let token: string
-  let made = 0
+  let children = 0
 
   beforeAll(async () => {
     server = await openServer(await open())
@@ -41,12 +41,12 @@ describe.each(databases)('delegation on %s', (_name, open) => {
 
   const child = (wanted: Partial<DelegateAgent> = {}, as = token) =>
     server.api.call(delegateAgent, {
-      body: { name: `child ${++made}`, capabilities: [reading], ...wanted },
+      body: { name: `child ${++children}`, capabilities: [reading], ...wanted },
       token: as,
     })
   const refuseChild = (wanted: Partial<DelegateAgent> = {}, as = token) =>
     server.api.refuse(delegateAgent, {
-      body: { name: `child ${++made}`, capabilities: [reading], ...wanted },
+      body: { name: `child ${++children}`, capabilities: [reading], ...wanted },
       token: as,
     })
   const ask = (as: string, action = 'read', resource = 'file/docs/a') =>
@@ -232,6 +232,8 @@ describe.each(databases)('delegation on %s', (_name, open) => {
     expect(tree).toMatchObject({ total: 1, isComplete: true, tree: { children: [{ identityId: leaf.agentId }] } })
     const stop = (agentId: AgentId) => ({ params: { agentId }, body: {}, token: middle.token.accessToken })
     await server.api.call(suspendAgent, stop(leaf.agentId))
+    // It may be somebody else who stopped it: who may undo that is decided by more than being above.
+    expect(await server.api.refuse(reactivateAgent, stop(leaf.agentId))).toMatchObject({ code: 'forbidden' })
     expect(await server.api.refuse(suspendAgent, stop(beside.agentId))).toMatchObject({ code: 'not-found' })
   })
 
@@ -277,7 +279,7 @@ describe.each(databases)('delegation on %s', (_name, open) => {
   })
 
   test('another tenant’s identities are not there', async () => {
-    const foreign = await server.tenant(`foreign-${++made}`)
+    const foreign = await server.tenant(`foreign-${++children}`)
     const { agentId } = await child()
     const params = { identityId: agentId }
     for (const operation of [getDelegationChain, getDescendants])
