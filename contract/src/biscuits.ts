@@ -54,6 +54,7 @@ export const mintBiscuit = operation({
     rights: z.array(z.string()),
   }),
   secrets: ['token'],
+  signsTokens: true,
   problems: ['forbidden', 'insufficient-scope', 'capability-exceeded', 'too-large', 'quota-spent'],
   example: { body: { capabilities: ['file/docs/*:read'], expiresInSeconds: 3600 } },
 })

@@ -109,6 +109,7 @@ export const delegateAgent = operation({
   status: 201,
   response: DelegatedAgent,
   secrets: ['token', 'biscuit'],
+  signsTokens: true,
   problems: ['forbidden', 'capability-exceeded', 'already-exists', 'identity-inactive', 'quota-spent'],
   example: {
     body: { name: 'summarise-q3', taskId: 'task-42', ttlSeconds: 600, capabilities: ['file/docs/q3/*:read'] },

@@ -36,6 +36,8 @@ export interface Operation<
   readonly produces?: 'text/html' | 'text/plain' | 'application/statuslist+jwt'
   /** Its tokens are bound to the key of a DPoP proof that comes with the request, if one does (RFC 9449 §5). */
   readonly bindsTokens?: true
+  /** Its tokens are signed once its transaction is over, so that it takes no `Idempotency-Key`. */
+  readonly signsTokens?: true
   /**
    * Its answer has a `revision`, sent as `ETag` as well; what changes the thing honours `If-Match` (RFC 9110 §13.1.1), so
    * that nobody overwrites what they have not seen.

@@ -68,6 +68,7 @@ export const createSession = operation({
   status: 201,
   response: Session.extend(Tokens.shape),
   secrets: ['accessToken', 'refreshToken'],
+  signsTokens: true,
   problems: ['forbidden', 'quota-spent'],
   example: { body: { agentId: exampleAgentId, duration: 3600, metadata: { purpose: 'data-query' } } },
 })

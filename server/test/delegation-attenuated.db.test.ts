@@ -1,3 +1,4 @@
+import { rotateAgentKey } from '@agent-iam/contract/agent-keys'
 import { getAgent, updateAgent } from '@agent-iam/contract/agents'
 import { validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
@@ -102,13 +103,16 @@ describe.each(databases)('what is made with an attenuated token on %s', (_name, 
     const maker = await makeAgent(oauth.server, admin, [...held, update])
     const { accessToken } = await loginAgent(oauth.server, maker)
     const { token: own } = await oauth.server.api.call(mintBiscuit, { body: {}, token: accessToken })
-    const token = await narrow(oauth.server, own, { operations: ['delegate', 'read', 'update'] })
-    const bound = (await child(token, { capabilities: [...held, update] })).token.accessToken
+    const token = await narrow(oauth.server, own, { operations: ['delegate', 'read', 'rotate-key', 'update'] })
+    const limited = await child(token, { capabilities: [...held, update] })
+    const bound = limited.token.accessToken
     const below = (await child(bound, { capabilities: [update, 'file/docs/*:write'] })).token.accessToken
     const change = { params: { agentId: other.id }, body: { capabilities: ['file/docs/*:write'] } }
     for (const each of [token, bound, below])
       expect(await oauth.server.api.refuse(updateAgent, { ...change, token: each })).toMatchObject({ status: 403 })
     await oauth.server.api.call(updateAgent, { ...change, token: accessToken })
+    // Its own key it replaces: that gives nobody anything.
+    await oauth.server.api.call(rotateAgentKey, { params: { agentId: limited.agentId }, body: {}, token: bound })
   })
 
   test('a block that is revoked is so for what was exchanged or made with it', async () => {

@@ -1,8 +1,9 @@
 import { createHmac, generateKeyPairSync, randomUUID } from 'node:crypto'
 import { getChallenge, login, logout, refresh, validate, type Tokens } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
+import { delegateAgent } from '@agent-iam/contract/delegation'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { assertion, loginAgent, makeAgent, signed, type TestAgent } from './agents.ts'
+import { aKey, assertion, loginAgent, makeAgent, signed, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { dpopHeaders, proofKey, proofOf, publicJwk, thumbprintOf, type ProofFor, type ProofKey } from './proofs.ts'
 import { email, openServer, password, type TestServer } from './test-server.ts'
@@ -55,6 +56,19 @@ describe.each(databases)('DPoP on %s', (_name, open) => {
     const { accessToken } = await loginAgent(server, agent)
     expect(codeOf(await use({}, key, accessToken))).toBe('invalid-token')
     expect((await server.api.send(validate, { token: accessToken })).status).toBe(200)
+  })
+
+  test('no bound token makes a child whose token whoever finds it can use', async () => {
+    const parent = await makeAgent(server, await server.admin(), ['agent-iam/agents*:delegate'])
+    const { accessToken: token } = await loginBound(server, parent, key)
+    const path = '/api/v1/delegations'
+    const headers = () => dpopHeaders(server, key, { path, token })
+    const child = { body: { name: 'of a bound one' } }
+    const problem = await server.api.refuse(delegateAgent, { ...child, headers: await headers() })
+    expect(problem).toMatchObject({ code: 'invalid-request', errors: [{ field: 'publicKey' }] })
+    const body = { ...child.body, publicKey: aKey().publicKey }
+    const made = await server.api.call(delegateAgent, { body, headers: await headers() })
+    expect(made.token.tokenType).toBe('DPoP')
   })
 
   test('an enrolment token is not sent as DPoP', async () => {

@@ -1,9 +1,17 @@
 import { createPolicy, deletePolicy, listPolicies } from '@agent-iam/contract/policies'
 import { registerAgent } from '@agent-iam/contract/agents'
 import { check, reportResult } from '@agent-iam/contract/authorization'
+import { mintBiscuit } from '@agent-iam/contract/biscuits'
+import { delegateAgent } from '@agent-iam/contract/delegation'
+import type { IdentityId } from '@agent-iam/contract/ids'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../src/platform/database.ts'
+import { startSession } from '../src/features/sessions/start.ts'
+import { signTokens } from '../src/features/tokens/service.ts'
+import { inTransaction } from '../src/platform/context.ts'
+import { loginAgent, makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
+import { makeService } from './services.ts'
 import { openServer, type TestServer } from './test-server.ts'
 
 const policy = (name: string) => ({
@@ -51,6 +59,30 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
     await server.api.call(createPolicy, { body: policy('mine'), ...keyed('c') })
     const refusal = await server.api.refuse(createPolicy, { body: policy('other'), ...keyed('c') })
     expect(refusal.code).toBe('idempotency-mismatch')
+  })
+
+  test('what signs tokens takes none: it does so once its transaction is over', async () => {
+    const agent = await makeAgent(server, token, ['agent-iam/agents*:delegate'])
+    const { accessToken } = await loginAgent(server, agent)
+    // It has yet to read the keys that it signs with.
+    const beside = await server.beside()
+    const asAgent = { ...keyed('tokens'), token: accessToken }
+    const first = await beside.api.call(mintBiscuit, { body: {}, ...asAgent })
+    expect((await beside.api.call(mintBiscuit, { body: {}, ...asAgent })).token).not.toBe(first.token)
+    await beside.api.call(delegateAgent, { body: { name: 'made once', biscuit: true }, ...asAgent })
+    await beside.close()
+  })
+
+  test('who acts for two is told of neither what was made for the other', async () => {
+    const service = await makeService(server, token, ['agent-iam/policies:create', 'agent-iam/policies*:read'])
+    const made = []
+    for (const person of [await server.user('admin'), await server.user('admin')]) {
+      const as = await lentTo(server, person.id, service.serviceId)
+      const body = policy('lent')
+      made.push(await server.api.send(createPolicy, { body, ...keyed('lent'), token: as }))
+    }
+    // The name is taken, which is told of a request that is made anew.
+    expect(made.map(({ status }) => status)).toEqual([201, 409])
   })
 
   test('a key is its caller’s own', async () => {
@@ -116,3 +148,11 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
     expect(refusal.code).toBe('invalid-request')
   })
 })
+
+/** The access token of a session in which another acts for an identity. */
+async function lentTo(server: TestServer, identityId: IdentityId, actor: IdentityId): Promise<string> {
+  const ctx = server.inTenant(server.app.defaultTenantId)
+  const start = { method: 'token-exchange', scope: ['agent-iam/policies*:*', 'agent-iam/policies:*'], actors: [actor] }
+  const grant = await inTransaction(ctx, (tx) => startSession(tx, identityId, start))
+  return (await signTokens(ctx, grant)).accessToken
+}

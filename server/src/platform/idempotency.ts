@@ -2,7 +2,15 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { canonicalJson, NotCanonicalizableError } from '@agent-iam/standards/jcs'
 import { sql } from 'kysely'
 import { addSeconds } from './clock.ts'
-import { actorOf, inTransaction, StaleEpochError, type Context, type Transaction } from './context.ts'
+import {
+  actingOf,
+  actorOf,
+  inTransaction,
+  StaleEpochError,
+  type Caller,
+  type Context,
+  type Transaction,
+} from './context.ts'
 import type { Database } from './database.ts'
 import { equalDigests, sha256 } from './digest.ts'
 import { toUuid } from './ids.ts'
@@ -17,8 +25,8 @@ const keyPattern = /^[\x21-\x7e]{1,255}$/
  * its tokens are signed after its transaction, and could not be told again. Nor does what operators do to a tenant: it is
  * a transaction of that tenant, and the key would be of theirs; a slug is taken once, and an invitation ends the last.
  */
-export function takesKey({ method, status, action, secrets = [] }: Operation): boolean {
-  if (method !== 'POST' || status !== 201 || secrets.includes('accessToken')) return false
+export function takesKey({ method, status, action, secrets = [], signsTokens }: Operation): boolean {
+  if (method !== 'POST' || status !== 201 || signsTokens || secrets.includes('accessToken')) return false
   return action !== 'public' && !action.startsWith('tenants:')
 }
 
@@ -89,12 +97,17 @@ async function rethrowingStale<Result>(work: () => Promise<Result>): Promise<Res
   }
 }
 
+/** Whose key it is: what is asked for one is not what is asked for another, though the same acts for both. */
+function askerOf(caller: Caller): string {
+  return caller.kind === 'identity' ? actingOf(caller).join(' for ') : actorOf(caller)
+}
+
 /** Returns false when the key is there already; waits for one who is just using it. */
 async function insertKey(tx: Transaction, { operation, key }: Asked, digest: Buffer): Promise<boolean> {
   await sweep(tx)
   const { rows } = await sql`
     insert into idempotency_keys (tenant_id, caller, operation, key, request_digest, expires_at)
-    values (${toUuid(tx.caller.tenantId)}, ${actorOf(tx.caller)}, ${operation.id}, ${key}, ${digest},
+    values (${toUuid(tx.caller.tenantId)}, ${askerOf(tx.caller)}, ${operation.id}, ${key}, ${digest},
       ${addSeconds(tx.clock.now(), keptSeconds)})
     on conflict (tenant_id, caller, operation, key) do update
       set request_digest = excluded.request_digest, response = null, expires_at = excluded.expires_at
@@ -117,7 +130,7 @@ async function sweep(tx: Transaction): Promise<void> {
 async function firstAnswer(tx: Transaction, { operation, key }: Asked, digest: Buffer): Promise<unknown> {
   const { rows } = await sql<{ request_digest: Buffer; response: unknown }>`
     select request_digest, response from idempotency_keys
-    where tenant_id = ${toUuid(tx.caller.tenantId)} and caller = ${actorOf(tx.caller)}
+    where tenant_id = ${toUuid(tx.caller.tenantId)} and caller = ${askerOf(tx.caller)}
       and operation = ${operation.id} and key = ${key}`.execute(tx.db)
   const [first] = rows
   if (!first || !equalDigests(first.request_digest, digest))
@@ -130,7 +143,7 @@ async function firstAnswer(tx: Transaction, { operation, key }: Asked, digest: B
 async function keepResponse(tx: Transaction, { operation, key }: Asked, response: unknown): Promise<void> {
   await sql`
     update idempotency_keys set response = ${JSON.stringify(response)}::jsonb
-    where tenant_id = ${toUuid(tx.caller.tenantId)} and caller = ${actorOf(tx.caller)}
+    where tenant_id = ${toUuid(tx.caller.tenantId)} and caller = ${askerOf(tx.caller)}
       and operation = ${operation.id} and key = ${key}`.execute(tx.db)
 }
 

@@ -63,6 +63,7 @@ interface Made extends Omit<Delegated, 'tokens' | 'biscuit'> {
 
 async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | undefined): Promise<Made> {
   const caller = requireSelf(tx.caller)
+  if (caller.confirmation && !key) throw keyless()
   const owner = await holdLender(tx, caller.identityId)
   const [parent, ...above] = await readChain(tx, caller.identityId)
   if (!parent) throw new Error(`${caller.identityId} has a session and is not there`)
@@ -106,6 +107,12 @@ function requireSelf(caller: Caller): Caller & { kind: 'identity' } {
   const self = requireSession(caller)
   if (self.actors.length === 0) return self
   throw new Problem('forbidden', 'who acts for another makes no child; log in as yourself')
+}
+
+/** What is made with a bound token is bound too: nobody gets out of it a token that whoever finds it can use. */
+function keyless(): Problem {
+  const message = 'the caller’s token is bound to a key, so the child needs one of its own'
+  return new Problem('invalid-request', `publicKey: ${message}`, { errors: [{ field: 'publicKey', message }] })
 }
 
 /** Who verifies a Biscuit elsewhere sees its own blocks only, not those that its maker is bound by. */

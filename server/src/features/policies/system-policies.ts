@@ -50,7 +50,6 @@ export const systemPolicies: readonly SystemPolicy[] = [
       action in [
         AgentIam::Action::"agents:read",
         AgentIam::Action::"agents:suspend",
-        AgentIam::Action::"agents:reactivate",
         AgentIam::Action::"agents:revoke",
         AgentIam::Action::"agents:delete",
         AgentIam::Action::"sessions:read",
