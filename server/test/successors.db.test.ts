@@ -4,7 +4,7 @@ import { login, validate } from '@agent-iam/contract/auth'
 import { createEnrolmentToken, listEnrolmentTokens } from '@agent-iam/contract/enrolment-tokens'
 import { deleteIdentity, getIdentity, revokeIdentity, updateIdentity } from '@agent-iam/contract/identities'
 import { inviteUser } from '@agent-iam/contract/invitations'
-import { createService, getService } from '@agent-iam/contract/services'
+import { createService, getService, reactivateService } from '@agent-iam/contract/services'
 import { issueToken } from '@agent-iam/contract/token'
 import type { UserId } from '@agent-iam/contract/ids'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -89,6 +89,7 @@ describe.each(databases)('who answers for whom on %s', (_name, open) => {
 
     const params = { agentId }
     expect((await server.api.refuse(reactivateAgent, { params, token })).code).toBe('wrong-state')
+    expect((await server.api.refuse(reactivateService, { params: { serviceId }, token })).code).toBe('wrong-state')
     const other = await server.user('member')
     const absent: UserId = `usr_${'0'.repeat(32)}`
     for (const nobody of [person.id, absent]) {

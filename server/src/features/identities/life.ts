@@ -2,17 +2,17 @@ import type { EventType } from '@agent-iam/contract/event-types'
 import type { AgentId, EnrolmentTokenId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import type { IfMatch } from '../../platform/revision.ts'
+import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { EnrolmentToken } from '../credentials/model.ts'
 import { findAgentKeys, revokeEnrolmentToken } from '../credentials/service.ts'
 import { takeAway } from './ending.ts'
 import { changeStatus, verifiesItself, type Agent, type AgentView } from './model.ts'
 import { requireAccountable } from './owners.ts'
-import { revokeEnrolled } from './store.ts'
+import { findAgentForUpdate, revokeEnrolled } from './store.ts'
 import { countDescendants } from './store/chain.ts'
 import { queueSettling } from './store/settling.ts'
-import { holdAgent, viewAgent } from './views.ts'
+import { holdAgent, requireAgent, viewAgent } from './views.ts'
 import { freeText, resourceName, save } from './writing.ts'
 
 /** How a change of a life is asked for. */
@@ -48,10 +48,13 @@ export async function suspendAgent(ctx: Context | Transaction, id: AgentId, aske
 
 export async function reactivateAgent(ctx: Context | Transaction, id: AgentId, asked: Asked): Promise<AgentView> {
   return inTransaction(ctx, async (tx) => {
-    const agent = await holdAgent(tx, 'agents:reactivate', id, asked.ifMatch)
+    const { owner } = await requireAgent(tx, 'agents:reactivate', id)
+    await requireAccountable(tx, { id, owner })
+    const agent = await findAgentForUpdate(tx, id)
+    if (agent?.owner !== owner) throw new Problem('unavailable', `${id} got another owner meanwhile; try again`)
+    requireRevision(agent, asked.ifMatch)
     if (agent.status === 'pending')
       throw new Problem('wrong-state', `agent ${id} is pending: it becomes active by its first login, or when verified`)
-    await requireAccountable(tx, agent)
     const active = await save(tx, changeStatus(agent, 'active', tx.clock.now()))
     record(tx, 'agent.reactivated', id, { reason: asked.reason, narrows: false })
     return viewAgent(tx, active)

@@ -4,7 +4,7 @@ import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
-import { requireChangeable, type Agent, type AgentView } from './model.ts'
+import { requireChangeable, type AgentView } from './model.ts'
 import { findAgentForUpdate } from './store.ts'
 import { findAccountable } from './store/chain.ts'
 import { holdStatus } from './store/owners.ts'
@@ -22,12 +22,15 @@ export async function holdAccountable(tx: Transaction, id: IdentityId): Promise<
   throw new Problem('wrong-state', `nobody answers for ${id} any more; an active person must own it first`)
 }
 
-/** Throws unless somebody answers for an agent. */
-export async function requireAccountable(tx: Transaction, agent: Pick<Agent, 'id' | 'owner'>): Promise<void> {
-  const person = await findAccountable(tx, agent.owner)
+/** Throws unless somebody answers for an agent or a service; it must not be held yet, for people are held before. */
+export async function requireAccountable(
+  tx: Transaction,
+  { id, owner }: { readonly id: IdentityId; readonly owner: IdentityId },
+): Promise<void> {
+  const person = await findAccountable(tx, owner)
   const status = person && (await holdStatus(tx, person))
   if (status === undefined || status === 'revoked' || status === 'deleted')
-    throw new Problem('wrong-state', `the owner of ${agent.id} has left; give it another first`)
+    throw new Problem('wrong-state', `the owner of ${id} has left, so nobody answers for it`)
 }
 
 /** Gives an agent another owner, who must be an active person. The one before may no longer see or stop it. */

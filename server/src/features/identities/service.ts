@@ -41,7 +41,7 @@ export {
   type Asked,
   type StoppedView,
 } from './life.ts'
-export { changeAgentOwner, holdAccountable } from './owners.ts'
+export { changeAgentOwner, holdAccountable, requireAccountable } from './owners.ts'
 export { findHeir, handOn, requireSuccessor } from './succession.ts'
 export { protectAgent, viewAgent } from './views.ts'
 export { findAgent, findAgentForUpdate, insertAgent } from './store.ts'

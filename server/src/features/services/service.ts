@@ -14,7 +14,7 @@ import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
 import { grant, listGrants, requireMayGrant, requireWithin, revokeGrants } from '../capabilities/service.ts'
 import { changeStatus } from '../identities/model.ts'
-import { queueSettling, updateDescription } from '../identities/service.ts'
+import { queueSettling, requireAccountable, updateDescription } from '../identities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
 import { requireRoom } from '../tenants/service.ts'
 import { holdService, requireService } from './access.ts'
@@ -22,6 +22,7 @@ import { requireManager, type Service } from './model.ts'
 import { deleteKeys } from './store/keys.ts'
 import { deleteSecrets } from './store/secrets.ts'
 import {
+  findServiceForUpdate,
   insertService,
   listServices,
   updateServiceStatus,
@@ -125,7 +126,12 @@ export async function reactivateService(
   reason: string | undefined,
 ): Promise<ServiceView> {
   return inTransaction(ctx, async (tx) => {
-    const moved = await move(tx, id, { to: 'active', action: 'services:reactivate' })
+    const { owner } = await requireService(tx, 'services:reactivate', id)
+    await requireAccountable(tx, { id, owner })
+    const service = await findServiceForUpdate(tx, id)
+    if (service?.owner !== owner) throw new Problem('unavailable', `${id} got another owner meanwhile; try again`)
+    const moved = changeStatus(service, 'active', tx.clock.now())
+    await updateServiceStatus(tx, moved)
     recordMove(tx, 'service.reactivated', { id, reason, narrows: false })
     return view(tx, moved)
   })
