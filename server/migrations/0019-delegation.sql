@@ -21,7 +21,6 @@ create index identities_by_parent on identities (tenant_id, parent_id) where par
 -- Roots are told apart by name in the whole tenant; children among the living of their parent.
 create unique index identities_child_name on identities (tenant_id, parent_id, name_skeleton)
   where parent_id is not null and status in ('pending', 'active', 'suspended');
-create index identities_by_tag on identities using gin (tags);
 
 -- Whatever is told of an identity is another after this; a login's note of last_activity is not told of so exactly.
 create function raise_revision() returns trigger language plpgsql set search_path = public, pg_temp as $$

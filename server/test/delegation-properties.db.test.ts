@@ -114,9 +114,8 @@ describe.each(databases)('random trees on %s', (_name, open) => {
     const { accessToken } = await api.call(createSession, { body: { agentId }, token })
     const child = await makeChild(token, scope)
     const grandchild = await makeChild(child.token.accessToken, [])
-    const ofKey = await makeChild(key, scope)
     const ofSession = await makeChild(accessToken, scope)
-    const children = [child, grandchild, ofKey, ofSession]
+    const children = [child, grandchild, ofSession]
     return {
       tokens: [token, key, accessToken, ...children.map((each) => each.token.accessToken)],
       children: children.map((each) => each.agentId),

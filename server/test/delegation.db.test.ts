@@ -1,4 +1,5 @@
 import { getAgent, reactivateAgent, registerAgent, suspendAgent, updateAgent } from '@agent-iam/contract/agents'
+import { createApiKey } from '@agent-iam/contract/api-keys'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import { login, refresh, validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
@@ -106,6 +107,11 @@ describe.each(databases)('delegation on %s', (_name, open) => {
     const after = await server.api.call(getDescendants, { params: { identityId: parent.id }, token: admin })
     expect(after).toEqual(before)
     expect(await server.refusals(server.app.defaultTenantId, problem.requestId)).toHaveLength(1)
+  })
+
+  test('an API key makes no child, which would outlive it', async () => {
+    const { key } = await server.api.call(createApiKey, { body: { name: 'a key' }, token: owner.token })
+    expect(await refuseChild({}, key)).toMatchObject({ code: 'forbidden' })
   })
 
   test('nobody makes a child who was not given the right to', async () => {

@@ -85,11 +85,12 @@ function requireWithinAttenuation(caller: Caller, action: PlatformAction): void 
 }
 
 /**
- * What makes somebody, or what somebody proves themselves by. It would go on when who made it for another is stopped, and
+ * What makes somebody, a right, or what somebody proves themselves by. It would go on when who made it for another is stopped, and
  * no chain would name them; so it is done in one's own name only.
  */
 const inOwnNameOnly: ReadonlySet<string> = new Set([
   'agents:create-api-key',
+  'agents:move',
   'agents:pin-certificate',
   'agents:register',
   'agents:rotate-key',
@@ -97,6 +98,7 @@ const inOwnNameOnly: ReadonlySet<string> = new Set([
   'clients:create',
   'clients:rotate-secret',
   'enrolment-tokens:create',
+  'policies:create',
   'registrations:approve',
   'services:add-key',
   'services:create',

@@ -240,7 +240,7 @@ export async function reportResult(ctx: Context, decisionId: DecisionId, result:
       action: decision.action,
       resource: decision.resource,
       decisionId,
-      chain: [identityId],
+      chain: [identityId, ...requireSession(ctx.caller).actors],
       data: { outcome, durationMs, reportedBy: identityId.startsWith('agt_') ? 'agent' : 'caller' },
       ...(error !== undefined && { personal: { subject: 'month', fields: { error } } }),
     })
