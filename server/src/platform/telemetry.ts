@@ -60,7 +60,9 @@ export class Telemetry {
 
   /** A job that one instance does at a time: whether it is this one. */
   leaseWatched(name: string, isHeld: () => boolean): void {
-    this.#ask(`agent_iam_${name}_lease_held`, `1 while this instance does the work of "${name}".`, () => Number(isHeld()))
+    this.#ask(`agent_iam_${name}_lease_held`, `1 while this instance does the work of "${name}".`, () =>
+      Number(isHeld()),
+    )
   }
 
   /** A gauge that is asked for at each scrape. */
