@@ -147,7 +147,8 @@ describe.each(databases)('Biscuits in bad hands on %s', (_name, open) => {
       return server.api.send(contract.verifyBiscuit, { body, token: admin })
     }
     expect((await ask(light)).status).toBe(200)
-    const all = Promise.all(Array.from({ length: 3 }, () => ask(heavy)))
+    // One after another: what waits behind one that took too long is given up with it, and counts once.
+    const all = inTurn(3, () => ask(heavy))
     const took: number[] = []
     for (let turn = 0; turn < 20; turn++) {
       const began = performance.now()
@@ -186,3 +187,9 @@ describe.each(databases)('Biscuits in bad hands on %s', (_name, open) => {
     return verify(await biscuitLibrary(), token, (id) => keys.find(({ rootKeyId }) => rootKeyId === id)?.publicKey)
   }
 })
+
+async function inTurn<Result>(times: number, work: () => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  for (let time = 0; time < times; time++) results.push(await work())
+  return results
+}
