@@ -1,3 +1,4 @@
+import type { Agent } from '@agent-iam/contract/agents'
 import { login, refresh } from '@agent-iam/contract/auth'
 import { type ProblemCode, problems } from '@agent-iam/contract/problems'
 import { chainNext, chainStart } from '@agent-iam/standards/hash-chain'
@@ -79,7 +80,7 @@ export class FakeApi {
   }
 }
 
-const id = (prefix: string) => `${prefix}_${'0'.repeat(32)}`
+const id = <Prefix extends string>(prefix: Prefix): `${Prefix}_${string}` => `${prefix}_${'0'.repeat(32)}`
 const instant = '2030-01-01T00:00:00.000Z'
 const validity = { valid: true, identityId: id('usr'), tenantId: id('ten'), sessionId: id('ses'), expiresAt: instant }
 
@@ -99,7 +100,7 @@ function flip(leaf: Leaf): Leaf {
   return { ...leaf, leaf: bytes.toString('base64') }
 }
 
-function agentOf(name: string) {
+function agentOf(name: string): Agent {
   return {
     agentId: id('agt'),
     name,
@@ -109,6 +110,13 @@ function agentOf(name: string) {
     trustBasis: 'initial',
     riskLevel: 'MEDIUM',
     owner: id('usr'),
+    parent: null,
+    taskId: null,
+    taskScope: null,
+    isStopped: false,
+    stoppedBy: null,
+    tags: [],
+    revision: 1,
     capabilities: [],
     metadata: {},
     keyThumbprint: null,

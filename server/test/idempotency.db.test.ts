@@ -1,3 +1,4 @@
+import { createResource } from '@agent-iam/contract/clients'
 import { createPolicy, deletePolicy, listPolicies } from '@agent-iam/contract/policies'
 import { registerAgent } from '@agent-iam/contract/agents'
 import { check, reportResult } from '@agent-iam/contract/authorization'
@@ -74,12 +75,12 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
   })
 
   test('who acts for two is told of neither what was made for the other', async () => {
-    const service = await makeService(server, token, ['agent-iam/policies:create', 'agent-iam/policies*:read'])
+    const service = await makeService(server, token, ['agent-iam/resources:create', 'agent-iam/resources*:read'])
     const made = []
     for (const person of [await server.user('admin'), await server.user('admin')]) {
       const as = await lentTo(server, person.id, service.serviceId)
-      const body = policy('lent')
-      made.push(await server.api.send(createPolicy, { body, ...keyed('lent'), token: as }))
+      const body = { resource: 'https://lent.example', name: 'lent', scopes: ['read'] }
+      made.push(await server.api.send(createResource, { body, ...keyed('lent'), token: as }))
     }
     // The name is taken, which is told of a request that is made anew.
     expect(made.map(({ status }) => status)).toEqual([201, 409])
@@ -152,7 +153,7 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
 /** The access token of a session in which another acts for an identity. */
 async function lentTo(server: TestServer, identityId: IdentityId, actor: IdentityId): Promise<string> {
   const ctx = server.inTenant(server.app.defaultTenantId)
-  const start = { method: 'token-exchange', scope: ['agent-iam/policies*:*', 'agent-iam/policies:*'], actors: [actor] }
+  const start = { method: 'token-exchange', scope: ['agent-iam/resources*:*', 'agent-iam/resources:*'], actors: [actor] }
   const grant = await inTransaction(ctx, (tx) => startSession(tx, identityId, start))
   return (await signTokens(ctx, grant)).accessToken
 }

@@ -8,11 +8,13 @@ const mendable = new Set(['ConfigError', 'FolderLockedError', 'RoleMissingError'
 export async function serve(world: World): Promise<ExitCode> {
   // Loaded only here: the other commands must not wait for a server to load.
   const { start } = await import('@agent-iam/server/start')
+  // Listened for from now on: who reads that the server listens may tell it to stop in the same moment.
+  const stopped = world.untilStopped()
   try {
     // The environment itself, no copy: the server erases the master key from it.
     const server = await start({ env: world.env })
     greet(world, server)
-    const lost = await Promise.race([world.untilStopped(), server.lost])
+    const lost = await Promise.race([stopped, server.lost])
     await server.close()
     return lost ? exitCodes.failed : exitCodes.ok
   } catch (error) {
