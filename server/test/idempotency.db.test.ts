@@ -153,7 +153,11 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
 /** The access token of a session in which another acts for an identity. */
 async function lentTo(server: TestServer, identityId: IdentityId, actor: IdentityId): Promise<string> {
   const ctx = server.inTenant(server.app.defaultTenantId)
-  const start = { method: 'token-exchange', scope: ['agent-iam/resources*:*', 'agent-iam/resources:*'], actors: [actor] }
+  const start = {
+    method: 'token-exchange',
+    scope: ['agent-iam/resources*:*', 'agent-iam/resources:*'],
+    actors: [actor],
+  }
   const grant = await inTransaction(ctx, (tx) => startSession(tx, identityId, start))
   return (await signTokens(ctx, grant)).accessToken
 }

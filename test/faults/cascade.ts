@@ -33,6 +33,8 @@ const markPollMs = 2
 const tidiedWithinMs = 20_000
 const tidiedPollMs = 100
 /** A kill that fell into neither is repeated; that none ever counts would be a fault of the test. */
+/** Well within the quarter of an hour that an access token lives. */
+const tokenUsedMs = 600_000
 const attemptsMax = 20
 
 /** Kills one installation again and again while it revokes; everyone below must then be stopped, or none. */
@@ -53,6 +55,8 @@ export class CascadeSeries {
     }
   }
 
+  #login: { readonly at: number; readonly administrator: Administrator } | undefined
+
   private constructor(database: Cascade['database'], ground: Ground, server: ServerProcess) {
     this.#database = database
     this.#ground = ground
@@ -61,6 +65,14 @@ export class CascadeSeries {
 
   close(): Promise<void> {
     return this.#ground.close()
+  }
+
+  /** Again only when the token is about to end: logins from one address are limited. */
+  async #logIn(): Promise<Administrator> {
+    const now = performance.now()
+    if (!this.#login || now - this.#login.at > tokenUsedMs)
+      this.#login = { at: now, administrator: await logInAdministrator(this.#ground.url) }
+    return this.#login.administrator
   }
 
   /** One kill that counts. */
@@ -73,7 +85,7 @@ export class CascadeSeries {
   }
 
   async #attempt(killed: Cascade['killed'], during: Cascade['during']): Promise<Cascade | undefined> {
-    const administrator = await logInAdministrator(this.#ground.url)
+    const administrator = await this.#logIn()
     const tree = await growTree(administrator, this.#ground.url, shape)
     if (during !== 'tidying') await this.#drawOut()
     const revoking = revoke(administrator, this.#ground.url, tree.high).then(
@@ -118,7 +130,7 @@ export class CascadeSeries {
   }
 
   async #judge(tree: Tree): Promise<{ faults: string[]; outcome: Cascade['outcome'] }> {
-    const administrator = await logInAdministrator(this.#ground.url)
+    const administrator = await this.#logIn()
     const ids = [tree.high, ...tree.below].map(({ id }) => id)
     const allowed = await Promise.all(ids.map((id) => isAllowed(administrator, id)))
     const outcome = allowed.includes(true) ? 'undone' : 'complete'
@@ -138,7 +150,7 @@ export class CascadeSeries {
 
   /** Gives when all below were shown as revoked; undefined when some were not in time. */
   async #untilTidied(tree: Tree, since: number): Promise<number | undefined> {
-    const administrator = await logInAdministrator(this.#ground.url)
+    const administrator = await this.#logIn()
     for (;;) {
       const statuses = await this.#statusesBelow(administrator, tree)
       const lastedMs = performance.now() - since
@@ -150,7 +162,7 @@ export class CascadeSeries {
 
   async #findRevoked(tree: Tree, outcome: Cascade['outcome']): Promise<string[]> {
     if (outcome === 'complete') return [`some below were not tidied up within ${tidiedWithinMs} ms`]
-    const administrator = await logInAdministrator(this.#ground.url)
+    const administrator = await this.#logIn()
     const statuses = await this.#statusesBelow(administrator, tree)
     return statuses.every((status) => status === 'active') ? [] : ['the revocation was undone, and some were tidied up']
   }
@@ -164,7 +176,7 @@ export class CascadeSeries {
 
   /** Whether something of the tree was tidied up after the kill, so that this fell into the tidying. */
   async #isTidiedSince({ below }: Tree, killedAt: string): Promise<boolean> {
-    const { client } = await logInAdministrator(this.#ground.url)
+    const { client } = await this.#logIn()
     const { verdict, events } = await readLog(client)
     if (verdict.status !== 'verified') throw new Error(`entry ${verdict.sequence}: ${verdict.fault}`)
     const resources = new Set(below.map(({ id }) => `agent-iam/agents/${id}`))
