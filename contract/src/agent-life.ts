@@ -1,36 +1,26 @@
 import { z } from 'zod'
-import { Agent, agentPath, examplePath, Reason, StoppedAgent } from './agents.ts'
+import { Agent, agentLife, agentPath, examplePath, StoppedAgent } from './agents.ts'
 import { idSchema } from './ids.ts'
 import { operation } from './operation.ts'
 import { FreeText } from './text.ts'
 
 export const verifyAgent = operation({
+  ...agentLife,
   id: 'verifyAgent',
-  method: 'POST',
   path: '/api/v1/agents/:agentId/verify',
   action: 'agents:verify',
   summary: 'Makes a pending agent active, on the word of who looked at it.',
-  params: agentPath,
-  body: Reason,
-  status: 200,
   response: Agent,
-  hasRevision: true,
-  problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath, body: { reason: 'looked at its code' } },
 })
 
 export const revokeAgent = operation({
+  ...agentLife,
   id: 'revokeAgent',
-  method: 'POST',
   path: '/api/v1/agents/:agentId/revoke',
   action: 'agents:revoke',
   summary: 'Revokes an agent for good, and all that descend from it, at once, on every instance. Its name stays taken.',
-  params: agentPath,
-  body: Reason,
-  status: 200,
   response: StoppedAgent,
-  hasRevision: true,
-  problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath, body: { reason: 'its key leaked' } },
 })
 

@@ -238,33 +238,33 @@ export const deleteAgent = operation({
   example: { params: examplePath },
 })
 
-export const suspendAgent = operation({
-  id: 'suspendAgent',
+/** What the operations on an agent's life share. */
+export const agentLife = {
   method: 'POST',
-  path: '/api/v1/agents/:agentId/suspend',
-  action: 'agents:suspend',
-  summary: 'Stops an agent and all that descend from it at once, on every instance, until it is reactivated.',
   params: agentPath,
   body: Reason,
   status: 200,
-  response: StoppedAgent,
   hasRevision: true,
   problems: ['forbidden', 'not-found', 'wrong-state'],
+} as const
+
+export const suspendAgent = operation({
+  ...agentLife,
+  id: 'suspendAgent',
+  path: '/api/v1/agents/:agentId/suspend',
+  action: 'agents:suspend',
+  summary: 'Stops an agent and all that descend from it at once, on every instance, until it is reactivated.',
+  response: StoppedAgent,
   example: { params: examplePath, body: { reason: 'unusual reads' } },
 })
 
 export const reactivateAgent = operation({
+  ...agentLife,
   id: 'reactivateAgent',
-  method: 'POST',
   path: '/api/v1/agents/:agentId/reactivate',
   action: 'agents:reactivate',
   summary: 'Lets a suspended agent act again, and with it those below it that were not stopped themselves.',
-  params: agentPath,
-  body: Reason,
-  status: 200,
   response: Agent,
-  hasRevision: true,
-  problems: ['forbidden', 'not-found', 'wrong-state'],
   example: { params: examplePath, body: { reason: 'checked' } },
 })
 

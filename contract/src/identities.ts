@@ -157,65 +157,53 @@ export const deleteIdentity = operation({
   example: { params: examplePath },
 })
 
-const lifeProblems = ['forbidden', 'not-found', 'wrong-state', 'capability-exceeded'] as const
-
-export const verifyIdentity = operation({
-  id: 'verifyIdentity',
+/** What all the operations on an identity's life share. */
+const life = {
   method: 'POST',
-  path: '/api/v1/identities/:identityId/verify',
-  action: 'identities:verify',
-  summary: 'Makes a pending agent active; users and services are never pending.',
   params: IdentityPath,
   body: Reason,
   status: 200,
-  response: Identity,
   hasRevision: true,
-  problems: lifeProblems,
+  problems: ['forbidden', 'not-found', 'wrong-state', 'capability-exceeded'],
+} as const
+
+export const verifyIdentity = operation({
+  ...life,
+  id: 'verifyIdentity',
+  path: '/api/v1/identities/:identityId/verify',
+  action: 'identities:verify',
+  summary: 'Makes a pending agent active; users and services are never pending.',
+  response: Identity,
   example: { params: examplePath, body: { reason: 'looked at its code' } },
 })
 
 export const suspendIdentity = operation({
+  ...life,
   id: 'suspendIdentity',
-  method: 'POST',
   path: '/api/v1/identities/:identityId/suspend',
   action: 'identities:suspend',
   summary: 'Stops an identity, and all agents that descend from it, until it is reactivated.',
-  params: IdentityPath,
-  body: Reason,
-  status: 200,
   response: StoppedIdentity,
-  hasRevision: true,
-  problems: lifeProblems,
   example: { params: examplePath, body: { reason: 'unusual reads' } },
 })
 
 export const reactivateIdentity = operation({
+  ...life,
   id: 'reactivateIdentity',
-  method: 'POST',
   path: '/api/v1/identities/:identityId/reactivate',
   action: 'identities:reactivate',
   summary: 'Lets a suspended identity act again.',
-  params: IdentityPath,
-  body: Reason,
-  status: 200,
   response: Identity,
-  hasRevision: true,
-  problems: lifeProblems,
   example: { params: examplePath, body: { reason: 'checked' } },
 })
 
 export const revokeIdentity = operation({
+  ...life,
   id: 'revokeIdentity',
-  method: 'POST',
   path: '/api/v1/identities/:identityId/revoke',
   action: 'identities:revoke',
   summary: 'Revokes an identity for good, and all agents that descend from it; its name or address stays taken.',
-  params: IdentityPath,
-  body: Reason,
-  status: 200,
   response: StoppedIdentity,
-  hasRevision: true,
-  problems: lifeProblems,
   example: { params: examplePath, body: { reason: 'its key leaked' } },
 })
 

@@ -149,12 +149,7 @@ describe.each(databases)('Biscuits in bad hands on %s', (_name, open) => {
     expect((await ask(light)).status).toBe(200)
     // One after another: what waits behind one that took too long is given up with it, and counts once.
     const all = inTurn(3, () => ask(heavy))
-    const took: number[] = []
-    for (let turn = 0; turn < 20; turn++) {
-      const began = performance.now()
-      expect(JSON.parse((await ask(light)).text)).toMatchObject({ allowed: true })
-      took.push(performance.now() - began)
-    }
+    for (let turn = 0; turn < 20; turn++) expect(JSON.parse((await ask(light)).text)).toMatchObject({ allowed: true })
     expect((await all).map(({ status }) => status)).toEqual([503, 503, 503])
     const last = await ask(heavy)
     expect([last.status, Number(last.headers['retry-after']) > 0]).toEqual([429, true])
@@ -164,8 +159,6 @@ describe.each(databases)('Biscuits in bad hands on %s', (_name, open) => {
     expect(await isAllowed(bad.accessToken, 'read', 'file/docs/a')).toBe(true)
     server.clock.advance(61)
     expect((await ask(await narrow(server, bad.biscuit.token, { operations: ['read'] }))).status).toBe(200)
-    // eslint-disable-next-line no-console
-    console.log(`beside a bomb: median ${took.toSorted((a, b) => a - b)[10]?.toFixed(0)} ms`)
   }, 60_000)
 
   test('what a revoked root key signed is refused, on an instance that held the key too', async () => {

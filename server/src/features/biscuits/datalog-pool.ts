@@ -148,7 +148,6 @@ function tooMany(): Problem {
 /** Undefined when the thread did not answer in time. */
 async function ask(worker: Worker, question: DatalogQuestion): Promise<BiscuitAnswer | undefined> {
   const answer = once(worker, 'message', { signal: AbortSignal.timeout(wallClockMs) })
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
   worker.postMessage(question)
   try {
     const answers: unknown = await answer

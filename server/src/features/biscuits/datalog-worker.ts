@@ -17,8 +17,6 @@ function answer({ token, rootKeyId, publicKey, ...question }: DatalogQuestion): 
 }
 
 parentPort?.on('message', (question: DatalogQuestion) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
   parentPort?.postMessage(answer(question))
 })
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
 parentPort?.postMessage('ready')

@@ -13,6 +13,16 @@ export const trustScoreMin = 0.3
 /** The guard that keeps a session within its scope. */
 export const scopeGuardId = 'system:guard-scope'
 
+/** What who answers for an agent, or lends it authority, may do about it. */
+const seeAndStop = `action in [
+        AgentIam::Action::"agents:read",
+        AgentIam::Action::"agents:suspend",
+        AgentIam::Action::"agents:revoke",
+        AgentIam::Action::"agents:delete",
+        AgentIam::Action::"sessions:read",
+        AgentIam::Action::"sessions:end"
+      ]`
+
 /**
  * In force in every tenant and for every action. Permits lend what entity data says; guards take away, whoever permits.
  * Guards use only attributes that every principal, resource and context has: one that erred would deny everything.
@@ -30,14 +40,7 @@ export const systemPolicies: readonly SystemPolicy[] = [
     effect: 'permit',
     cedar: `permit(
       principal,
-      action in [
-        AgentIam::Action::"agents:read",
-        AgentIam::Action::"agents:suspend",
-        AgentIam::Action::"agents:revoke",
-        AgentIam::Action::"agents:delete",
-        AgentIam::Action::"sessions:read",
-        AgentIam::Action::"sessions:end"
-      ],
+      ${seeAndStop},
       resource
     ) when { resource.type == "agent-iam" && resource has owner && resource.owner == principal.id };`,
   },
@@ -47,14 +50,7 @@ export const systemPolicies: readonly SystemPolicy[] = [
     effect: 'permit',
     cedar: `permit(
       principal,
-      action in [
-        AgentIam::Action::"agents:read",
-        AgentIam::Action::"agents:suspend",
-        AgentIam::Action::"agents:revoke",
-        AgentIam::Action::"agents:delete",
-        AgentIam::Action::"sessions:read",
-        AgentIam::Action::"sessions:end"
-      ],
+      ${seeAndStop},
       resource
     ) when { resource.type == "agent-iam" && resource has ancestors && resource.ancestors.contains(principal.id) };`,
   },

@@ -19,5 +19,4 @@ function isTrap(error: unknown): boolean {
 }
 
 const text: unknown = workerData
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
 if (typeof text === 'string') parentPort?.postMessage(checkHere(text))
