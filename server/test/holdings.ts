@@ -1,0 +1,116 @@
+import { registerAgent } from '@agent-iam/contract/agents'
+import { createApiKey } from '@agent-iam/contract/api-keys'
+import { validate } from '@agent-iam/contract/auth'
+import { check } from '@agent-iam/contract/authorization'
+import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
+import { inviteUser } from '@agent-iam/contract/invitations'
+import { createPolicy } from '@agent-iam/contract/policies'
+import { registerUser } from '@agent-iam/contract/registrations'
+import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
+import { listSigningKeys } from '@agent-iam/contract/signing-keys'
+import { importUsers } from '@agent-iam/contract/users'
+import { createClient, createResource } from '@agent-iam/contract/clients'
+import type { Operation } from '@agent-iam/contract/operation'
+import { addServiceKey, createService, createServiceSecret } from '@agent-iam/contract/services'
+import { enrolPasskey } from './factors.ts'
+import type { Input } from './test-api.ts'
+import type { TestServer } from './test-server.ts'
+
+/** What a tenant holds that an operation may name. */
+export interface Holdings {
+  readonly agentId: string
+  readonly identityId: string
+  readonly policyId: string
+  readonly enrolmentTokenId: string
+  readonly decisionId: string
+  readonly userId: string
+  readonly registrationId: string
+  readonly invitationId: string
+  readonly sessionId: string
+  readonly sdkTokenId: string
+  readonly serviceId: string
+  readonly secretId: string
+  readonly thumbprint: string
+  readonly apiKeyId: string
+  readonly passkeyId: string
+  readonly clientId: string
+  readonly resourceId: string
+  readonly keyId: string
+  readonly tenantId: string
+}
+
+/** Gives a tenant one of each. */
+export async function fill(server: TestServer, token: string): Promise<Holdings> {
+  const { api } = server
+  const { agentId } = await api.call(registerAgent, { body: { name: 'a secret agent' }, token })
+  const { policyId } = await api.call(createPolicy, { ...createPolicy.example, token })
+  const { enrolmentTokenId } = await api.call(createEnrolmentToken, { body: { name: 'a secret token' }, token })
+  const { decisionId } = await api.call(check, { body: { resource: 'secret/place', action: 'read' }, token })
+  const { sessionId } = await api.call(validate, { token })
+  const { sdkTokenId } = await api.call(createSdkToken, { body: { device: 'a secret laptop' }, token })
+  const { users } = await api.call(importUsers, { ...importUsers.example, token })
+  const userId = users[0]?.userId ?? 'usr_'
+  const services = { ...(await fillServices(api, token)), ...(await fillClients(api, token)) }
+  const { registrationId } = await api.call(registerUser, registerUser.example)
+  const { invitationId } = await api.call(inviteUser, { ...inviteUser.example, token })
+  const { signingKeys } = await api.call(listSigningKeys, { token })
+  const keyId = signingKeys[0]?.keyId ?? 'key_'
+  const { passkeyId } = await enrolPasskey(server, (await server.user()).token)
+  const accounts = {
+    identityId: agentId,
+    registrationId,
+    invitationId,
+    passkeyId,
+    keyId,
+    tenantId: server.app.defaultTenantId,
+  }
+  return { ...services, ...accounts, agentId, policyId, enrolmentTokenId, decisionId, sessionId, sdkTokenId, userId }
+}
+
+async function fillServices(api: TestServer['api'], token: string) {
+  const { serviceId } = await api.call(createService, { body: { name: 'a secret service' }, token })
+  const params = { serviceId }
+  const { secretId } = await api.call(createServiceSecret, { params, token })
+  const { thumbprint } = await api.call(addServiceKey, { ...addServiceKey.example, params, token })
+  const { apiKeyId } = await api.call(createApiKey, { body: { name: 'a secret key' }, token })
+  return { serviceId, secretId, thumbprint, apiKeyId }
+}
+
+async function fillClients(api: TestServer['api'], token: string) {
+  const { clientId } = await api.call(createClient, { ...createClient.example, token })
+  const { resourceId } = await api.call(createResource, { ...createResource.example, token })
+  return { clientId, resourceId }
+}
+
+/** Ids that nobody has. */
+export const absentHoldings: Holdings = {
+  agentId: `agt_${'0'.repeat(32)}`,
+  identityId: `agt_${'0'.repeat(32)}`,
+  policyId: `pol_${'0'.repeat(32)}`,
+  enrolmentTokenId: `ent_${'0'.repeat(32)}`,
+  decisionId: `dec_${'0'.repeat(32)}`,
+  userId: `usr_${'0'.repeat(32)}`,
+  registrationId: `reg_${'0'.repeat(32)}`,
+  invitationId: `inv_${'0'.repeat(32)}`,
+  sessionId: `ses_${'0'.repeat(32)}`,
+  sdkTokenId: `sdk_${'0'.repeat(32)}`,
+  serviceId: `svc_${'0'.repeat(32)}`,
+  secretId: `sec_${'0'.repeat(32)}`,
+  thumbprint: '0'.repeat(43),
+  apiKeyId: `apk_${'0'.repeat(32)}`,
+  clientId: `cli_${'0'.repeat(32)}`,
+  resourceId: `rsc_${'0'.repeat(32)}`,
+  passkeyId: `psk_${'0'.repeat(32)}`,
+  keyId: `key_${'0'.repeat(32)}`,
+  tenantId: `ten_${'0'.repeat(32)}`,
+}
+
+/** The example with ids of things that are there. */
+export function filled({ example }: Operation, holdings: Holdings): Input {
+  if (example.params === undefined) return example
+  const names = Object.keys(Object(example.params))
+  const params = Object.fromEntries(
+    Object.entries({ ...Object(example.params), ...holdings }).filter(([name]) => names.includes(name)),
+  )
+  return { ...example, params }
+}
