@@ -1,4 +1,5 @@
-import { idPrefixes, idSchema, type Id, type IdKind } from '@agent-iam/contract/ids'
+import type { IdentityKind } from '@agent-iam/contract/identities'
+import { idPrefixes, idSchema, type Id, type IdentityId, type IdKind } from '@agent-iam/contract/ids'
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 
@@ -29,6 +30,16 @@ export function fromUuid<Kind extends IdKind>(kind: Kind, uuid: string): Id<Kind
 /** Whether a text is an id of this kind. */
 export function isId<Kind extends IdKind>(kind: Kind, text: string): text is Id<Kind> {
   return idSchema(kind).safeParse(text).success
+}
+
+/** What kind of identity an id names. */
+export function kindOf(id: IdentityId): IdentityKind {
+  if (isOfKind('user', id)) return 'user'
+  return isOfKind('service', id) ? 'service' : 'agent'
+}
+
+function isOfKind(kind: IdentityKind, id: IdentityId): boolean {
+  return id.startsWith(`${idPrefixes[kind]}_`)
 }
 
 function makeId<Kind extends IdKind>(kind: Kind, hex: string): Id<Kind> {

@@ -2,7 +2,7 @@ import type { ApiKeyId, IdentityId, SessionId, TenantId } from '@agent-iam/contr
 import { sql, type Selectable } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import type { Tables } from '../../platform/database.ts'
-import { fromUuid, toUuid } from '../../platform/ids.ts'
+import { fromUuid, kindOf, toUuid } from '../../platform/ids.ts'
 import type { ApiKey } from './model.ts'
 
 type Kind = 'user' | 'service' | 'agent'
@@ -33,8 +33,6 @@ declare module '../../platform/database.ts' {
     }
   }
 }
-
-const kinds: Readonly<Record<string, Kind>> = { usr: 'user', svc: 'service', agt: 'agent' }
 
 export async function insertApiKey(tx: Transaction, key: ApiKey): Promise<void> {
   await tx.db
@@ -207,12 +205,6 @@ function keySecrets(tx: Transaction, id: ApiKeyId) {
     .updateTable('api_key_secrets')
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('api_key_id', '=', toUuid(id))
-}
-
-function kindOf(id: IdentityId): Kind {
-  const kind = kinds[id.slice(0, 3)]
-  if (!kind) throw new Error(`no kind of identity: ${id}`)
-  return kind
 }
 
 function toApiKey(row: Selectable<Tables['api_keys']>): ApiKey {

@@ -17,7 +17,7 @@ import {
 import { addSeconds } from '../../platform/clock.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { findDecision, recordEvent } from '../audit/service.ts'
-import { notNarrowed, type Lent } from '../identities/model.ts'
+import { nounOf, notNarrowed, type Lent } from '../identities/model.ts'
 import { callerOfToken } from '../biscuits/service.ts'
 import { requireSession } from '../sessions/service.ts'
 import { decideAlong, type ChainVerdict } from './chain.ts'
@@ -109,8 +109,8 @@ async function decideOnce(
     const [identity] = facts.hops
     if (!identity) throw notFound(nounOf(subject.identityId), subject.identityId)
     if (!facts.isSessionAlive) throw endedSession(ctx, subject)
-    if (subject.basis === 'identity') await requireMayAskFor(tx, facts)
-    else if (subject.sessionId !== requireSession(ctx.caller).sessionId) await requireMayAskFor(tx, facts)
+    const isOwn = subject.basis === 'token' && subject.sessionId === requireSession(ctx.caller).sessionId
+    if (!isOwn) await requireMayAskFor(tx, facts)
     const { tenantId, address } = ctx.caller
     const question = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
     const verdict = await decideAlong(decider, tx, { ...facts, lent: subject.lent ?? notNarrowed }, question)
@@ -136,11 +136,6 @@ async function requireMayAskFor(tx: Transaction, { hops }: Facts): Promise<void>
   const noun = nounOf(id)
   const ancestors = above.map((each) => each.id)
   await tx.authorize(`${noun}:check`, { type: noun, id, identity: id, ancestors, ...(owner && { owner }) })
-}
-
-function nounOf(id: IdentityId): 'users' | 'services' | 'agents' {
-  if (id.startsWith('agt_')) return 'agents'
-  return id.startsWith('svc_') ? 'services' : 'users'
 }
 
 interface ToRecord extends Decided, Subject {

@@ -1,8 +1,8 @@
 import { treeNodesMax } from '@agent-iam/contract/delegation'
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
 import { notFound } from '../../platform/problem.ts'
+import { nounOf } from '../identities/model.ts'
 import { toTree, type ChainMember } from './model.ts'
 import { listDescendants, readChain } from './store.ts'
 
@@ -37,9 +37,4 @@ async function loadVisible(tx: Transaction, id: IdentityId): Promise<{ member: C
     ...(member.owner && { owner: member.owner }),
   })
   return { member, above }
-}
-
-function nounOf(id: IdentityId): 'users' | 'services' | 'agents' {
-  if (isId('agent', id)) return 'agents'
-  return isId('service', id) ? 'services' : 'users'
 }

@@ -1,3 +1,4 @@
+import { nounOf } from '../identities/model.ts'
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
@@ -6,7 +7,7 @@ import { deleteUser, getUser, reactivateUser, revokeUser, suspendUser } from '..
 import { countDescendants, reactivateAgent, suspendAgent, verifyAgent, type Asked } from '../identities/service.ts'
 import { deleteService, getService, reactivateService, revokeService, suspendService } from '../services/service.ts'
 import { deleteAgent, revokeAgent } from './agents.ts'
-import { kindOf, nouns, type IdentityView } from './model.ts'
+import type { IdentityView } from './model.ts'
 import { viewChanged } from './views.ts'
 
 /** A stopped identity, with how many agents that descend from it stop with it. */
@@ -26,14 +27,14 @@ export async function verifyIdentity(ctx: Context, id: IdentityId, asked: Asked)
 async function refuseToVerify(tx: Transaction, id: IdentityId): Promise<never> {
   if (isId('service', id)) await getService(tx, id)
   else if (isId('user', id)) await getUser(tx, id)
-  await tx.authorize(`${nouns[kindOf(id)]}:verify`, { type: nouns[kindOf(id)], id })
+  await tx.authorize(`${nounOf(id)}:verify`, { type: nounOf(id), id })
   throw new Problem('wrong-state', `${id} is not pending; only an agent that is can be verified`)
 }
 
 export async function suspendIdentity(ctx: Context, id: IdentityId, asked: Asked): Promise<StoppedIdentity> {
   return inTransaction(ctx, async (tx) => {
-    if (isId('agent', id)) await suspendAgent(tx, id, asked)
-    else if (isId('service', id)) await suspendService(tx, id, asked.reason)
+    if (isId('agent', id)) return viewStopped(tx, id, asked, await suspendAgent(tx, id, asked))
+    if (isId('service', id)) await suspendService(tx, id, asked.reason)
     else if (isId('user', id)) await suspendUser(tx, id, asked.reason)
     return viewStopped(tx, id, asked)
   })
@@ -50,8 +51,8 @@ export async function reactivateIdentity(ctx: Context, id: IdentityId, asked: As
 
 export async function revokeIdentity(ctx: Context, id: IdentityId, asked: Asked): Promise<StoppedIdentity> {
   return inTransaction(ctx, async (tx) => {
-    if (isId('agent', id)) await revokeAgent(tx, id, asked)
-    else if (isId('service', id)) await revokeService(tx, id, asked.reason)
+    if (isId('agent', id)) return viewStopped(tx, id, asked, await revokeAgent(tx, id, asked))
+    if (isId('service', id)) await revokeService(tx, id, asked.reason)
     else if (isId('user', id)) await revokeUser(tx, id, asked.reason)
     return viewStopped(tx, id, asked)
   })
@@ -60,13 +61,20 @@ export async function revokeIdentity(ctx: Context, id: IdentityId, asked: Asked)
 /** Ends an identity for good. Its row stays, so that the log can name it. */
 export async function deleteIdentity(ctx: Context, id: IdentityId, asked: Asked): Promise<StoppedIdentity> {
   return inTransaction(ctx, async (tx) => {
-    if (isId('agent', id)) await deleteAgent(tx, id, asked)
-    else if (isId('service', id)) await deleteService(tx, id)
+    if (isId('agent', id)) return viewStopped(tx, id, asked, await deleteAgent(tx, id, asked))
+    if (isId('service', id)) await deleteService(tx, id)
     else if (isId('user', id)) await deleteUser(tx, id)
     return viewStopped(tx, id, asked)
   })
 }
 
-async function viewStopped(tx: Transaction, id: IdentityId, { ifMatch }: Asked): Promise<StoppedIdentity> {
-  return { ...(await viewChanged(tx, id, ifMatch)), stoppedDescendants: await countDescendants(tx, id) }
+/** Where the verb has counted already, its count is told. */
+async function viewStopped(
+  tx: Transaction,
+  id: IdentityId,
+  { ifMatch }: Asked,
+  counted?: { readonly stoppedDescendants: number },
+): Promise<StoppedIdentity> {
+  const { stoppedDescendants } = counted ?? { stoppedDescendants: await countDescendants(tx, id) }
+  return { ...(await viewChanged(tx, id, ifMatch)), stoppedDescendants }
 }

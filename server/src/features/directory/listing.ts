@@ -1,3 +1,4 @@
+import { nouns } from '../identities/model.ts'
 import type { IdentityKind } from '@agent-iam/contract/identities'
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
@@ -7,7 +8,7 @@ import { Problem } from '../../platform/problem.ts'
 import { getUser } from '../accounts/service.ts'
 import { cursorOf, getAgent, listIdentities, readPlace, type IdentityFilter } from '../identities/service.ts'
 import { getService } from '../services/service.ts'
-import { nouns, type IdentityView } from './model.ts'
+import type { IdentityView } from './model.ts'
 import { viewIdentities, viewIdentity } from './views.ts'
 
 export async function getIdentity(ctx: Context, id: IdentityId): Promise<IdentityView> {

@@ -1,13 +1,13 @@
 import type { CreateIdentity, IdentityChange } from '@agent-iam/contract/identities'
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
+import { isId, kindOf } from '../../platform/ids.ts'
 import type { IfMatch } from '../../platform/revision.ts'
 import { updateUser } from '../accounts/service.ts'
 import { readChange } from '../identities/model.ts'
 import { importUsers, registerAgent, updateAgent } from '../identities/service.ts'
 import { createService, updateService } from '../services/service.ts'
-import { kindOf, requireKnownFields, type IdentityView } from './model.ts'
+import { requireKnownFields, type IdentityView } from './model.ts'
 import { viewChanged, viewIdentity } from './views.ts'
 
 export interface CreatedIdentity extends IdentityView {

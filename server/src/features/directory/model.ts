@@ -5,7 +5,7 @@ import type {
   SparseIdentity,
 } from '@agent-iam/contract/identities'
 import type { IdentityId } from '@agent-iam/contract/ids'
-import { isId } from '../../platform/ids.ts'
+import { kindOf } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { riskLevelOf, type AnyIdentity } from '../identities/model.ts'
 
@@ -15,14 +15,6 @@ export interface IdentityView {
   readonly grants: readonly string[]
   /** The nearest of those who lend it authority that may not act. */
   readonly stoppedBy: IdentityId | undefined
-}
-
-/** What each kind is called where it is authorised. */
-export const nouns = { user: 'users', service: 'services', agent: 'agents' } as const
-
-export function kindOf(id: IdentityId): IdentityKind {
-  if (isId('user', id)) return 'user'
-  return isId('service', id) ? 'service' : 'agent'
 }
 
 type Field = keyof IdentityChange

@@ -4,9 +4,9 @@ import { isId, toUuid } from '../../platform/ids.ts'
 import { notFound } from '../../platform/problem.ts'
 import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { listGrants } from '../capabilities/service.ts'
-import type { AnyIdentity } from '../identities/model.ts'
+import { nounOf, type AnyIdentity } from '../identities/model.ts'
 import { findIdentity, findStopping } from '../identities/service.ts'
-import { kindOf, nouns, type IdentityView } from './model.ts'
+import type { IdentityView } from './model.ts'
 
 /**
  * What was just changed. The verbs of agents compare revisions themselves; those of users and services write the row
@@ -20,7 +20,7 @@ export async function viewChanged(tx: Transaction, id: IdentityId, ifMatch: IfMa
 
 export async function viewIdentity(tx: Transaction, id: IdentityId): Promise<IdentityView> {
   const identity = await findIdentity(tx, id)
-  if (!identity) throw notFound(nouns[kindOf(id)], id)
+  if (!identity) throw notFound(nounOf(id), id)
   const [view] = await viewIdentities(tx, [identity])
   if (!view) throw new Error('one identity gives one view')
   return view

@@ -4,6 +4,7 @@ import { recordEvent } from '../audit/service.ts'
 import { revokeAllGrants } from '../capabilities/service.ts'
 import { revokeAgentKeys } from '../credentials/service.ts'
 import { revokeExpired, type ExpiredAgent } from './store/expiring.ts'
+import { resourceName } from './writing.ts'
 import { queueSettling, revokeBelow, type SettledAgent } from './store/settling.ts'
 
 /**
@@ -16,7 +17,7 @@ export async function revokeExpiredAgents(tx: Transaction, limit: number): Promi
   await takeAway(tx, ids)
   await queueSettling(tx, ids)
   for (const { id, expiresAt } of expired)
-    recordEvent(tx, { type: 'agent.expired', resource: nameOf(id), data: { expiresAt: expiresAt.toISOString() } })
+    recordEvent(tx, { type: 'agent.expired', resource: resourceName(id), data: { expiresAt: expiresAt.toISOString() } })
   return expired
 }
 
@@ -31,7 +32,7 @@ export async function revokeDescendants(tx: Transaction, limit: number): Promise
     stopped.map(({ id }) => id),
   )
   for (const { id, because } of stopped)
-    recordEvent(tx, { type: 'agent.revoked', resource: nameOf(id), data: { because } })
+    recordEvent(tx, { type: 'agent.revoked', resource: resourceName(id), data: { because } })
   return stopped
 }
 
@@ -39,8 +40,4 @@ export async function revokeDescendants(tx: Transaction, limit: number): Promise
 export async function takeAway(tx: Transaction, ids: readonly AgentId[]): Promise<void> {
   await revokeAgentKeys(tx, ids)
   await revokeAllGrants(tx, ids)
-}
-
-function nameOf(id: AgentId): string {
-  return `agent-iam/agents/${id}`
 }

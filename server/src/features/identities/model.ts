@@ -7,6 +7,7 @@ import type {
 } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
+import { kindOf } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { isLabel } from '../capabilities/model.ts'
 
@@ -227,4 +228,11 @@ export function toWire({ agent, grants, keyThumbprint, stoppedBy }: AgentView): 
     lastActivity: agent.lastActivity?.toISOString() ?? null,
     revision: agent.revision,
   }
+}
+
+/** What each kind is called where it is authorised. */
+export const nouns = { user: 'users', service: 'services', agent: 'agents' } as const
+
+export function nounOf(id: IdentityId): (typeof nouns)[keyof typeof nouns] {
+  return nouns[kindOf(id)]
 }

@@ -1,11 +1,11 @@
 import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
-import type { AgentId, EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
+import type { AgentId, EnrolmentTokenId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
 import type { Generated, Selectable } from 'kysely'
 import { skeleton } from '../../lib/confusable.ts'
 import type { Transaction } from '../../platform/context.ts'
 import { sqlState, type Tables } from '../../platform/database.ts'
-import { fromUuid, toUuid } from '../../platform/ids.ts'
+import { fromUuid, kindOf, toUuid } from '../../platform/ids.ts'
 import type { Agent } from './model.ts'
 
 declare module '../../platform/database.ts' {
@@ -167,9 +167,4 @@ export function toAgent(row: IdentityRow): Agent {
     updatedAt: row.updated_at,
     lastActivity: row.last_activity ?? undefined,
   }
-}
-
-export function kindOf(id: IdentityId): 'user' | 'service' | 'agent' {
-  if (id.startsWith('usr_')) return 'user'
-  return id.startsWith('svc_') ? 'service' : 'agent'
 }
