@@ -230,7 +230,7 @@ async function openKeySession(tx: Transaction, key: ApiKey): Promise<SessionId> 
     scope: key.scopes,
     startedBy: requireSession(tx.caller).identityId,
     metadata: { apiKeyId: key.id },
-    seconds: (key.expiresAt.getTime() - tx.clock.now().getTime()) / 1000,
+    notAfter: key.expiresAt,
   })
   return sessionId
 }

@@ -57,7 +57,7 @@ async function begin(
     confirmation,
     actors,
     parentId: caller.sessionId,
-    seconds: (expiresAt.getTime() - now.getTime()) / 1000,
+    notAfter: expiresAt,
   })
   const made = { tenantId, identityId: agentId, parent: agent?.parent, taskId: agent?.task.id, sessionId }
   // Last of all, as who begins a list keeps others waiting.

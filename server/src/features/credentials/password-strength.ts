@@ -66,8 +66,13 @@ const program = fileURLToPath(new URL('./password-judge-worker.ts', import.meta.
 function startJudge(): ChildProcess {
   // It gets no secrets to find but the password, and that by a pipe.
   const judge = fork(program, [], { env: {}, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
-  // Once we have stopped listening for an answer, its end concerns nobody; unheard an error would end the server.
-  return judge.on('error', () => undefined).on('exit', () => forget(judge))
+  // Its end is told to whoever waits for an answer; unheard an error would end the server.
+  return judge
+    .on('error', () => undefined)
+    .on('exit', () => {
+      forget(judge)
+      judge.emit('error', new Problem('unavailable', 'what judges passwords has ended; try again shortly'))
+    })
 }
 
 function wakeJudge(): ChildProcess | undefined {
@@ -84,7 +89,13 @@ function wakeJudge(): ChildProcess | undefined {
 function keepJudge(judge: ChildProcess): void {
   judge.unref()
   judge.channel?.unref()
-  idle = { judge, end: setTimeout(() => judge.kill(), idleMs).unref() }
+  idle = { judge, end: setTimeout(() => endJudge(judge), idleMs).unref() }
+}
+
+/** Forgotten first: between the signal and its end nobody may ask it. */
+function endJudge(judge: ChildProcess): void {
+  forget(judge)
+  judge.kill()
 }
 
 function forget(judge: ChildProcess): void {

@@ -87,6 +87,7 @@ async function begin(
     parentId: subject.id,
     actors,
     seconds,
+    notAfter: new Date(shown.exp * 1000),
   })
   recordEvent(tx, {
     type: 'token.exchanged',

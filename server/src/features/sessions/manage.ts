@@ -38,7 +38,6 @@ export async function createSession(
     await tx.authorize('sessions:create', { type: 'sessions', identity: agentId })
     await lockIdentity(tx, agentId)
     const parent = await requireLiveSession(tx, sessionId)
-    const seconds = Math.min(duration, (parent.expiresAt.getTime() - tx.clock.now().getTime()) / 1000)
     const inherited = {
       method,
       clientId: parent.clientId,
@@ -47,7 +46,12 @@ export async function createSession(
       actors: parent.actors,
       parentId: sessionId,
     }
-    const grant = await startSession(tx, agentId, { ...inherited, notes: metadata, seconds })
+    const grant = await startSession(tx, agentId, {
+      ...inherited,
+      notes: metadata,
+      seconds: duration,
+      notAfter: parent.expiresAt,
+    })
     return { grant, session: await requireStored(tx, grant.sessionId) }
   })
   return { session: begun.session, tokens: await signTokens(ctx, begun.grant) }

@@ -28,8 +28,10 @@ export interface SessionStart extends Partial<Authority> {
   readonly attenuation?: string | undefined
   /** Who begins it, where that is not the identity itself: who made the API key. */
   readonly startedBy?: IdentityId
-  /** How long it lasts; `sessionSeconds` unless said otherwise. */
+  /** How long it lasts; unless said, until `notAfter`, or for `sessionSeconds`. */
   readonly seconds?: number
+  /** When it ends at the latest: with what it rests on. */
+  readonly notAfter?: Date
 }
 
 /** Begins a session for an identity that has just proved itself, with a refresh token. */
@@ -42,14 +44,14 @@ export async function startSession(tx: Transaction, identityId: IdentityId, star
 export async function openSession(tx: Transaction, identityId: IdentityId, start: SessionStart): Promise<AccessGrant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
-  const { method, clientId, scope, confirmation, seconds = sessionSeconds } = start
+  const { method, clientId, scope, confirmation } = start
   const { metadata = {}, notes = {}, device, parentId, actors = [], attenuation } = start
   const authority = { method, clientId, scope, confirmation }
   const session = {
     id,
     identityId,
     startedAt: now,
-    expiresAt: addSeconds(now, seconds),
+    expiresAt: endOf(start, now),
     endedAt: undefined,
     ...authority,
   }
@@ -67,4 +69,10 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
     personal: { subject: identityId, fields: { address: tx.caller.address } },
   })
   return { tenantId: tx.caller.tenantId, identityId, sessionId: id, ...authority }
+}
+
+function endOf({ seconds, notAfter }: SessionStart, now: Date): Date {
+  if (notAfter && seconds === undefined) return notAfter
+  const end = addSeconds(now, seconds ?? sessionSeconds)
+  return notAfter && notAfter < end ? notAfter : end
 }
