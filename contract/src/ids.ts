@@ -24,6 +24,9 @@ export const idPrefixes = {
   invitation: 'inv',
   sdkToken: 'sdk',
   statusList: 'stl',
+  role: 'rol',
+  grant: 'gnt',
+  rateLimit: 'lim',
 } as const
 
 export type IdKind = keyof typeof idPrefixes
@@ -41,6 +44,9 @@ export type SdkTokenId = Id<'sdkToken'>
 export type ClientId = Id<'client'>
 export type ResourceId = Id<'resource'>
 export type PolicyId = Id<'policy'>
+export type RoleId = Id<'role'>
+export type GrantId = Id<'grant'>
+export type RateLimitId = Id<'rateLimit'>
 export type DecisionId = Id<'decision'>
 export type EventId = Id<'event'>
 export type LogId = Id<'log'>
