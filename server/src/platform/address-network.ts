@@ -27,3 +27,16 @@ function prefixOf({ parts }: ipaddr.IPv6, groups: number): string {
   const prefix = parts.slice(0, groups).map((group) => group.toString(16))
   return `${prefix.join(':')}::/${groups * groupBits}`
 }
+
+/** Whether an address lies within a range in CIDR notation, or is that one address. IPv4 within IPv6 counts as IPv4. */
+export function isWithinRange(address: string, range: string): boolean {
+  if (!ipaddr.isValid(address)) return false
+  const parsed = ipaddr.process(address)
+  const [network, bits] = range.includes('/') ? ipaddr.parseCIDR(range) : wholeAddress(range)
+  return parsed.kind() === network.kind() && parsed.match(network, bits)
+}
+
+function wholeAddress(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  const address = ipaddr.process(text)
+  return [address, address.kind() === 'ipv4' ? 32 : 128]
+}

@@ -1,9 +1,29 @@
 import { parseGrant, platformResourceType, type GrantParts } from '@agent-iam/contract/capabilities'
+import type { GrantConditions } from '@agent-iam/contract/conditions'
+import type { GrantId } from '@agent-iam/contract/ids'
 
 /** A resource as a question names it; `id` is empty where the whole type is meant. */
 export interface ResourceName {
   readonly type: string
   readonly id: string
+}
+
+/** An entry that is held, by grant or by role, with the circumstances under which it counts; none: always. */
+export interface Held {
+  readonly entry: string
+  /** Of what a quota is counted for; a role's permission has none. */
+  readonly grantId?: GrantId
+  readonly conditions?: GrantConditions
+}
+
+/** A role as it takes part in decisions. */
+export interface RoleDefinition {
+  /** A built-in role's name, or the id of a tenant's own. */
+  readonly key: string
+  readonly name: string
+  readonly permissions: readonly Held[]
+  /** Keys of the roles whose permissions it has too. */
+  readonly inherits: readonly string[]
 }
 
 /**
@@ -21,6 +41,21 @@ export type Role = keyof typeof builtInRoles
 
 export function isRole(text: string): text is Role {
   return Object.hasOwn(builtInRoles, text)
+}
+
+export const builtInDefinitions: readonly RoleDefinition[] = Object.entries(builtInRoles).map(([name, entries]) => ({
+  key: name,
+  name,
+  permissions: entries.map((entry) => ({ entry })),
+  inherits: [],
+}))
+
+/** The roles of these keys and all that they inherit, each once. A key that nobody defines gives nothing. */
+export function closureOf(keys: readonly string[], definitions: readonly RoleDefinition[]): RoleDefinition[] {
+  const byKey = new Map(definitions.map((role) => [role.key, role]))
+  const reached = new Set(keys)
+  for (const key of reached) for (const inherited of byKey.get(key)?.inherits ?? []) reached.add(inherited)
+  return [...reached].flatMap((key) => byKey.get(key) ?? [])
 }
 
 /** Whether a grant covers an action on a resource. A label covers nothing. */

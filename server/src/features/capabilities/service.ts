@@ -5,7 +5,7 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { actingOf, type Caller, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import { builtInRoles, firstExcess, intersection, isLabel, type Role } from './model.ts'
+import { closureOf, firstExcess, intersection, isLabel, type Role } from './model.ts'
 import {
   deleteGrants,
   deleteOtherRoles,
@@ -13,19 +13,32 @@ import {
   insertRole,
   listGrants,
   listHoldings,
-  listRoles,
+  readHeld,
   type Holding,
 } from './store.ts'
+import { listReached, listRoleKeys } from './store/reach.ts'
+import { readRoleDefinitions } from './store/role-definitions.ts'
 
-export { listGrants }
+export { listGrants, readHeld, readRoleDefinitions }
 export { endExpiredGrants } from './expired.ts'
 export { deleteAllGrants as revokeAllGrants } from './store/expiring.ts'
 
-/** Every entry that an identity holds, by grant or by role. */
+/** Every entry that an identity itself holds at this moment whatever the circumstances, by grant or by role. */
 export async function listHeld(tx: Transaction, identityId: IdentityId): Promise<string[]> {
-  const grants = (await listGrants(tx, [identityId])).get(identityId) ?? []
-  const roles = await listRoles(tx, identityId)
-  return [...grants, ...roles.flatMap((role) => builtInRoles[role])]
+  const [own] = await listHoldings(tx, [identityId])
+  return alwaysHeld(own)
+}
+
+/**
+ * Every entry that an identity holds now or later, under whatever circumstances: what somebody would get at who could act as
+ * the identity.
+ */
+export async function listReach(tx: Transaction, identityId: IdentityId): Promise<string[]> {
+  const roles = closureOf(await listRoleKeys(tx, identityId), await readRoleDefinitions(tx))
+  return [
+    ...(await listReached(tx, identityId)),
+    ...roles.flatMap(({ permissions }) => permissions.map(({ entry }) => entry)),
+  ]
 }
 
 /** Throws `capability-exceeded`, naming the first entry that lies outside the ceiling. */
@@ -39,7 +52,7 @@ export async function requireMayGrant(tx: Transaction, entries: readonly string[
   if (entries.every(isLabel)) return
   if (await isBoundByBlocks(tx))
     throw new Problem('capability-exceeded', 'a token that was attenuated, or who was made with one, grants nothing')
-  await requireMayLend(tx, entries)
+  await requireAlong(tx, entries, alwaysHeld)
 }
 
 /** Whether a Biscuit’s blocks bind the caller or who lends it authority: what it granted would be bound by none. */
@@ -52,9 +65,16 @@ async function isBoundByBlocks(tx: Transaction): Promise<boolean> {
 
 /**
  * Throws unless all the entries lie within what the caller holds, within what each holds who lends it authority, and
- * within what its session and theirs were narrowed to. The refusal names the first that does not.
+ * within what its session and theirs were narrowed to. The refusal names the first that does not. What is held under
+ * conditions may be lent: they are asked again of who lends, at every decision.
  */
 export async function requireMayLend(tx: Transaction, entries: readonly string[]): Promise<void> {
+  await requireAlong(tx, entries, allHeld)
+}
+
+type HeldBy = (holding: Holding | undefined) => string[]
+
+async function requireAlong(tx: Transaction, entries: readonly string[], heldBy: HeldBy): Promise<void> {
   const { caller } = tx
   const [own, ...above] = caller.kind === 'identity' ? await listHoldings(tx, actingOf(caller)) : []
   requireWithin(entries, heldBy(own), 'what the caller holds and so may grant')
@@ -75,7 +95,7 @@ export async function firstNotHeld(
 ): Promise<string | undefined> {
   const holdings = await listHoldings(tx, [identityId])
   const excesses = holdings.map((holding) => {
-    const within = [heldBy(holding), ...(holding.lentScope ? [holding.lentScope] : [])]
+    const within = [alwaysHeld(holding), ...(holding.lentScope ? [holding.lentScope] : [])]
     return holding.isAttenuated ? entries[0] : within.map((held) => firstExcess(entries, held)).find(isNamed)
   })
   return holdings.length === 0 ? entries[0] : excesses.find(isNamed)
@@ -95,13 +115,18 @@ export async function listEffective(tx: Transaction): Promise<string[] | undefin
   if (caller.kind !== 'identity') return []
   const holdings = await listHoldings(tx, actingOf(caller))
   if (caller.attenuation !== undefined || holdings.some(({ isAttenuated }) => isAttenuated)) return undefined
-  const bounds = [...holdings.map(heldBy), ...holdings.flatMap(({ lentScope }) => (lentScope ? [lentScope] : []))]
+  const bounds = [...holdings.map(alwaysHeld), ...holdings.flatMap(({ lentScope }) => (lentScope ? [lentScope] : []))]
   const [own = [], ...others] = caller.scope ? [...bounds, caller.scope] : bounds
   return others.reduce<string[]>(intersection, intersection(own, own))
 }
 
-function heldBy(holding: Holding | undefined): string[] {
-  return holding ? [...holding.grants, ...holding.roles.flatMap((role) => builtInRoles[role])] : []
+/** What is granted may be used in all circumstances, so what is held in some only does not suffice for it. */
+function alwaysHeld(holding: Holding | undefined): string[] {
+  return (holding?.held ?? []).filter(({ conditions }) => !conditions).map(({ entry }) => entry)
+}
+
+function allHeld(holding: Holding | undefined): string[] {
+  return (holding?.held ?? []).map(({ entry }) => entry)
 }
 
 /**

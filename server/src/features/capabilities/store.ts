@@ -1,8 +1,11 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
-import { sql } from 'kysely'
-import { toUuid } from '../../platform/ids.ts'
+import { sql, type Generated } from 'kysely'
+import { GrantConditions } from '@agent-iam/contract/conditions'
+import { z } from 'zod'
+import { fromUuid, toUuid } from '../../platform/ids.ts'
 import { actorOf, type Transaction } from '../../platform/context.ts'
-import { isRole, type Role } from './model.ts'
+import { closureOf, type Held, type Role } from './model.ts'
+import { readRoleDefinitions } from './store/role-definitions.ts'
 
 declare module '../../platform/database.ts' {
   interface Tables {
@@ -13,8 +16,19 @@ declare module '../../platform/database.ts' {
       granted_by: string
       granted_at: Date
       expires_at: Date | null
+      id: Generated<string>
+      conditions: unknown
+      valid_from: Generated<Date | null>
     }
-    role_assignments: { tenant_id: string; identity_id: string; role: string; granted_by: string; granted_at: Date }
+    role_assignments: {
+      tenant_id: string
+      identity_id: string
+      role: string
+      granted_by: string
+      granted_at: Date
+      valid_from: Generated<Date | null>
+      valid_until: Generated<Date | null>
+    }
   }
 }
 
@@ -31,6 +45,7 @@ export async function listGrants(
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', 'in', identityIds.map(toUuid))
     .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', tx.clock.now())]))
+    .where((where) => where.or([where('valid_from', 'is', null), where('valid_from', '<=', tx.clock.now())]))
     .orderBy('entry')
     .execute()
   const byUuid = new Map(identityIds.map((id) => [toUuid(id), id]))
@@ -43,8 +58,8 @@ export async function listGrants(
 
 /** What one of those whose rights are intersected holds. */
 export interface Holding {
-  readonly grants: readonly string[]
-  readonly roles: readonly Role[]
+  /** At this moment, by grant and by role. */
+  readonly held: readonly Held[]
   /** What it was made within; undefined: it was not narrowed. */
   readonly lentScope: readonly string[] | undefined
   /** Whether it was made within a Biscuit’s blocks, which nothing but a decision can weigh. */
@@ -54,12 +69,12 @@ export interface Holding {
 /** What each of some identities holds, and each who lends them authority: nobody's rights are more than theirs. */
 export async function listHoldings(tx: Transaction, acting: readonly IdentityId[]): Promise<Holding[]> {
   const { rows } = await sql<HoldingRow>`
-    select grants, roles, lent_scope, lent_blocks is not null as attenuated
-    from read_decision_facts(${acting.map(toUuid)}::uuid[], null, ${tx.clock.now()}::timestamptz)
+    select grants, conditioned, roles, lent_scope, lent_blocks is not null as attenuated
+    from read_decision_grounds(${acting.map(toUuid)}::uuid[], null, ${tx.clock.now()}::timestamptz)
     where place is not null`.execute(tx.db)
+  const roles = await readRoleDefinitions(tx)
   return rows.map((row) => ({
-    grants: row.grants,
-    roles: row.roles.filter(isRole),
+    held: [...readHeld(row), ...closureOf(row.roles, roles).flatMap(({ permissions }) => permissions)],
     lentScope: row.lent_scope ?? undefined,
     isAttenuated: row.attenuated,
   }))
@@ -67,9 +82,22 @@ export async function listHoldings(tx: Transaction, acting: readonly IdentityId[
 
 interface HoldingRow {
   grants: string[]
+  conditioned: unknown
   roles: string[]
   lent_scope: string[] | null
   attenuated: boolean
+}
+
+const Conditioned = z.array(z.object({ id: z.uuid(), entry: z.string(), conditions: GrantConditions })).nullable()
+
+/** Grants as `read_decision_grounds` tells them: those without conditions as mere entries. */
+export function readHeld({ grants, conditioned }: { grants: readonly string[]; conditioned: unknown }): Held[] {
+  const plain = grants.map((entry) => ({ entry }))
+  const others = conditioned === null ? [] : (Conditioned.parse(conditioned) ?? [])
+  return [
+    ...plain,
+    ...others.map(({ id, entry, conditions }) => ({ entry, grantId: fromUuid('grant', id), conditions })),
+  ]
 }
 
 export async function insertGrants(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {
@@ -119,14 +147,4 @@ export async function deleteOtherRoles(tx: Transaction, identityId: IdentityId, 
     .where('identity_id', '=', toUuid(identityId))
     .where('role', '<>', kept)
     .execute()
-}
-
-export async function listRoles(tx: Transaction, identityId: IdentityId): Promise<Role[]> {
-  const rows = await tx.db
-    .selectFrom('role_assignments')
-    .select('role')
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('identity_id', '=', toUuid(identityId))
-    .execute()
-  return rows.map(({ role }) => role).filter(isRole)
 }

@@ -9,7 +9,7 @@ import { actorOf, inTransaction, type Caller, type Context, type Transaction } f
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listHeld, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireMayGrant } from '../capabilities/service.ts'
 import {
   deleteCertificate,
   insertCertificate,
@@ -29,7 +29,7 @@ export async function pinCertificate(ctx: Context, id: CertifiedId, pem: string)
     const { status } = await requireHolder(tx, id, 'pin-certificate')
     requireLogin(tx.caller)
     if (status === 'revoked' || status === 'deleted') throw new Problem('wrong-state', `${id} is ${status}`)
-    await requireMayGrant(tx, await listHeld(tx, id))
+    await requireMayGrant(tx, await listReach(tx, id))
     const pinned = await listRows(tx, id)
     if (pinned.length >= certificatesMax)
       throw new Problem('wrong-state', `${id} has ${certificatesMax} certificates; remove one that is no longer used`)

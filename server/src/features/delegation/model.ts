@@ -3,7 +3,7 @@ import { CapabilityEntry } from '@agent-iam/contract/capabilities'
 import type { TreeNode } from '@agent-iam/contract/delegation'
 import type { AgentId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { toUuid } from '../../platform/ids.ts'
-import { builtInRoles, firstExcess, isLabel, type Role } from '../capabilities/model.ts'
+import { firstExcess, isLabel } from '../capabilities/model.ts'
 import type { Lent, Task } from '../identities/model.ts'
 
 /** Longest chain of actors (DESIGN D6). */
@@ -111,15 +111,10 @@ export interface ChainMember {
   readonly trustScore: number | undefined
   readonly owner: IdentityId | undefined
   readonly isRoot: boolean
-  readonly grants: readonly string[]
-  readonly roles: readonly Role[]
+  /** All that it holds now, by grant and by role, in whatever circumstances. */
+  readonly held: readonly string[]
   readonly lent: Lent
   readonly task: Task
-}
-
-/** All that a member of a chain holds, by grant and by role. */
-export function heldBy({ grants, roles }: ChainMember): string[] {
-  return [...grants, ...roles.flatMap((role) => builtInRoles[role])]
 }
 
 /** When the first of a chain ends, and with it all below; undefined: none does. */
@@ -130,10 +125,9 @@ export function chainEnd(chain: readonly ChainMember[]): Date | undefined {
 
 /** How an identity is narrower than the one that lends it authority. */
 export function narrowing(member: ChainMember, lender: ChainMember) {
-  const held = heldBy(member)
   const { expiresAt } = member
   return {
-    withheld: heldBy(lender).filter((entry) => firstExcess([entry], held) !== undefined),
+    withheld: lender.held.filter((entry) => firstExcess([entry], member.held) !== undefined),
     endsEarlier: expiresAt !== undefined && (!lender.expiresAt || expiresAt < lender.expiresAt),
     scope: member.lent.scope ? [...member.lent.scope] : null,
     attenuated: member.lent.blocks !== undefined,

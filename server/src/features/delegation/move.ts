@@ -9,7 +9,7 @@ import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '..
 import { findAgent, holdAccountable, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { requireDepth as requireTenantDepth, requireRoomFor } from '../tenants/service.ts'
-import { chainEnd, heldBy, type ChainMember } from './model.ts'
+import { chainEnd, type ChainMember } from './model.ts'
 import { heightOf, holdIdentities, readChain, updateParent } from './store.ts'
 
 export interface Move {
@@ -111,7 +111,7 @@ function requireWithinLenders(
   lenders: readonly ChainMember[],
 ): void {
   for (const lender of lenders) {
-    const excess = firstExcess(capabilities, heldBy(lender))
+    const excess = firstExcess(capabilities, lender.held)
     if (excess !== undefined) throw new Problem('capability-exceeded', `${excess} lies outside what ${lender.id} holds`)
   }
   const end = chainEnd(lenders)

@@ -1,7 +1,7 @@
 import * as contract from '@agent-iam/contract/delegation'
 import { route } from '../../platform/route.ts'
 import { toWire } from '../identities/model.ts'
-import { heldBy, narrowing, type ChainMember } from './model.ts'
+import { narrowing, type ChainMember } from './model.ts'
 import { delegateAgent, moveAgent, showChain, showDescendants } from './service.ts'
 
 export const delegationRoutes = [
@@ -36,7 +36,7 @@ function toHop(member: ChainMember, hop: number, chain: readonly ChainMember[]) 
     expiresAt: member.expiresAt?.toISOString() ?? null,
     taskId: member.task.id ?? null,
     taskScope: member.task.scope ?? null,
-    capabilities: heldBy(member),
+    capabilities: [...member.held],
     narrowed: lender ? narrowing(member, lender) : null,
   }
 }

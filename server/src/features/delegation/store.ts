@@ -3,7 +3,8 @@ import type { AgentId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
-import { isRole } from '../capabilities/model.ts'
+import { closureOf, type RoleDefinition } from '../capabilities/model.ts'
+import { readHeld, readRoleDefinitions } from '../capabilities/service.ts'
 import type { ChainMember, Descendant } from './model.ts'
 
 type Kind = 'user' | 'service' | 'agent'
@@ -19,6 +20,7 @@ interface ChainRow {
   owner_id: string | null
   parent_id: string | null
   grants: string[]
+  conditioned: unknown
   roles: string[]
   lent_scope: string[] | null
   lent_blocks: string | null
@@ -30,10 +32,11 @@ interface ChainRow {
 export async function readChain(tx: Transaction, id: IdentityId): Promise<ChainMember[]> {
   const { rows } = await sql<ChainRow>`
     select f.*, i.task_id, i.task_scope
-    from read_decision_facts(array[${toUuid(id)}::uuid], null, ${tx.clock.now()}::timestamptz) f
+    from read_decision_grounds(array[${toUuid(id)}::uuid], null, ${tx.clock.now()}::timestamptz) f
       join identities i on i.tenant_id = ${toUuid(tx.caller.tenantId)} and i.id = f.id
     order by f.depth`.execute(tx.db)
-  return rows.map(toMember)
+  const roles = await readRoleDefinitions(tx)
+  return rows.map((row) => toMember(row, roles))
 }
 
 /** Holds identities until the transaction ends, always in the same order, so that nobody stops or moves one meanwhile. */
@@ -107,7 +110,8 @@ export async function updateParent(
     .execute()
 }
 
-function toMember(row: ChainRow): ChainMember {
+function toMember(row: ChainRow, roles: readonly RoleDefinition[]): ChainMember {
+  const held = [...readHeld(row), ...closureOf(row.roles, roles).flatMap(({ permissions }) => permissions)]
   return {
     id: fromUuid(row.kind, row.id),
     kind: row.kind,
@@ -117,8 +121,7 @@ function toMember(row: ChainRow): ChainMember {
     trustScore: row.kind === 'agent' ? Number(row.trust_score) : undefined,
     owner: row.owner_kind && row.owner_id ? fromUuid(row.owner_kind, row.owner_id) : undefined,
     isRoot: row.parent_id === null,
-    grants: row.grants,
-    roles: row.roles.filter(isRole),
+    held: held.map(({ entry }) => entry),
     lent: { scope: row.lent_scope ?? undefined, blocks: row.lent_blocks ?? undefined },
     task: { id: row.task_id ?? undefined, scope: row.task_scope ?? undefined },
   }

@@ -1,7 +1,7 @@
 import type { UserId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
 import { firstExcess } from '../capabilities/model.ts'
-import { listHeld } from '../capabilities/service.ts'
+import { listReach } from '../capabilities/service.ts'
 import type { Factors } from './model.ts'
 import { findLoginSettings } from './store/login-settings.ts'
 import { listPasskeys } from './store/passkeys.ts'
@@ -23,5 +23,5 @@ const allOfThePlatform = ['agent-iam:*']
 export async function isFactorRequired(tx: Transaction, userId: UserId): Promise<boolean> {
   const { secondFactorForAdministrators } = await findLoginSettings(tx)
   if (!secondFactorForAdministrators) return false
-  return firstExcess(allOfThePlatform, await listHeld(tx, userId)) === undefined
+  return firstExcess(allOfThePlatform, await listReach(tx, userId)) === undefined
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecretId, ServiceId, TenantId } from '@agent-iam/contract/ids'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import { builtInRoles, isRole } from '../capabilities/model.ts'
 import { requireWithin } from '../capabilities/service.ts'
 import { tenantOfIdentity } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
@@ -139,7 +138,7 @@ function judge({ id, asked, ctx }: Waiting, { service, secretId, now }: Evidence
   if (!service || !secretId || !service.liveSecrets.includes(secretId)) return clientNotProved()
   try {
     requireActive(service, now)
-    const held = [...service.grants, ...service.roles.filter(isRole).flatMap((role) => [...builtInRoles[role]])]
+    const held = service.entries
     requireWithin(asked ?? [], held, 'what the client holds')
     const scope = asked ?? (service.defaultScopes.length > 0 ? service.defaultScopes : undefined)
     const { requestId, traceId, caller } = ctx

@@ -2,6 +2,8 @@ import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { SecretId, ServiceId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
+import { closureOf, type RoleDefinition } from '../../capabilities/model.ts'
+import { readRoleDefinitions } from '../../capabilities/service.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
 
 /** Who says to be which service, by the digest of its secret. */
@@ -30,8 +32,8 @@ export interface HeldService {
   readonly expiresAt: Date | undefined
   readonly defaultScopes: readonly string[]
   readonly liveSecrets: readonly SecretId[]
-  readonly grants: readonly string[]
-  readonly roles: readonly string[]
+  /** What it holds in all circumstances, by grant and by role. */
+  readonly entries: readonly string[]
 }
 
 /** Holds services, always in the same order, so that whoever suspends one or ends a secret comes before or after. */
@@ -47,11 +49,14 @@ export async function holdServices(tx: Transaction, ids: readonly ServiceId[]): 
       array(select s.id::text from service_secrets s
         where s.tenant_id = i.tenant_id and s.identity_id = i.id and s.deleted_at is null and s.expires_at > ${now}) as secrets,
       array(select g.entry from capability_grants g where g.tenant_id = i.tenant_id and g.identity_id = i.id
-        and (g.expires_at is null or g.expires_at > ${now})) as grants,
-      array(select r.role from role_assignments r where r.tenant_id = i.tenant_id and r.identity_id = i.id) as roles
+        and (g.expires_at is null or g.expires_at > ${now}) and (g.valid_from is null or g.valid_from <= ${now})
+        and g.conditions is null) as grants,
+      array(select r.role from role_assignments r where r.tenant_id = i.tenant_id and r.identity_id = i.id
+        and (r.valid_until is null or r.valid_until > ${now}) and (r.valid_from is null or r.valid_from <= ${now})) as roles
     from identities i join services v on v.tenant_id = i.tenant_id and v.identity_id = i.id
     where i.tenant_id = ${tenant} and i.id = any(${uuids}::uuid[])`.execute(tx.db)
-  return new Map(rows.map((row) => [fromUuid('service', row.id), toHeld(row)]))
+  const roles = await readRoleDefinitions(tx)
+  return new Map(rows.map((row) => [fromUuid('service', row.id), toHeld(row, roles)]))
 }
 
 interface Row {
@@ -64,13 +69,13 @@ interface Row {
   roles: string[]
 }
 
-function toHeld(row: Row): HeldService {
+function toHeld(row: Row, roles: readonly RoleDefinition[]): HeldService {
+  const permissions = closureOf(row.roles, roles).flatMap((role) => role.permissions)
   return {
     status: row.status,
     expiresAt: row.expires_at ?? undefined,
     defaultScopes: row.default_scopes,
     liveSecrets: row.secrets.map((id) => fromUuid('secret', id)),
-    grants: row.grants,
-    roles: row.roles,
+    entries: [...row.grants, ...permissions.filter(({ conditions }) => !conditions).map(({ entry }) => entry)],
   }
 }
