@@ -107,12 +107,13 @@ create table trust_thresholds (
 call confine_to_tenant('trust_thresholds');
 grant select, insert, update on trust_thresholds to agent_iam_tenant;
 
--- Roles, types and thresholds are held by instances, as policies are, for as long as the version of policy_versions is the
--- present one. A trigger, so that no change can forget to raise it.
+-- Roles, types and thresholds are held by instances for as long as this number is the present one, as policies are for as
+-- long as the version beside it is. A trigger, so that no change can forget to raise it.
+alter table policy_versions add column definitions bigint not null default 0;
 create function raise_definitions_version() returns trigger language plpgsql set search_path = public, pg_temp as $$
 begin
-  insert into policy_versions (tenant_id, version) values (coalesce(new.tenant_id, old.tenant_id), 1)
-    on conflict (tenant_id) do update set version = policy_versions.version + 1;
+  insert into policy_versions (tenant_id, version, definitions) values (coalesce(new.tenant_id, old.tenant_id), 0, 1)
+    on conflict (tenant_id) do update set definitions = policy_versions.definitions + 1;
   return null;
 end $$;
 create trigger raise_definitions_version after insert or update or delete on roles
@@ -148,7 +149,8 @@ end $$;
 -- What read_decision_facts tells, and: of grants with conditions or a beginning only those that have begun, apart and with
 -- their conditions; of roles only those of the moment; and `edge`, the next instant at which time alone changes any of it.
 create function read_decision_grounds(acting uuid[], session uuid, at timestamptz)
-  returns table (epoch bigint, policies_version bigint, session_alive boolean, session_expires_at timestamptz,
+  returns table (epoch bigint, policies_version bigint, definitions_version bigint, session_alive boolean,
+    session_expires_at timestamptz,
     session_scope text[], session_attenuation text, place bigint, depth integer, kind text, id uuid, name text,
     type text, status text, expires_at timestamptz, trust_score numeric, trust_basis text, owner_kind text,
     owner_id uuid, parent_id uuid, lent_scope text[], lent_blocks text, grants text[], conditioned jsonb, roles text[],
@@ -178,7 +180,7 @@ begin
     end loop;
   end loop;
   return query
-    select h.epoch, coalesce(v.version, 0),
+    select h.epoch, coalesce(v.version, 0), coalesce(v.definitions, 0),
       s.ended_at is null and s.expires_at > at and b.status = 'active' and (b.expires_at is null or b.expires_at > at)
         and (s.parent_id is null or session_lineage_lives(s.parent_id, at))
         and (s.actors = '{}' or session_actors_act(s.actors, at))

@@ -28,6 +28,12 @@ function prefixOf({ parts }: ipaddr.IPv6, groups: number): string {
   return `${prefix.join(':')}::/${groups * groupBits}`
 }
 
+/** An address without a zone, IPv4 within IPv6 as IPv4; undefined for what is none. */
+export function plainAddress(address: string): string | undefined {
+  const [bare = ''] = address.split('%')
+  return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : undefined
+}
+
 /** Whether an address lies within a range in CIDR notation, or is that one address. IPv4 within IPv6 counts as IPv4. */
 export function isWithinRange(address: string, range: string): boolean {
   if (!ipaddr.isValid(address)) return false

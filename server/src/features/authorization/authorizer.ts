@@ -9,10 +9,10 @@ import {
 } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import type { Verdict } from '../policies/model.ts'
-import { decideAlong } from './chain.ts'
 import type { Decider } from './decider.ts'
 import { askForEnrolmentToken, platformResource, type Facts, type Question } from './model.ts'
 import { readFacts } from './store.ts'
+import { weigh } from './weigh.ts'
 
 /**
  * The platform's own operations, decided by the same engine as everybody's questions. What may not be done to a thing
@@ -49,10 +49,11 @@ async function decide(
   }
   if (caller.kind === 'identity') return decideForIdentity(decider, tx, caller, question)
   if (caller.kind !== 'enrolment-token') throw new Problem('unauthenticated', 'log in first')
-  // Of the facts only the epoch and the policies' version are wanted.
-  const { policiesVersion, epoch } = await readFacts(tx, [], undefined)
-  tx.grounds.epoch ??= epoch
-  return decider.decide(tx, policiesVersion, askForEnrolmentToken(caller.enrolmentTokenId, question))
+  // Of the facts only the epoch and the versions of the rules are wanted.
+  const facts = await readFacts(tx, [], undefined)
+  tx.grounds.epoch ??= facts.epoch
+  const rules = await decider.rulesFor(tx, facts)
+  return decider.evaluate(rules, askForEnrolmentToken(caller.enrolmentTokenId, question))
 }
 
 async function decideForIdentity(
@@ -69,7 +70,7 @@ async function decideForIdentity(
   requireWithinLentBlocks(facts, question.action)
   // What was presented may be narrower than its session.
   const lent = { scope: caller.scope, blocks: caller.attenuation }
-  return decideAlong(decider, tx, { ...facts, lent }, question)
+  return (await weigh(tx, decider, { ...facts, lent }, { question })).verdict
 }
 
 /**

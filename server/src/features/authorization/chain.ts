@@ -1,32 +1,42 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
-import type { Transaction } from '../../platform/context.ts'
+import type { Context, Transaction } from '../../platform/context.ts'
+import type { Held } from '../capabilities/model.ts'
 import type { Verdict } from '../policies/model.ts'
 import { blocksPermit } from './blocks.ts'
-import type { Decider } from './decider.ts'
-import { askForIdentity, type ActingIdentity, type Facts, type Question } from './model.ts'
+import type { Decider, Rules } from './decider.ts'
+import { askForIdentity, coveringGrants, type ActingIdentity, type Facts, type Question } from './model.ts'
 
 /** The verdict on a whole chain: an allow is everybody's, a deny is of the first who lacked the right. */
 export interface ChainVerdict extends Verdict {
   readonly deniedBy: { readonly identityId: IdentityId; readonly hop: number } | undefined
+  /**
+   * Of an allow, for each who was asked for, the grants it rests on that have conditions; none where something without
+   * any permits it too.
+   */
+  readonly used: ReadonlyArray<readonly Held[]>
+}
+
+/** Who decides, by which rules, and for whose request. */
+export interface Bench {
+  readonly decider: Decider
+  readonly rules: Rules
+  readonly ctx: Context | Transaction
 }
 
 /**
  * Decides for everyone of a chain, who acts first, and allows only what all are allowed (DESIGN D6). Each is asked the
  * same question as a principal of its own, with all guards.
  */
-export async function decideAlong(
-  decider: Decider,
-  tx: Transaction,
-  facts: Facts,
-  question: Question,
-): Promise<ChainVerdict> {
+export async function decideAlong(bench: Bench, facts: Facts, question: Question): Promise<ChainVerdict> {
   const permitted: Verdict[] = []
+  const used: Array<readonly Held[]> = []
   for (const [hop, identity] of facts.hops.entries()) {
-    const verdict = await decideHop(decider, tx, { facts, identity, hop }, question)
-    if (verdict.decision === 'deny') return { ...verdict, deniedBy: { identityId: identity.id, hop } }
+    const verdict = await decideHop(bench, { facts, identity, hop }, question)
+    if (verdict.decision === 'deny') return { ...verdict, deniedBy: { identityId: identity.id, hop }, used: [] }
     permitted.push(verdict)
+    used.push(restsOn(verdict, identity, question))
   }
-  return { ...together(permitted), deniedBy: undefined }
+  return { ...together(permitted), deniedBy: undefined, used }
 }
 
 interface Asked {
@@ -35,26 +45,25 @@ interface Asked {
   readonly hop: number
 }
 
-async function decideHop(
-  decider: Decider,
-  tx: Transaction,
-  { facts, identity, hop }: Asked,
-  question: Question,
-): Promise<Verdict> {
+async function decideHop(bench: Bench, { facts, identity, hop }: Asked, question: Question): Promise<Verdict> {
   // The session's narrowing holds once for all, so it is asked of who acts.
   const lent = hop === 0 ? [facts.lent, identity.lent] : [identity.lent]
+  const blocks = lent.flatMap((each) => each.blocks ?? [])
   const request = askForIdentity(identity, question, {
     hop,
     actor: facts.hops[0]?.id ?? '',
     isChainWhole: facts.isChainWhole,
     scopes: lent.flatMap(({ scope }) => (scope ? [scope] : [])),
-    isWithinBlocks: await blocksPermit(
-      tx,
-      lent.flatMap(({ blocks }) => blocks ?? []),
-      question,
-    ),
+    isWithinBlocks: await blocksPermit(bench.ctx, blocks, question),
+    roles: bench.rules.definitions.roles,
   })
-  return decider.decide(tx, facts.policiesVersion, request)
+  return bench.decider.evaluate(bench.rules, request)
+}
+
+function restsOn({ reasons }: Verdict, identity: ActingIdentity, question: Question): readonly Held[] {
+  const others = reasons.some(({ policyId }) => policyId !== 'system:capability')
+  const covering = others ? [] : coveringGrants(identity.grants, question)
+  return covering.every(({ conditions }) => conditions) ? covering : []
 }
 
 /** Every policy that permitted it to somebody, once. */

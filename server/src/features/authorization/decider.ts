@@ -1,12 +1,21 @@
 import { asCaller, type Context, type Transaction } from '../../platform/context.ts'
 import { recordAlone } from '../audit/service.ts'
-import type { PolicyEngine, PolicySets, EngineFault } from '../policies/service.ts'
+import type { PolicyEngine, PolicySet, PolicySets, EngineFault } from '../policies/service.ts'
 import type { CedarRequest, Verdict } from '../policies/model.ts'
+import { DefinitionsCache, type Definitions } from './definitions.ts'
+import type { Facts } from './model.ts'
 
-/** Puts questions to the engine with the tenant's policies of the moment, and keeps what went wrong in it for the log. */
+/** What a tenant's decisions go by at one moment. */
+export interface Rules {
+  readonly policies: PolicySet
+  readonly definitions: Definitions
+}
+
+/** Puts questions to the engine with the tenant's rules of the moment, and keeps what went wrong in it for the log. */
 export class Decider {
   readonly #engine: PolicyEngine
   readonly #sets: PolicySets
+  readonly #definitions = new DefinitionsCache()
   readonly #faults: EngineFault[]
 
   /** `faults` is filled by the engine's listener. */
@@ -16,8 +25,17 @@ export class Decider {
     this.#faults = faults
   }
 
-  async decide(tx: Transaction, policiesVersion: number, request: CedarRequest): Promise<Verdict> {
-    return this.#engine.evaluate(await this.#sets.get(tx, policiesVersion), request)
+  /** The tenant's rules of the versions that were just read in this transaction. */
+  async rulesFor(
+    tx: Transaction,
+    { policiesVersion, definitionsVersion }: Pick<Facts, 'policiesVersion' | 'definitionsVersion'>,
+  ): Promise<Rules> {
+    const policies = await this.#sets.get(tx, policiesVersion)
+    return { policies, definitions: await this.#definitions.get(tx, definitionsVersion) }
+  }
+
+  async evaluate({ policies }: Rules, request: CedarRequest): Promise<Verdict> {
+    return this.#engine.evaluate(policies, request)
   }
 
   /**

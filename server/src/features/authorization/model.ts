@@ -2,11 +2,15 @@ import type { RiskLevel, TrustBasis, IdentityStatus } from '@agent-iam/contract/
 import { platformResourceType } from '@agent-iam/contract/capabilities'
 import type { EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
 import type { ProtectedResource } from '../../platform/context.ts'
-import { builtInRoles, covers, isRole, type ResourceName } from '../capabilities/model.ts'
+import { plainAddress } from '../../platform/address-network.ts'
+import { conditionsHold } from '../capabilities/conditions.ts'
+import { closureOf, covers, type Held, type ResourceName, type RoleDefinition } from '../capabilities/model.ts'
 import { riskLevelOf, type Lent } from '../identities/model.ts'
+import type { RegisteredResource } from '../resources/model.ts'
 import {
   datetime,
   decimal,
+  ip,
   neverExpires,
   reference,
   uid,
@@ -29,7 +33,8 @@ export interface ActingIdentity {
   readonly owner: IdentityId | undefined
   /** What the token that it was made with was narrowed to. */
   readonly lent: Lent
-  readonly grants: readonly string[]
+  readonly grants: readonly Held[]
+  /** Keys of its roles: a built-in one’s name, or the id of a tenant’s own. */
   readonly roles: readonly string[]
 }
 
@@ -38,6 +43,12 @@ export interface Facts {
   /** The epoch of the log that these facts belong to: a decision of an older one is not recorded (DESIGN D13). */
   readonly epoch: number
   readonly policiesVersion: number
+  /** Of what the tenant declares: roles, types of resources, thresholds of trust. */
+  readonly definitionsVersion: number
+  /** When the session ends; undefined where none was asked for. */
+  readonly sessionExpiresAt: Date | undefined
+  /** The next instant at which time alone changes what is held; undefined: never. */
+  readonly edge: Date | undefined
   /**
    * Whose rights are intersected (DESIGN D6): who acts first, and after each who lends it authority, the nearest first.
    * None when the tenant has no such identity.
@@ -61,6 +72,10 @@ export interface Question {
   readonly request: Readonly<Record<string, CedarJson>>
   readonly now: Date
   readonly address: string
+  /** What the tenant registered of the resource; undefined: nothing. */
+  readonly registered?: RegisteredResource | undefined
+  /** The trust score that an agent needs at least, as the tenant’s thresholds say. */
+  readonly trustMin?: number | undefined
 }
 
 /** Where in the chain an identity is asked for, and what is known of its narrowing there. */
@@ -82,11 +97,15 @@ export function platformResource({ type, id }: ProtectedResource): ResourceName 
 
 const principalTypes = { user: 'User', service: 'Service', agent: 'Agent' } as const
 
-/** Asks for one identity of a chain. */
-export function askForIdentity(identity: ActingIdentity, question: Question, hop: Hop): CedarRequest {
-  const roles = identity.roles.filter(isRole)
+/** Asks for one identity of a chain, with the roles that its tenant knows. */
+export function askForIdentity(
+  identity: ActingIdentity,
+  question: Question,
+  hop: Hop & { readonly roles: readonly RoleDefinition[] },
+): CedarRequest {
   const grants = coveringEntries(identity.grants, question)
-  const byRole = roles.map((role) => ({ role, entries: coveringEntries(builtInRoles[role], question) }))
+  const roles = closureOf(identity.roles, hop.roles)
+  const byRole = roles.map((role) => ({ role, entries: coveringEntries(role.permissions, question) }))
   const principal: Entity = {
     uid: uid(principalTypes[identity.kind], identity.id),
     attrs: {
@@ -99,19 +118,20 @@ export function askForIdentity(identity: ActingIdentity, question: Question, hop
         owner: identity.owner ?? '',
       }),
     },
-    parents: [...grants.map(permission), ...roles.map((role) => uid('Role', role))],
+    parents: [...grants.map(permission), ...identity.roles.map((key) => uid('Role', key))],
   }
   const roleEntities = byRole.map(({ role, entries }) => ({
-    uid: uid('Role', role),
+    uid: uid('Role', role.key),
     attrs: {},
-    parents: entries.map(permission),
+    parents: [...role.inherits.map((key) => uid('Role', key)), ...entries.map(permission)],
   }))
   const covering = [...grants, ...byRole.flatMap(({ entries }) => entries)]
-  return ask({ principal, others: roleEntities, covering, hop }, question)
+  const isExpired = identity.expiresAt !== undefined && identity.expiresAt <= question.now
+  return ask({ principal, others: roleEntities, covering, hop, isExpired }, question)
 }
 
 /** An enrolment token holds one permission: to register. */
-const enrolmentEntries = [`${platformResourceType}/agents:register`]
+const enrolmentEntries = [{ entry: `${platformResourceType}/agents:register` }]
 
 /** Asks for the bearer of an enrolment token. */
 export function askForEnrolmentToken(id: EnrolmentTokenId, question: Question): CedarRequest {
@@ -122,12 +142,25 @@ export function askForEnrolmentToken(id: EnrolmentTokenId, question: Question): 
     parents: covering.map(permission),
   }
   const hop = { hop: 0, actor: id, isChainWhole: true, scopes: [], isWithinBlocks: true }
-  return ask({ principal, others: [], covering, hop }, question)
+  return ask({ principal, others: [], covering, hop, isExpired: false }, question)
 }
 
-/** The entries among those held that cover what is asked. */
-export function coveringEntries(entries: readonly string[], { action, resource }: Question): string[] {
-  return entries.filter((entry) => covers(entry, verbOf(action), resource))
+/** The entries among those held that cover what is asked, here and now. */
+export function coveringEntries(held: readonly Held[], question: Question): string[] {
+  return [...new Set(coveringGrants(held, question).map(({ entry }) => entry))]
+}
+
+/** What of all that is held covers what is asked, here and now. */
+export function coveringGrants(held: readonly Held[], question: Question): Held[] {
+  const { action, resource } = question
+  return held.filter(
+    ({ entry, conditions }) =>
+      covers(entry, verbOf(action), resource) && (!conditions || conditionsHold(conditions, question)),
+  )
+}
+
+function isWithin(scope: readonly string[], { action, resource }: Question): boolean {
+  return scope.some((entry) => covers(entry, verbOf(action), resource))
 }
 
 /** Of a platform action `noun:verb`, the noun stands in the resource already. */
@@ -156,10 +189,12 @@ interface Asked {
   readonly others: readonly Entity[]
   readonly covering: readonly string[]
   readonly hop: Hop
+  readonly isExpired: boolean
 }
 
-function ask({ principal, others, covering, hop }: Asked, question: Question): CedarRequest {
-  const resource = resourceEntity(question)
+function ask({ principal, others, covering, hop, isExpired }: Asked, question: Question): CedarRequest {
+  const [resource, ...above] = resourceEntities(question)
+  const address = plainAddress(question.address)
   return {
     principal: principal.uid,
     action: uid('Action', question.action),
@@ -167,31 +202,45 @@ function ask({ principal, others, covering, hop }: Asked, question: Question): C
     context: {
       request: { ...question.request },
       now: datetime(question.now),
+      weekday: weekdayOf(question.now),
       address: question.address,
+      ...(address !== undefined && { ip: ip(address) }),
       hop: hop.hop,
       actor: hop.actor,
       chainWhole: hop.isChainWhole,
-      inScope: hop.scopes.every((entries) => coveringEntries(entries, question).length > 0),
+      inScope: hop.scopes.every((scope) => isWithin(scope, question)),
+      expired: isExpired,
+      trustMin: decimal(question.trustMin ?? 0),
       withinBlocks: hop.isWithinBlocks,
       coveredBy: covering.map((entry) => reference('Permission', entry)),
     },
-    entities: [principal, ...others, resource],
+    entities: [principal, ...others, resource, ...above],
   }
 }
 
-function resourceEntity({ resource, resourceFacts, tenantId }: Question): Entity {
-  return {
-    uid: uid('Resource', resourceText(resource)),
-    attrs: {
-      type: resource.type,
-      id: resource.id,
-      tenant: reference('Tenant', tenantId),
-      ...(resourceFacts.owner && { owner: resourceFacts.owner }),
-      ...(resourceFacts.identity && { identity: resourceFacts.identity }),
-      ...(resourceFacts.ancestors && { ancestors: [...resourceFacts.ancestors] }),
-    },
-    parents: [],
+/** The resource, and those that it lies in: each lies in the next. */
+function resourceEntities({ resource, resourceFacts, tenantId, registered }: Question): [Entity, ...Entity[]] {
+  const { owner = registered?.owner, identity, ancestors } = resourceFacts
+  const above = registered?.ancestors ?? []
+  const named = (name: ResourceName, n: number) => ({
+    uid: uid('Resource', resourceText(name)),
+    attrs: { type: name.type, id: name.id, tenant: reference('Tenant', tenantId) },
+    parents: above.slice(n, n + 1).map((next) => uid('Resource', resourceText(next))),
+  })
+  const itself = named(resource, 0)
+  const attrs = {
+    ...itself.attrs,
+    ...(owner && { owner }),
+    ...(identity && { identity }),
+    ...(ancestors && { ancestors: [...ancestors] }),
+    ...(registered && { labels: [...registered.labels], attributes: { ...registered.attributes } }),
   }
+  return [{ ...itself, attrs }, ...above.map((name, n) => named(name, n + 1))]
+}
+
+/** As ISO 8601 counts: Monday is 1. */
+function weekdayOf(instant: Date): number {
+  return instant.getUTCDay() || 7
 }
 
 function principalAttributes(id: string, tenantId: TenantId, expiresAt: Date | undefined) {

@@ -20,7 +20,7 @@ import { findDecision, recordEvent } from '../audit/service.ts'
 import { nounOf, notNarrowed, type Lent } from '../identities/model.ts'
 import { callerOfToken } from '../biscuits/service.ts'
 import { requireSession } from '../sessions/service.ts'
-import { decideAlong, type ChainVerdict } from './chain.ts'
+import type { ChainVerdict } from './chain.ts'
 import type { Decider } from './decider.ts'
 import {
   coveringEntries,
@@ -33,9 +33,12 @@ import {
 } from './model.ts'
 import type { AskedCheck } from './read-question.ts'
 import { insertResult, readFacts } from './store.ts'
+import { weigh } from './weigh.ts'
 
 export { createAuthorizer } from './authorizer.ts'
-export { Decider } from './decider.ts'
+export { Decider, type Rules } from './decider.ts'
+export { weigh, type Weighed } from './weigh.ts'
+export { readFacts }
 
 /** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */
 export async function check(ctx: Context, decider: Decider, asked: AskedCheck): Promise<Decision> {
@@ -112,9 +115,10 @@ async function decideOnce(
     const isOwn = subject.basis === 'token' && subject.sessionId === requireSession(ctx.caller).sessionId
     if (!isOwn) await requireMayAskFor(tx, facts)
     const { tenantId, address } = ctx.caller
-    const question = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
-    const verdict = await decideAlong(decider, tx, { ...facts, lent: subject.lent ?? notNarrowed }, question)
-    return { epoch: facts.epoch, verdict, identity, question, chain: chainOf(facts) }
+    const asking = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
+    const lent = subject.lent ?? notNarrowed
+    const { verdict, question, epoch } = await weigh(tx, decider, { ...facts, lent }, { question: asking })
+    return { epoch, verdict, identity, question, chain: chainOf(facts) }
   })
 }
 

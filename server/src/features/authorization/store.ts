@@ -3,6 +3,7 @@ import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
+import { readHeld } from '../capabilities/service.ts'
 import { chainDepthMax } from '../identities/model.ts'
 import type { ActingIdentity, Facts } from './model.ts'
 
@@ -15,6 +16,8 @@ declare module '../../platform/database.ts' {
 interface Row {
   epoch: number
   policies_version: number
+  definitions_version: number
+  session_expires_at: Date | null
   session_alive: boolean | null
   session_scope: string[] | null
   session_attenuation: string | null
@@ -35,7 +38,9 @@ interface Row {
   lent_scope: string[] | null
   lent_blocks: string | null
   grants: string[]
+  conditioned: unknown
   roles: string[]
+  edge: Date | null
 }
 
 /**
@@ -51,7 +56,7 @@ export async function readFacts(
 ): Promise<Facts> {
   const session = sessionId === undefined ? null : toUuid(sessionId)
   const { rows } = await sql<Row>`
-    select * from read_decision_facts(${acting.map(toUuid)}::uuid[], ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
+    select * from read_decision_grounds(${acting.map(toUuid)}::uuid[], ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
     tx.db,
   )
   const [first] = rows
@@ -75,12 +80,20 @@ function toFacts(first: Row, rows: readonly Row[], chains: number): Facts {
   return {
     epoch: first.epoch,
     policiesVersion: first.policies_version,
+    definitionsVersion: first.definitions_version,
+    sessionExpiresAt: first.session_expires_at ?? undefined,
+    edge: earliest(hops),
     isSessionAlive: first.session_alive === true,
     lent: { scope: first.session_scope ?? undefined, blocks: first.session_attenuation ?? undefined },
     hops: hops.map(toIdentity),
     isChainWhole:
       hops.filter(({ parent_id: above, depth }) => above === null && depth <= chainDepthMax).length === chains,
   }
+}
+
+function earliest(rows: readonly Row[]): Date | undefined {
+  const edges = rows.flatMap(({ edge }) => (edge ? [edge.getTime()] : []))
+  return edges.length === 0 ? undefined : new Date(Math.min(...edges))
 }
 
 function toIdentity(row: Row): ActingIdentity {
@@ -94,7 +107,7 @@ function toIdentity(row: Row): ActingIdentity {
     trust: row.kind === 'agent' ? { score: Number(row.trust_score), basis: row.trust_basis } : undefined,
     owner: row.owner_id === null || row.owner_kind === null ? undefined : fromUuid(row.owner_kind, row.owner_id),
     lent: { scope: row.lent_scope ?? undefined, blocks: row.lent_blocks ?? undefined },
-    grants: row.grants,
+    grants: readHeld(row),
     roles: row.roles,
   }
 }

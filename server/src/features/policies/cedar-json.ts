@@ -15,8 +15,8 @@ interface Reference {
   readonly __entity: EntityUid
 }
 
-/** Flat on purpose: deep values are what makes the library trap, so entities cannot hold any. */
-export type EntityAttribute = string | number | boolean | Extension | Reference | string[]
+/** Deep values are what makes the library trap: but for what a tenant registered, which is as deep as its type, all are flat. */
+export type EntityAttribute = CedarJson | Extension | Reference
 
 export interface Entity {
   readonly uid: EntityUid
@@ -62,6 +62,11 @@ export function datetime(instant: Date): { __extn: { fn: string; arg: string } }
 /** Cedar's decimals have four places at most. */
 export function decimal(value: number): { __extn: { fn: string; arg: string } } {
   return { __extn: { fn: 'decimal', arg: value.toFixed(4) } }
+}
+
+/** An address, as Cedar reads it: without a zone, and IPv4 by itself. */
+export function ip(address: string): { __extn: { fn: string; arg: string } } {
+  return { __extn: { fn: 'ip', arg: address } }
 }
 
 export function isSameEntity(one: EntityUid, other: EntityUid): boolean {

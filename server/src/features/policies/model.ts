@@ -26,6 +26,7 @@ export const unscopedPoliciesMax = 50
 export {
   datetime,
   decimal,
+  ip,
   neverExpires,
   reference,
   uid,

@@ -1,104 +1,109 @@
 /**
- * Policies: a tenant's own Cedar rules beside the system's. Each is checked in a thread of its own before it is stored
- * and is in force at once, everywhere: the change raises the log's epoch, so no decision made before it is recorded
- * after it. Nobody's policies can hurt another tenant (DESIGN D5).
+ * Policies: a tenant's own Cedar rules beside the system's, as documents with versions: draft, active, retired. Each text
+ * is checked in a thread of its own before it is stored; what comes into force does so at once, everywhere: the change
+ * raises the log's epoch, so no decision made before it is recorded after it. Nobody's policies can hurt another tenant,
+ * and none keeps an administrator from reading, retiring, rolling back and deleting policies (DESIGN D5).
  */
 import type { PolicyId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { notFound, Problem } from '../../platform/problem.ts'
-import { recordEvent } from '../audit/service.ts'
-import { policiesMax, policyBytesMax, unscopedPoliciesMax, type Policy } from './model.ts'
-import { deletePolicy, findPolicy, insertPolicy, listPolicies, raiseVersion, readTotals } from './store.ts'
-import { validatePolicy, type CheckedPolicy, type PolicyCheck } from './validate.ts'
+import type { IfMatch } from '../../platform/revision.ts'
+import { requireForChange, requirePolicy, requireWithinQuotas, storeChange, storeRemoval } from './changes.ts'
+import { inForce, type Policy, type PolicyHead, type PolicyText } from './model.ts'
+import { holdPolicies } from './store.ts'
+import { listPolicies, type PolicyFilter } from './store/documents.ts'
+import { checkText, requireValidText } from './texts.ts'
+import type { PolicyCheck } from './validate.ts'
 
 export { PolicyEngine, type EngineFault } from './engine.ts'
 export { PolicySets } from './policy-sets.ts'
+export { activatePolicy, checkForActivation, checkForUpdate, retirePolicy, updatePolicy } from './life.ts'
+export { checkForRollback, diffPolicy, getVersion, pageVersions, rollbackPolicy } from './versions.ts'
 
-export interface NewPolicy {
-  readonly name: string
-  readonly description: string
-  readonly policy: string
+export interface NewPolicy extends PolicyHead {
+  readonly status: 'active' | 'draft'
+  readonly comment?: string
 }
 
 /** Throws `policy-invalid` for a text that may not be stored. Waits for others' checks: not inside a transaction. */
-export async function checkNewPolicy(ctx: Context, text: string): Promise<CheckedPolicy> {
+export async function checkNewPolicy(ctx: Context, status: NewPolicy['status'], text: string): Promise<PolicyText> {
   // Asked twice: first so that a stranger cannot make us check policies, then with the change itself.
-  await inTransaction(ctx, (tx) => tx.authorize('policies:create', { type: 'policies' }))
-  return requireValid(await validatePolicy(text))
+  await inTransaction(ctx, (tx) => authorizeNew(tx, status))
+  return requireValidText(ctx, text)
 }
 
-/** Stores a policy that was checked. */
-export async function createPolicy(ctx: Context, input: NewPolicy, checked: CheckedPolicy): Promise<Policy> {
+/** Stores a policy whose text was checked. */
+export async function createPolicy(ctx: Context, input: NewPolicy, text: PolicyText): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
-    await tx.authorize('policies:create', { type: 'policies' })
-    const { name, description, policy: cedar } = input
-    const createdAt = tx.clock.now()
-    const policy: Policy = {
-      id: tx.newId('policy'),
-      name,
-      description,
-      ...checked,
-      cedar,
-      createdBy: actorOf(tx.caller),
-      createdAt,
-    }
-    await raiseVersion(tx)
-    await requireQuota(tx, policy)
-    if (!(await insertPolicy(tx, policy))) throw new Problem('already-exists', `there is a policy named "${name}"`)
-    recordEvent(tx, {
-      type: 'policy.created',
-      resource: resourceName(policy.id),
-      data: { name, effect: policy.effect, cedar },
-      narrows: true,
-    })
+    await authorizeNew(tx, input.status)
+    await holdPolicies(tx)
+    const policy = await storeNew(tx, input, text)
+    await requireWithinQuotas(tx)
     return policy
   })
 }
 
-/** Call it once the version is raised: from then on no other change comes between. */
-async function requireQuota(tx: Transaction, { cedar, isUnscoped }: Policy): Promise<void> {
-  const { policies, unscoped, bytes } = await readTotals(tx)
-  if (policies >= policiesMax) throw new Problem('quota-spent', `a tenant may have ${policiesMax} policies`)
-  if (isUnscoped && unscoped >= unscopedPoliciesMax)
-    throw new Problem(
-      'quota-spent',
-      `a tenant may have ${unscopedPoliciesMax} policies whose scope is everything; name a principal, action or resource`,
-    )
-  if (bytes + Buffer.byteLength(cedar) > policyBytesMax)
-    throw new Problem('quota-spent', `a tenant’s policies may be ${policyBytesMax} bytes of text together`)
+/** Stores one, of a pack say. The tenant's policies must be held. */
+export async function storeNew(
+  tx: Transaction,
+  { name, description, priority, status, comment = '' }: NewPolicy,
+  text: PolicyText,
+  pack?: string,
+): Promise<Policy> {
+  const now = tx.clock.now()
+  const draft: Policy = {
+    id: tx.newId('policy'),
+    ...{ name, description, priority, pack },
+    ...text,
+    status: 'draft',
+    version: 1,
+    activeVersion: undefined,
+    revision: 1,
+    createdBy: actorOf(tx.caller),
+    createdAt: now,
+    updatedAt: now,
+  }
+  if (status === 'draft') return storeChange(tx, { after: draft, type: 'policy.drafted', comment })
+  return storeChange(tx, { after: inForce(draft), type: 'policy.created', comment })
 }
 
-export async function pagePolicies(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
+/** Who brings a policy into force needs the right to, beside that to write one. */
+async function authorizeNew(tx: Transaction, status: NewPolicy['status']): Promise<void> {
+  await tx.authorize('policies:create', { type: 'policies' })
+  if (status === 'active') await tx.authorize('policies:activate', { type: 'policies' })
+}
+
+export interface PoliciesQuery extends PolicyFilter {
+  readonly limit: number
+  readonly cursor?: string | undefined
+}
+
+export async function pagePolicies(ctx: Context, { limit, cursor, ...filter }: PoliciesQuery) {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('policies:read', { type: 'policies' })
-    const after = query.cursor === undefined ? undefined : decodeCursor(query.cursor, 1)[0]
-    return toPage(await listPolicies(tx, after, query.limit + 1), query.limit, ({ name }) => [name])
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
+    return toPage(await listPolicies(tx, filter, { after, limit: limit + 1 }), limit, ({ name }) => [name])
   })
 }
 
-export async function removePolicy(ctx: Context, id: PolicyId): Promise<Policy> {
+export async function getPolicy(ctx: Context, id: PolicyId): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
-    const policy = await findPolicy(tx, id)
-    if (!policy) throw notFound('policies', id)
-    await tx.authorize('policies:delete', { type: 'policies', id })
-    await raiseVersion(tx)
-    if (!(await deletePolicy(tx, id))) throw notFound('policies', id)
-    const data = { name: policy.name, effect: policy.effect, cedar: policy.cedar }
-    recordEvent(tx, { type: 'policy.deleted', resource: resourceName(id), data, narrows: true })
+    const policy = await requirePolicy(tx, id)
+    await tx.authorize('policies:read', { type: 'policies', id })
     return policy
   })
 }
 
-function requireValid(check: PolicyCheck): CheckedPolicy {
-  if ('effect' in check) return check
-  const errors = check.errors.map(({ message, line, column }) => ({
-    field: line === undefined ? 'policy' : `policy:${line}:${column ?? 1}`,
-    message,
-  }))
-  throw new Problem('policy-invalid', errors.map(({ field, message }) => `${field}: ${message}`).join('; '), { errors })
+export async function removePolicy(ctx: Context, id: PolicyId, ifMatch: IfMatch): Promise<Policy> {
+  return inTransaction(ctx, async (tx) => {
+    const policy = await requireForChange(tx, id, 'policies:delete', ifMatch)
+    await storeRemoval(tx, policy)
+    return policy
+  })
 }
 
-function resourceName(id: PolicyId): string {
-  return `agent-iam/policies/${id}`
+/** What is right or wrong with a text that nobody stores. */
+export async function checkAnyText(ctx: Context, text: string): Promise<PolicyCheck> {
+  await inTransaction(ctx, (tx) => tx.authorize('policies:create', { type: 'policies' }))
+  return checkText(ctx, text)
 }

@@ -118,7 +118,8 @@ export const systemPolicies: readonly SystemPolicy[] = [
     id: 'system:guard-expired',
     title: 'The identity has expired',
     effect: 'forbid',
-    cedar: 'forbid(principal, action, resource) when { principal.expiresAt <= context.now };',
+    // Told instead of compared here, so that a verdict rests on the clock only where a tenant’s policy does.
+    cedar: 'forbid(principal, action, resource) when { context.expired };',
   },
   {
     id: 'system:guard-chain',
@@ -144,6 +145,13 @@ export const systemPolicies: readonly SystemPolicy[] = [
     effect: 'forbid',
     cedar: `forbid(principal is AgentIam::Agent, action, resource)
       when { principal.trustScore.lessThan(decimal("${trustScoreMin}")) };`,
+  },
+  {
+    id: 'system:guard-sensitivity',
+    title: 'The agent’s trust score is below what the resource or the action needs',
+    effect: 'forbid',
+    cedar: `forbid(principal is AgentIam::Agent, action, resource)
+      when { principal.trustScore.lessThan(context.trustMin) };`,
   },
 ]
 
