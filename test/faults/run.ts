@@ -15,6 +15,8 @@ const decisions = toCount(values.decisions)
 // By way of `exit`, where the processes that were started are ended.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(2))
 
+/** How often the time until the last use is taken. */
+const timedRevocations = 100
 const widths = [4, 12, 23, 13, 11, 11, 9, 9, 0]
 const runs: Run[] = []
 row('run', 'database', 'killed', 'acknowledged', 'registered', 'unanswered', 'log size', 'back, ms', 'found')
@@ -70,9 +72,6 @@ async function runCascades(database: Cascade['database']): Promise<number> {
   console.log(`${cascades} kills within revocations on ${database}: ${bad} left one in part, or untidied`)
   return bad === 0 ? 0 : 1
 }
-
-/** How often the time until the last use is taken. */
-const timedRevocations = 100
 
 async function runStaleness(): Promise<number> {
   const series = await StalenessSeries.open()
