@@ -3,12 +3,15 @@ import { RiskLevel, TrustBasis } from './agents.ts'
 import { idSchema, IdentityIdSchema } from './ids.ts'
 import { OpenObject } from './json.ts'
 import { operation } from './operation.ts'
+import { nextCursor } from './pages.ts'
+import { ProblemDocument } from './problems.ts'
 import { FreeText, Sha256 } from './text.ts'
 
 /** Longest resource, type and id together. */
 export const resourceCharactersMax = 1024
 
-const text = (max: number) =>
+/** Text that means something to callers, and that the log can keep. */
+export const CallersText = (max: number) =>
   z
     .string()
     .min(1)
@@ -16,7 +19,7 @@ const text = (max: number) =>
     .refine((value) => value.isWellFormed() && !value.includes('\u0000'), 'holds a NUL or half a character')
 
 /** What is done, such as `read`. A colon would make it look like one of the platform's own actions. */
-export const ActionName = text(100).refine((value) => !value.includes(':'), 'may not hold a colon')
+export const ActionName = CallersText(100).refine((value) => !value.includes(':'), 'may not hold a colon')
 
 /** A kind of resource, as the tenant names it. */
 export const ResourceType = z
@@ -25,14 +28,14 @@ export const ResourceType = z
 
 /** `type`, `type/id` (the id is all after the first slash), or both apart. */
 export const ResourceReference = z.union([
-  text(resourceCharactersMax),
-  z.strictObject({ type: ResourceType, id: text(resourceCharactersMax) }),
+  CallersText(resourceCharactersMax),
+  z.strictObject({ type: ResourceType, id: CallersText(resourceCharactersMax) }),
 ])
 
 /** An entity in Cedar's spelling: `AgentIam::Agent::"agt_…"`, or its parts. */
 export const EntityReference = z.union([
-  text(resourceCharactersMax + 100),
-  z.strictObject({ type: text(100), id: text(resourceCharactersMax + 100) }),
+  CallersText(resourceCharactersMax + 100),
+  z.strictObject({ type: CallersText(100), id: CallersText(resourceCharactersMax + 100) }),
 ])
 
 const Context = OpenObject.default({})
@@ -88,6 +91,48 @@ export const Decision = z.object({
 })
 export type Decision = z.infer<typeof Decision>
 
+/** What became of one policy in a decision. */
+export const ExplainedPolicy = z.object({
+  policyId: z.string(),
+  title: z.string(),
+  effect: z.enum(['permit', 'forbid']),
+  /** `out-of-scope`: its head names another principal, action or resource. */
+  result: z.enum(['matched', 'not-matched', 'error', 'out-of-scope']),
+  /** What it reads. Without the permission `decisions:explain` only the paths are told, not what stood there. */
+  values: z.array(
+    z.object({
+      path: z.string(),
+      value: z.json().optional(),
+      isAbsent: z.literal(true).optional(),
+      redacted: z.literal(true).optional(),
+    }),
+  ),
+})
+export type ExplainedPolicy = z.infer<typeof ExplainedPolicy>
+
+/** How a decision came about, hop by hop: who acts is hop 0. */
+export const Explanation = z.object({
+  hops: z.array(
+    z.object({
+      hop: z.int(),
+      identityId: IdentityIdSchema,
+      decision: z.enum(['allow', 'deny']),
+      reasons: z.array(DecisionReason),
+      policies: z.array(ExplainedPolicy),
+      /** Policies beyond those that are told. */
+      untold: z.int(),
+    }),
+  ),
+})
+export type Explanation = z.infer<typeof Explanation>
+
+/** Most checks in one request. */
+export const bulkChecksMax = 100
+
+const explain = z.strictObject({ explain: z.enum(['true', 'false']).default('false') })
+
+const ExplainedDecision = Decision.extend({ explanation: Explanation.optional() })
+
 export const check = operation({
   id: 'check',
   method: 'POST',
@@ -95,11 +140,91 @@ export const check = operation({
   action: 'self',
   summary:
     'Decides whether an identity may do something, with reasons; the answer’s record is durable before it is sent.',
+  query: explain,
   body: z.union([PlainCheck, CedarCheck]),
   status: 200,
-  response: Decision,
+  response: ExplainedDecision,
   problems: ['forbidden', 'not-found', 'invalid-token'],
-  example: { body: { resource: 'file/docs/guide.md', action: 'read', context: { purpose: 'indexing' } } },
+  example: { query: {}, body: { resource: 'file/docs/guide.md', action: 'read', context: { purpose: 'indexing' } } },
+})
+
+export const bulkCheck = operation({
+  id: 'bulkCheck',
+  method: 'POST',
+  path: '/api/v1/authz/bulk-check',
+  action: 'self',
+  summary: `Decides up to ${bulkChecksMax} checks, each by itself and with a record of its own; answers in their order.`,
+  query: explain,
+  // Checks are read one by one, so that a bad one harms no other.
+  body: z.strictObject({
+    checks: z
+      .array(z.union([PlainCheck, CedarCheck, z.record(z.string(), z.json())]))
+      .min(1)
+      .max(bulkChecksMax),
+  }),
+  // A check may hold a token.
+  bodyBytesMax: 1_048_576,
+  status: 200,
+  response: z.object({
+    results: z.array(
+      z.object({
+        /** What the check would have been answered with by itself. */
+        status: z.int(),
+        decision: ExplainedDecision.optional(),
+        problem: ProblemDocument.optional(),
+      }),
+    ),
+  }),
+  problems: ['forbidden'],
+  example: {
+    query: {},
+    body: {
+      checks: [
+        { resource: 'file/docs/guide.md', action: 'read' },
+        { resource: 'file/docs/guide.md', action: 'write' },
+      ],
+    },
+  },
+})
+
+const WhoCan = z.strictObject({
+  action: ActionName,
+  resource: ResourceReference,
+  context: Context,
+  kind: z.enum(['user', 'service', 'agent']).optional(),
+  limit: z.int().min(1).max(50).default(50),
+  cursor: z.string().max(2000).optional(),
+})
+export type WhoCan = z.output<typeof WhoCan>
+
+const WhoCanAnswer = z.object({
+  identities: z.array(
+    z.object({
+      identityId: IdentityIdSchema,
+      kind: z.enum(['user', 'service', 'agent']),
+      name: z.string(),
+      reasons: z.array(DecisionReason),
+      trustScore: z.number().nullable(),
+      riskLevel: RiskLevel.nullable(),
+    }),
+  ),
+  /** How many were decided for this page; a page may hold few of them, even none, and others follow. */
+  decided: z.int(),
+  nextCursor,
+})
+export type WhoCanAnswer = z.infer<typeof WhoCanAnswer>
+
+export const whoCan = operation({
+  id: 'whoCan',
+  method: 'POST',
+  path: '/api/v1/authz/who-can',
+  action: 'decisions:search',
+  summary: 'Lists the identities that may do something to a resource, and by what, each of them decided.',
+  body: WhoCan,
+  status: 200,
+  response: WhoCanAnswer,
+  problems: ['forbidden'],
+  example: { body: { action: 'read', resource: 'file/docs/guide.md' } },
 })
 
 export const reportResult = operation({

@@ -34,6 +34,8 @@ export interface Operation<
   readonly response: Response
   /** The media type of the answer where it is not JSON; the response schema is then a string. */
   readonly produces?: 'text/html' | 'text/plain' | 'application/statuslist+jwt'
+  /** Its refusals are a message in plain text, as its standard has it; a problem document for who accepts that. */
+  readonly refusesIn?: 'text/plain'
   /** Its tokens are bound to the key of a DPoP proof that comes with the request, if one does (RFC 9449 §5). */
   readonly bindsTokens?: true
   /** Its tokens are signed once its transaction is over, so that it takes no `Idempotency-Key`. */

@@ -89,6 +89,7 @@ export class TestApi {
       remoteAddress: from,
       headers: {
         host: 'localhost:9000',
+        accept: 'application/json, application/problem+json',
         ...(options.payload !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...headers,

@@ -1,4 +1,4 @@
-import type { ProblemCode } from '@agent-iam/contract/problems'
+import { problems, type ProblemCode, type ProblemDocument } from '@agent-iam/contract/problems'
 
 export interface FieldFault {
   readonly field: string
@@ -48,4 +48,17 @@ export class Problem extends Error {
  */
 export function notFound(type: string, id: string, options?: ProblemOptions): Problem {
   return new Problem('not-found', `there is no ${type}/${id} that this caller may see`, options)
+}
+
+/** A refusal as it is sent (RFC 9457). */
+export function problemDocument({ code, detail, errors }: Problem, requestId: string): ProblemDocument {
+  return {
+    type: `urn:agent-iam:problem:${code}`,
+    title: problems[code].title,
+    status: problems[code].status,
+    detail,
+    code,
+    requestId,
+    ...(errors.length > 0 && { errors: errors.map((error) => ({ ...error })) }),
+  }
 }

@@ -1,8 +1,8 @@
 import { problems, type ProblemCode } from '@agent-iam/contract/problems'
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { Problem } from '../platform/problem.ts'
-import { problemDocument, toProblem } from './problem-response.ts'
+import { Problem, problemDocument } from '../platform/problem.ts'
+import { toProblem } from './problem-response.ts'
 
 const isCode = (text: string): text is ProblemCode => Object.hasOwn(problems, text)
 const databaseError = (code: string) =>

@@ -1,4 +1,4 @@
-import { problems, type ProblemCode, type ProblemDocument } from '@agent-iam/contract/problems'
+import type { ProblemCode } from '@agent-iam/contract/problems'
 import { Problem } from '../platform/problem.ts'
 import { sqlState } from '../platform/database.ts'
 
@@ -12,18 +12,6 @@ export function toProblem(thrown: unknown): Problem {
       cause: thrown,
     })
   )
-}
-
-export function problemDocument({ code, detail, errors }: Problem, requestId: string): ProblemDocument {
-  return {
-    type: `urn:agent-iam:problem:${code}`,
-    title: problems[code].title,
-    status: problems[code].status,
-    detail,
-    code,
-    requestId,
-    ...(errors.length > 0 && { errors: errors.map((error) => ({ ...error })) }),
-  }
 }
 
 /** Faults of the request that Fastify finds before we do, by its error codes. */

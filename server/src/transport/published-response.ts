@@ -14,6 +14,8 @@ export const publishedSecondsOf: Readonly<Record<string, number>> = {
   tenantBiscuitKeys: keySetSeconds,
   biscuitRevocations: revocationsSeconds,
   tenantBiscuitRevocations: revocationsSeconds,
+  authzenConfiguration: keySetSeconds,
+  tenantAuthzenConfiguration: keySetSeconds,
 }
 
 /** An answer with a tag, so that who has it already is told so in a few bytes (RFC 9110 §13.1.2). */

@@ -58,7 +58,7 @@ export function readCedarCheck(body: z.output<typeof CedarCheck>): AskedCheck {
 }
 
 /** The id is all after the first slash; a type alone means the whole type. */
-function readResource(reference: string | ResourceName): ResourceName {
+export function readResource(reference: string | ResourceName): ResourceName {
   const slash = typeof reference === 'string' ? reference.indexOf('/') : -1
   const resource =
     typeof reference !== 'string'
