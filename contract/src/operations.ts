@@ -18,6 +18,8 @@ import * as mail from './mail.ts'
 import * as members from './members.ts'
 import type { Operation } from './operation.ts'
 import * as policies from './policies.ts'
+import * as policyChecks from './policy-checks.ts'
+import * as policyVersions from './policy-versions.ts'
 import * as registrations from './registrations.ts'
 import * as sdkTokens from './sdk-tokens.ts'
 import * as services from './services.ts'
@@ -52,7 +54,7 @@ export const operationGroups: ReadonlyArray<{ readonly title: string; readonly o
   { title: 'SDK tokens', operations: collect(sdkTokens) },
   { title: 'Second factors', operations: collect(factors) },
   { title: 'Authorization', operations: collect(authorization) },
-  { title: 'Policies', operations: collect(policies) },
+  { title: 'Policies', operations: [policies, policyVersions, policyChecks].flatMap(collect) },
   { title: 'Audit', operations: collect(audit) },
   { title: 'Enrolment tokens', operations: collect(enrolmentTokens) },
   { title: 'Signing keys', operations: collect(signingKeys) },

@@ -7,6 +7,8 @@ const tables = [
   'agent_keys',
   'enrolment_tokens',
   'policies',
+  'policy_documents',
+  'policy_revisions',
   'decision_results',
   'sessions',
   'refresh_tokens',

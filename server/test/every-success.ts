@@ -4,7 +4,6 @@ import * as audit from '@agent-iam/contract/audit'
 import * as auth from '@agent-iam/contract/auth'
 import * as authorization from '@agent-iam/contract/authorization'
 import * as enrolment from '@agent-iam/contract/enrolment-tokens'
-import * as policies from '@agent-iam/contract/policies'
 import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
@@ -13,6 +12,7 @@ import { callEveryBiscuitOperation } from './every-biscuit.ts'
 import { callEveryDelegationOperation } from './every-delegation.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
 import { callEveryClientOperation } from './every-client.ts'
+import { callEveryPolicyOperation } from './every-policy.ts'
 import { callEveryPossessionOperation } from './every-possession.ts'
 import { callEveryServiceOperation } from './every-service.ts'
 import { callEveryStatusListOperation } from './every-status-list.ts'
@@ -50,6 +50,7 @@ export async function callEveryOperation({
   await callEveryServiceOperation(server, await server.admin())
   await callEveryClientOperation(server, await server.admin())
   await callEveryPossessionOperation(server, await server.admin())
+  await callEveryPolicyOperation(server, await server.admin())
   await callEveryIdentityOperation(server, await server.admin())
   await callEverySessionOperation(server, await server.admin())
   await callEveryBiscuitOperation(server, await server.admin())
@@ -87,9 +88,6 @@ async function manageAgents({ api }: TestServer, token: string): Promise<void> {
   await api.call(agents.reactivateAgent, { ...agents.reactivateAgent.example, params, token })
   await api.call(agents.setAgentTrust, { ...agents.setAgentTrust.example, params, token })
   await api.call(agents.deleteAgent, { params, token })
-  const { policyId } = await api.call(policies.createPolicy, { ...policies.createPolicy.example, token })
-  await api.call(policies.listPolicies, { token })
-  await api.call(policies.deletePolicy, { params: { policyId }, token })
 }
 
 async function enrolAndAct(server: TestServer, admin: string): Promise<void> {

@@ -8,7 +8,6 @@ import * as factors from '@agent-iam/contract/factors'
 import * as invitations from '@agent-iam/contract/invitations'
 import * as mail from '@agent-iam/contract/mail'
 import * as members from '@agent-iam/contract/members'
-import * as policies from '@agent-iam/contract/policies'
 import * as registrations from '@agent-iam/contract/registrations'
 import * as sdkTokens from '@agent-iam/contract/sdk-tokens'
 import * as sessions from '@agent-iam/contract/sessions'
@@ -21,6 +20,7 @@ import * as token from '@agent-iam/contract/token'
 import * as users from '@agent-iam/contract/users'
 import { type Bind, call, type Connection } from './call.ts'
 import { identities } from './operations-of-identities.ts'
+import { policies } from './operations-of-policies.ts'
 
 /** Every operation of the API by name. */
 export type Client = ReturnType<typeof connect>
@@ -135,11 +135,7 @@ function rights(bind: Bind) {
       check: bind(authorization.check),
       reportResult: bind(authorization.reportResult),
     },
-    policies: {
-      create: bind(policies.createPolicy),
-      list: bind(policies.listPolicies),
-      delete: bind(policies.deletePolicy),
-    },
+    ...policies(bind),
     audit: {
       list: bind(audit.listAuditEvents),
       head: bind(audit.getAuditHead),

@@ -1,21 +1,95 @@
 import * as contract from '@agent-iam/contract/policies'
-import { route, slowRoute } from '../../platform/route.ts'
-import type { Policy } from './model.ts'
-import { checkNewPolicy, createPolicy, pagePolicies, removePolicy } from './service.ts'
+import { validatePolicy } from '@agent-iam/contract/policy-checks'
+import * as contractVersions from '@agent-iam/contract/policy-versions'
+import { route, slowRoute, type Route } from '../../platform/route.ts'
+import type { Policy, PolicyVersion } from './model.ts'
+import * as service from './service.ts'
 
-export const policyRoutes = [
+const documentRoutes = [
   slowRoute(
     contract.createPolicy,
-    (ctx, { body }) => checkNewPolicy(ctx, body.policy),
-    async (ctx, { body }, effect) => toWire(await createPolicy(ctx, body, effect)),
+    (ctx, { body }) => service.checkNewPolicy(ctx, body.status, body.policy),
+    async (ctx, { body }, text) => toWire(await service.createPolicy(ctx, body, text)),
   ),
   route(contract.listPolicies, async (ctx, { query }) => {
-    const { rows, nextCursor } = await pagePolicies(ctx, query)
+    const { rows, nextCursor } = await service.pagePolicies(ctx, query)
     return { policies: rows.map(toWire), nextCursor }
   }),
-  route(contract.deletePolicy, async (ctx, { params }) => toWire(await removePolicy(ctx, params.policyId))),
+  route(contract.getPolicy, async (ctx, { params }) => toWire(await service.getPolicy(ctx, params.policyId))),
+  slowRoute(
+    contract.updatePolicy,
+    (ctx, { params, body }) => service.checkForUpdate(ctx, params.policyId, body),
+    async (ctx, { params, body, ifMatch }, text) =>
+      toWire(await service.updatePolicy(ctx, { id: params.policyId, ifMatch }, body, text)),
+  ),
+  route(contract.deletePolicy, async (ctx, { params, ifMatch }) =>
+    toWire(await service.removePolicy(ctx, params.policyId, ifMatch)),
+  ),
 ]
 
-function toWire({ id, name, description, effect, cedar, createdAt }: Policy): contract.Policy {
-  return { policyId: id, name, description, effect, policy: cedar, createdAt: createdAt.toISOString() }
+const lifeRoutes = [
+  slowRoute(
+    contractVersions.activatePolicy,
+    (ctx, { params }) => service.checkForActivation(ctx, params.policyId),
+    async (ctx, { params, body, ifMatch }, checked) =>
+      toWire(await service.activatePolicy(ctx, { id: params.policyId, ifMatch }, body.comment, checked)),
+  ),
+  route(contractVersions.retirePolicy, async (ctx, { params, body, ifMatch }) =>
+    toWire(await service.retirePolicy(ctx, { id: params.policyId, ifMatch }, body.comment)),
+  ),
+  slowRoute(
+    contractVersions.rollbackPolicy,
+    (ctx, { params, body }) => service.checkForRollback(ctx, params.policyId, body.version),
+    async (ctx, { params, body, ifMatch }, text) =>
+      toWire(await service.rollbackPolicy(ctx, { id: params.policyId, ifMatch }, body.comment, text)),
+  ),
+]
+
+const versionRoutes = [
+  route(contractVersions.listPolicyVersions, async (ctx, { params, query }) => {
+    const { rows, nextCursor } = await service.pageVersions(ctx, params.policyId, query)
+    return { versions: rows.map(versionToWire), nextCursor }
+  }),
+  route(contractVersions.getPolicyVersion, async (ctx, { params }) =>
+    versionToWire(await service.getVersion(ctx, params.policyId, params.version)),
+  ),
+  route(contractVersions.diffPolicy, (ctx, { params, query }) => service.diffPolicy(ctx, params.policyId, query)),
+]
+
+const checkRoutes = [
+  slowRoute(
+    validatePolicy,
+    (ctx, { body }) => service.checkAnyText(ctx, body.policy),
+    async (_ctx, _input, check) =>
+      'errors' in check
+        ? { valid: false, effect: null, errors: check.errors, warnings: [] }
+        : { valid: true, effect: check.effect, errors: [], warnings: [...check.warnings] },
+  ),
+]
+
+export const policyRoutes: Route[] = [...documentRoutes, ...lifeRoutes, ...versionRoutes, ...checkRoutes]
+
+function toWire({
+  id,
+  pack,
+  activeVersion,
+  cedar,
+  createdAt,
+  updatedAt,
+  isUnscoped: _,
+  ...rest
+}: Policy): contract.Policy {
+  return {
+    ...rest,
+    policyId: id,
+    pack: pack ?? null,
+    activeVersion: activeVersion ?? null,
+    policy: cedar,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  }
+}
+
+function versionToWire({ version, effect, cedar, author, at, comment }: PolicyVersion): contractVersions.PolicyVersion {
+  return { version, effect, policy: cedar, author, at: at.toISOString(), comment }
 }

@@ -28,6 +28,7 @@ export interface Selection {
 export const alwaysForAdministrators: ReadonlySet<string> = new Set([
   'policies:read',
   'policies:delete',
+  'policies:retire',
   'policies:rollback',
 ])
 

@@ -17,6 +17,8 @@ import type { PolicyCheck } from './validate.ts'
 
 export { PolicyEngine, type EngineFault } from './engine.ts'
 export { PolicySets } from './policy-sets.ts'
+export type { PolicySet } from './selection.ts'
+export { requirePolicy, requireValidText }
 export { activatePolicy, checkForActivation, checkForUpdate, retirePolicy, updatePolicy } from './life.ts'
 export { checkForRollback, diffPolicy, getVersion, pageVersions, rollbackPolicy } from './versions.ts'
 
@@ -53,7 +55,10 @@ export async function storeNew(
   const now = tx.clock.now()
   const draft: Policy = {
     id: tx.newId('policy'),
-    ...{ name, description, priority, pack },
+    name,
+    description,
+    priority,
+    pack,
     ...text,
     status: 'draft',
     version: 1,

@@ -1,7 +1,6 @@
 import type { PolicyId } from '@agent-iam/contract/ids'
-import { sql, type Selectable } from 'kysely'
+import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
-import type { Tables } from '../../platform/database.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Policy } from './model.ts'
 import type { PolicySet } from './selection.ts'
@@ -16,6 +15,7 @@ declare module '../../platform/database.ts' {
       effect: 'permit' | 'forbid'
       cedar: string
       is_unscoped: boolean
+      priority: number
       created_by: string
       created_at: Date
     }
@@ -23,40 +23,55 @@ declare module '../../platform/database.ts' {
   }
 }
 
-/** Returns false when the name is taken. */
-export async function insertPolicy(tx: Transaction, policy: Policy): Promise<boolean> {
-  const { id, name, description, effect, cedar, isUnscoped, createdBy, createdAt } = policy
-  const inserted = await tx.db
+/** Puts a policy's latest version in force, in place of the one before. Its document is written already. */
+export async function putInForce(tx: Transaction, policy: Policy): Promise<void> {
+  const { id, name, description, effect, cedar, isUnscoped, priority, createdBy, createdAt } = policy
+  const said = { name, description, effect, cedar, is_unscoped: isUnscoped, priority }
+  await tx.db
     .insertInto('policies')
     .values({
       tenant_id: toUuid(tx.caller.tenantId),
       id: toUuid(id),
-      name,
-      description,
-      effect,
-      cedar,
-      is_unscoped: isUnscoped,
+      ...said,
       created_by: createdBy,
       created_at: createdAt,
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'name']).doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  return inserted !== undefined
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doUpdateSet(said))
+    .execute()
 }
 
-/** Returns false when it was deleted already. */
-export async function deletePolicy(tx: Transaction, id: PolicyId): Promise<boolean> {
-  const deleted = await tx.db
+/** Tells anew what a policy in force is called, and leaves what it says. */
+export async function renameInForce(tx: Transaction, { id, name, description, priority }: Policy): Promise<void> {
+  await tx.db
+    .updateTable('policies')
+    .set({ name, description, priority })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .execute()
+}
+
+/** Takes a policy out of force. Its document says so already, or is gone. */
+export async function takeOutOfForce(tx: Transaction, id: PolicyId): Promise<void> {
+  await tx.db
     .deleteFrom('policies')
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
-    .returning('id')
-    .executeTakeFirst()
-  return deleted !== undefined
+    .execute()
 }
 
-/** Counts one change of the set. The row is locked until the transaction ends, so changes follow one another. */
+/**
+ * Holds the tenant's policies until the transaction ends, so that their changes follow one another. Another writer of the
+ * set may not be done yet: read what is decided upon only after this.
+ */
+export async function holdPolicies(tx: Transaction): Promise<void> {
+  await tx.db
+    .insertInto('policy_versions')
+    .values({ tenant_id: toUuid(tx.caller.tenantId), version: 0 })
+    .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet({ version: sql`policy_versions.version` }))
+    .execute()
+}
+
+/** Counts one change of what is in force. */
 export async function raiseVersion(tx: Transaction): Promise<void> {
   await tx.db
     .insertInto('policy_versions')
@@ -71,7 +86,7 @@ export interface PolicyTotals {
   readonly bytes: number
 }
 
-/** How much of each quota a tenant has spent. */
+/** How much of each quota of what is in force is spent. */
 export async function readTotals(tx: Transaction): Promise<PolicyTotals> {
   const { rows } = await sql<PolicyTotals>`
     select count(*)::int as policies, count(*) filter (where is_unscoped)::int as unscoped,
@@ -82,47 +97,15 @@ export async function readTotals(tx: Transaction): Promise<PolicyTotals> {
   return totals
 }
 
-export async function findPolicy(tx: Transaction, id: PolicyId): Promise<Policy | undefined> {
-  const row = await policies(tx).selectAll().where('id', '=', toUuid(id)).executeTakeFirst()
-  return row && toPolicy(row)
-}
-
-export async function listPolicies(tx: Transaction, after: string | undefined, limit: number): Promise<Policy[]> {
-  const rows = await policies(tx)
-    .selectAll()
-    .$if(after !== undefined, (query) => query.where('name', '>', after ?? ''))
-    .orderBy('name')
-    .limit(limit)
-    .execute()
-  return rows.map(toPolicy)
-}
-
-/** The whole set with its version, in one statement, so that they belong together. */
+/** The whole set with its version, in one statement, so that they belong together. Reasons are told in its order. */
 export async function readPolicySet(tx: Transaction): Promise<PolicySet> {
   const { rows } = await sql<{ version: number; id: string; name: string; effect: 'permit' | 'forbid'; cedar: string }>`
     select v.version, p.id, p.name, p.effect, p.cedar
     from policy_versions v join policies p using (tenant_id)
-    where v.tenant_id = ${toUuid(tx.caller.tenantId)} order by p.id`.execute(tx.db)
+    where v.tenant_id = ${toUuid(tx.caller.tenantId)} order by p.priority desc, p.id`.execute(tx.db)
   return {
     tenantId: tx.caller.tenantId,
     version: String(rows[0]?.version ?? 'empty'),
     policies: rows.map(({ id, name, effect, cedar }) => ({ id: fromUuid('policy', id), title: name, effect, cedar })),
-  }
-}
-
-function policies(tx: Transaction) {
-  return tx.db.selectFrom('policies').where('tenant_id', '=', toUuid(tx.caller.tenantId))
-}
-
-function toPolicy(row: Selectable<Tables['policies']>): Policy {
-  return {
-    id: fromUuid('policy', row.id),
-    name: row.name,
-    description: row.description,
-    effect: row.effect,
-    cedar: row.cedar,
-    isUnscoped: row.is_unscoped,
-    createdBy: row.created_by,
-    createdAt: row.created_at,
   }
 }
