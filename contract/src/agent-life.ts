@@ -54,16 +54,3 @@ export const getAgentTrust = operation({
   problems: ['forbidden', 'not-found'],
   example: { params: examplePath },
 })
-
-export const listAgentCapabilities = operation({
-  id: 'listAgentCapabilities',
-  method: 'GET',
-  path: '/api/v1/agents/:agentId/capabilities',
-  action: 'agents:read',
-  summary: 'Lists what an agent holds by itself: its grants, and the labels that grant nothing.',
-  params: agentPath,
-  status: 200,
-  response: Agent.pick({ agentId: true, capabilities: true }),
-  problems: ['forbidden', 'not-found'],
-  example: { params: examplePath },
-})

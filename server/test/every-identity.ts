@@ -33,7 +33,6 @@ async function callAgents(server: TestServer, token: string): Promise<void> {
   await api.call(life.verifyAgent, { ...life.verifyAgent.example, params, token })
   await api.call(life.changeAgentOwner, { params, body: { owner }, token })
   await api.call(life.getAgentTrust, { params, token })
-  await api.call(life.listAgentCapabilities, { params, token })
   await api.call(life.revokeAgent, { ...life.revokeAgent.example, params, token })
 }
 

@@ -5,6 +5,7 @@ import * as apiKeys from '@agent-iam/contract/api-keys'
 import * as certificates from '@agent-iam/contract/certificates'
 import * as enrolmentTokens from '@agent-iam/contract/enrolment-tokens'
 import * as delegation from '@agent-iam/contract/delegation'
+import * as grants from '@agent-iam/contract/grants'
 import * as identityOperations from '@agent-iam/contract/identities'
 import * as services from '@agent-iam/contract/services'
 import * as sessions from '@agent-iam/contract/sessions'
@@ -25,6 +26,9 @@ export function identities(bind: Bind) {
       reactivate: bind(identityOperations.reactivateIdentity),
       revoke: bind(identityOperations.revokeIdentity),
       bulk: bind(identityOperations.bulkIdentities),
+      listCapabilities: bind(grants.listIdentityCapabilities),
+      grantCapability: bind(grants.grantIdentityCapability),
+      revokeCapability: bind(grants.revokeIdentityCapability),
     },
     services: {
       create: bind(services.createService),
@@ -72,7 +76,9 @@ function agentsOf(bind: Bind) {
       changeOwner: bind(agentLife.changeAgentOwner),
       getTrust: bind(agentLife.getAgentTrust),
       setTrust: bind(agents.setAgentTrust),
-      listCapabilities: bind(agentLife.listAgentCapabilities),
+      listCapabilities: bind(grants.listAgentCapabilities),
+      grantCapability: bind(grants.grantAgentCapability),
+      revokeCapability: bind(grants.revokeAgentCapability),
       rotateKey: bind(agentKeys.rotateAgentKey),
       listKeys: bind(agentKeys.listAgentKeys),
       revokeKey: bind(agentKeys.revokeAgentKey),

@@ -1,6 +1,6 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Context, Transaction } from '../../platform/context.ts'
-import type { Held } from '../capabilities/model.ts'
+import { closureOf, type Held, type RoleDefinition } from '../capabilities/model.ts'
 import type { Verdict } from '../policies/model.ts'
 import { blocksPermit } from './blocks.ts'
 import type { Decider, Rules } from './decider.ts'
@@ -34,7 +34,7 @@ export async function decideAlong(bench: Bench, facts: Facts, question: Question
     const verdict = await decideHop(bench, { facts, identity, hop }, question)
     if (verdict.decision === 'deny') return { ...verdict, deniedBy: { identityId: identity.id, hop }, used: [] }
     permitted.push(verdict)
-    used.push(restsOn(verdict, identity, question))
+    used.push(restsOn(verdict, identity, { question, roles: bench.rules.definitions.roles }))
   }
   return { ...together(permitted), deniedBy: undefined, used }
 }
@@ -60,9 +60,14 @@ async function decideHop(bench: Bench, { facts, identity, hop }: Asked, question
   return bench.decider.evaluate(bench.rules, request)
 }
 
-function restsOn({ reasons }: Verdict, identity: ActingIdentity, question: Question): readonly Held[] {
+function restsOn(
+  { reasons }: Verdict,
+  identity: ActingIdentity,
+  { question, roles }: { readonly question: Question; readonly roles: readonly RoleDefinition[] },
+): readonly Held[] {
   const others = reasons.some(({ policyId }) => policyId !== 'system:capability')
-  const covering = others ? [] : coveringGrants(identity.grants, question)
+  const byRole = closureOf(identity.roles, roles).flatMap(({ permissions }) => coveringGrants(permissions, question))
+  const covering = others || byRole.length > 0 ? [] : coveringGrants(identity.grants, question)
   return covering.every(({ conditions }) => conditions) ? covering : []
 }
 

@@ -2,6 +2,8 @@ import { parseGrant, platformResourceType, type GrantParts } from '@agent-iam/co
 import type { GrantConditions } from '@agent-iam/contract/conditions'
 import type { GrantId } from '@agent-iam/contract/ids'
 
+export { periodEnd, periodStart, quotaLimits, type Period } from './quota.ts'
+
 /** A resource as a question names it; `id` is empty where the whole type is meant. */
 export interface ResourceName {
   readonly type: string
@@ -35,6 +37,22 @@ export const builtInRoles = {
   manager: ['*:*', 'agent-iam:read', 'agent-iam/agents*:*', 'agent-iam/enrolment-tokens*:*', 'agent-iam/identities*:*'],
   member: ['agent-iam/agents*:read', 'agent-iam/policies*:read'],
   viewer: ['agent-iam:read'],
+  // Not the log, nor the outbox: who reads the links in that comes into anybody's account.
+  operator: [
+    'agent-iam/agents*:read',
+    'agent-iam/agents*:suspend',
+    'agent-iam/agents*:reactivate',
+    'agent-iam/services*:read',
+    'agent-iam/services*:suspend',
+    'agent-iam/services*:reactivate',
+    'agent-iam/sessions*:read',
+    'agent-iam/sessions*:end',
+    'agent-iam/signing-keys*:*',
+    'agent-iam/limits*:*',
+    'agent-iam/settings*:*',
+    'agent-iam/tenant:read',
+  ],
+  auditor: ['agent-iam:read', 'agent-iam/decisions*:*', 'agent-iam/policies*:simulate'],
 } as const satisfies Record<string, readonly string[]>
 
 export type Role = keyof typeof builtInRoles

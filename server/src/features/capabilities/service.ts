@@ -20,7 +20,9 @@ import { listReached, listRoleKeys } from './store/reach.ts'
 import { readRoleDefinitions } from './store/role-definitions.ts'
 
 export { listGrants, readHeld, readRoleDefinitions }
+export { StoredPermissions } from './store/role-definitions.ts'
 export { endExpiredGrants } from './expired.ts'
+export { countUses, deleteOldUses, holdUses, listUses, type Use } from './store/uses.ts'
 export { deleteAllGrants as revokeAllGrants } from './store/expiring.ts'
 
 /** Every entry that an identity itself holds at this moment whatever the circumstances, by grant or by role. */

@@ -2,7 +2,7 @@ import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { listGrants, listHeld, requireWithin } from '../capabilities/service.ts'
-import type { Agent, AgentChange } from './model.ts'
+import type { AgentChange, AnyIdentity } from './model.ts'
 import { findChainEnd, listAncestors } from './store/chain.ts'
 
 /**
@@ -11,7 +11,7 @@ import { findChainEnd, listAncestors } from './store/chain.ts'
  */
 export async function requireWithinLenders(
   tx: Transaction,
-  { id, parent }: Pick<Agent, 'id' | 'parent'>,
+  { id, parent }: Pick<AnyIdentity, 'id' | 'parent'>,
   { capabilities, expiresAt }: AgentChange,
 ): Promise<void> {
   if (!parent) return

@@ -128,11 +128,14 @@ export function changeStatus<Identity extends { readonly id: IdentityId; readonl
 }
 
 /** Refuses to change what has ended for good: who has expired is as good as revoked, and comes back by no later end. */
-export function requireChangeable({ id, status, expiresAt }: Agent, now: Date): void {
+export function requireChangeable(
+  { id, status, expiresAt }: Pick<AnyIdentity, 'id' | 'status' | 'expiresAt'>,
+  now: Date,
+): void {
   if (status === 'revoked' || status === 'deleted')
-    throw new Problem('wrong-state', `agent ${id} is ${status} and can no longer be changed`)
+    throw new Problem('wrong-state', `${id} is ${status} and can no longer be changed`)
   if (expiresAt && expiresAt <= now)
-    throw new Problem('wrong-state', `agent ${id} has expired and can no longer be changed`)
+    throw new Problem('wrong-state', `${id} has expired and can no longer be changed`)
 }
 
 export interface AgentChange {

@@ -48,7 +48,6 @@ export const identityRoutes = [
   route(contract.setAgentTrust, async (ctx, { params, body, ifMatch }) =>
     toWire(await service.setAgentTrust(ctx, params.agentId, { ...body, ifMatch })),
   ),
-  route(life.listAgentCapabilities, async (ctx, { params }) => toWire(await service.getAgent(ctx, params.agentId))),
   route(revokeEnrolmentToken, async (ctx, { params, query }) => {
     const { token, revokedAgents } = await service.endEnrolment(ctx, params.enrolmentTokenId, query.agents)
     return { enrolmentToken: tokenToWire(token), revokedAgents }

@@ -44,8 +44,9 @@ export {
 export { changeAgentOwner, holdAccountable, requireAccountable } from './owners.ts'
 export { findHeir, handOn, requireSuccessor } from './succession.ts'
 export { protectAgent, viewAgent } from './views.ts'
+export { requireWithinLenders }
 export { findAgent, findAgentForUpdate, insertAgent } from './store.ts'
-export { countDescendants, findStopping } from './store/chain.ts'
+export { countDescendants, findStopping, listAncestors } from './store/chain.ts'
 export {
   findIdentity,
   holdWhetherActive,
