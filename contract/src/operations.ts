@@ -6,30 +6,40 @@ import * as apiKeys from './api-keys.ts'
 import * as audit from './audit.ts'
 import * as auth from './auth.ts'
 import * as authorization from './authorization.ts'
+import * as authzen from './authzen.ts'
 import * as biscuits from './biscuits.ts'
 import * as certificates from './certificates.ts'
 import * as clients from './clients.ts'
 import * as delegation from './delegation.ts'
 import * as enrolmentTokens from './enrolment-tokens.ts'
 import * as factors from './factors.ts'
+import * as grants from './grants.ts'
 import * as identities from './identities.ts'
 import * as invitations from './invitations.ts'
+import * as limits from './limits.ts'
 import * as mail from './mail.ts'
 import * as members from './members.ts'
 import type { Operation } from './operation.ts'
 import * as policies from './policies.ts'
 import * as policyChecks from './policy-checks.ts'
 import * as policyVersions from './policy-versions.ts'
+import * as policyFiles from './policy-files.ts'
+import * as policyTemplates from './policy-templates.ts'
 import * as registrations from './registrations.ts'
+import * as resourceTypes from './resource-types.ts'
+import * as resources from './resources.ts'
+import * as roles from './roles.ts'
 import * as sdkTokens from './sdk-tokens.ts'
 import * as services from './services.ts'
 import * as sessions from './sessions.ts'
 import * as setup from './setup.ts'
+import * as simulation from './simulation.ts'
 import * as signingKeys from './signing-keys.ts'
 import * as statusLists from './status-lists.ts'
 import * as system from './system.ts'
 import * as tenants from './tenants.ts'
 import * as token from './token.ts'
+import * as trustThresholds from './trust-thresholds.ts'
 import * as users from './users.ts'
 
 /** The whole API by group, in the order of the documentation. */
@@ -54,7 +64,13 @@ export const operationGroups: ReadonlyArray<{ readonly title: string; readonly o
   { title: 'SDK tokens', operations: collect(sdkTokens) },
   { title: 'Second factors', operations: collect(factors) },
   { title: 'Authorization', operations: collect(authorization) },
-  { title: 'Policies', operations: [policies, policyVersions, policyChecks].flatMap(collect) },
+  { title: 'AuthZEN', operations: collect(authzen) },
+  { title: 'Capabilities', operations: collect(grants) },
+  { title: 'Roles', operations: collect(roles) },
+  { title: 'Policies', operations: [policies, policyVersions, policyChecks, policyTemplates, policyFiles].flatMap(collect) },
+  { title: 'Resources', operations: [resourceTypes, resources, trustThresholds].flatMap(collect) },
+  { title: 'Rate limits', operations: collect(limits) },
+  { title: 'What-if', operations: collect(simulation) },
   { title: 'Audit', operations: collect(audit) },
   { title: 'Enrolment tokens', operations: collect(enrolmentTokens) },
   { title: 'Signing keys', operations: collect(signingKeys) },

@@ -1,6 +1,7 @@
 // The assembly: the one file that knows everything.
-import { createAuthorizer, Decider } from './features/authorization/service.ts'
+import { createAuthorizer, Decider, mayWiden } from './features/authorization/service.ts'
 import { authorizationRoutes } from './features/authorization/routes.ts'
+import { authzenRoutes } from './features/authzen/routes.ts'
 import { auditRoutes } from './features/audit/routes.ts'
 import { AuditSpine, sealedDataKeys } from './features/audit/service.ts'
 import { GroupCommitter } from './features/audit/committer.ts'
@@ -18,18 +19,27 @@ import { delegationRoutes } from './features/delegation/routes.ts'
 import { credentialRoutes } from './features/credentials/routes.ts'
 import { Expiry } from './features/expiry/service.ts'
 import { directoryRoutes } from './features/directory/routes.ts'
+import { grantRoutes } from './features/grants/routes.ts'
 import { factorRoutes } from './features/factors/routes.ts'
 import { sealedTotpSecrets } from './features/factors/service.ts'
 import { identityRoutes } from './features/identities/routes.ts'
 import { keyRoutes } from './features/keys/routes.ts'
 import { attendToKeys, KeyRing, sealedSigningKeys } from './features/keys/service.ts'
+import { limitRoutes } from './features/limits/routes.ts'
+import { Limiter } from './features/limits/service.ts'
 import { mailRoutes } from './features/mail/routes.ts'
 import { Postman } from './features/mail/service.ts'
 import { policyRoutes } from './features/policies/routes.ts'
-import { PolicyEngine, PolicySets, type EngineFault } from './features/policies/service.ts'
+import { schemaRoutes } from './features/policies/routes/schema.ts'
+import { PolicyEngine, type EngineFault } from './features/policies/service.ts'
+import { resourceRoutes } from './features/resources/routes.ts'
+import { roleRoutes } from './features/roles/routes.ts'
 import { serviceRoutes } from './features/services/routes.ts'
 import { Admissions } from './features/services/service.ts'
+import { simulationRoutes } from './features/simulation/routes.ts'
+import { absorbAllUses, DraftDecider, Shadow, Simulator } from './features/simulation/service.ts'
 import { sessionRoutes } from './features/sessions/routes.ts'
+import { RecentCallers } from './features/sessions/service.ts'
 import { sessionManagementRoutes } from './features/sessions/routes/management.ts'
 import { sdkTokenRoutes } from './features/sessions/routes/sdk-tokens.ts'
 import { sweepSessions } from './features/sessions/sweep.ts'
@@ -51,6 +61,7 @@ import { Lease } from './platform/lease.ts'
 import type { Log } from './platform/log.ts'
 import type { OutboundFetch } from './platform/outbound-fetch.ts'
 import type { Random } from './platform/random.ts'
+import type { Problem } from './platform/problem.ts'
 import { Resealing } from './platform/resealing.ts'
 import type { Route } from './platform/route.ts'
 import type { Sealer } from './platform/sealing.ts'
@@ -70,6 +81,8 @@ export interface World {
   readonly log: Log
   readonly db: Database
   readonly sharedState: SharedState
+  /** How many instances live; without it, this one alone. */
+  readonly instances?: () => number
   readonly sealer: Sealer
   /** What the operator decided; the defaults when absent. */
   readonly settings?: Settings
@@ -112,6 +125,7 @@ export interface App {
 const plainRoutes = [
   ...identityRoutes,
   ...delegationRoutes,
+  ...grantRoutes,
   ...sessionRoutes,
   ...factorRoutes,
   ...sessionManagementRoutes,
@@ -119,7 +133,10 @@ const plainRoutes = [
   ...sdkTokenRoutes,
   ...agentKeyRoutes,
   ...certificateRoutes,
+  ...resourceRoutes,
+  ...roleRoutes,
   ...policyRoutes,
+  ...schemaRoutes,
   ...auditRoutes,
   ...credentialRoutes,
   ...clientRoutes,
@@ -140,7 +157,9 @@ export async function createApp(world: World, door: Door): Promise<App> {
     settings: world.settings ?? defaultSettings,
     newId: idGenerator(world.clock, world.random),
     authorizer: createAuthorizer(decider),
-    spine: new AuditSpine(committer),
+    spine: new AuditSpine(committer, (tenantId, events) => {
+      if (events.some(mayWiden)) decider.recent.forget(tenantId)
+    }),
     requestId: 'system',
     traceId: undefined,
     caller: { kind: 'system', tenantId: platformTenantId, address: '' },
@@ -149,11 +168,26 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
+  const limiter = createLimiter(world, telemetry)
   const expiry = createExpiry(world, telemetry)
   const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
-  const routes = routesOf({ committer, telemetry, decider, postman, refusals })
+  const whatIf = createWhatIf(world, decider)
+  const routes = [
+    ...routesOf({ committer, telemetry, decider, postman, refusals, limiter }),
+    ...simulationRoutes(whatIf),
+  ]
   const certificateOf = certificateReader(door)
-  const http = createHttpServer({ ...door, certificateOf, world: system, routes, refusals, telemetry })
+  const recentCallers = new RecentCallers(world.clock)
+  const http = createHttpServer({
+    ...door,
+    certificateOf,
+    world: system,
+    routes,
+    refusals,
+    limiter,
+    recentCallers,
+    telemetry,
+  })
   await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
   return {
     http,
@@ -170,12 +204,15 @@ export async function createApp(world: World, door: Door): Promise<App> {
     tend: oneByOne(async () => {
       await attendToKeys(system)
       await resealing.run(system)
+      await absorbAllUses(system)
     }),
     async close() {
       await expiry.close(system)
       await postman.close()
+      await whatIf.shadow.close(system)
       await committer.close()
-      engine.close()
+      await engine.close()
+      whatIf.drafts.close()
     },
   }
 }
@@ -187,23 +224,51 @@ interface Parts {
   readonly decider: Decider
   readonly postman: Postman
   readonly refusals: RefusalRecorder
+  readonly limiter: Limiter
 }
 
-function routesOf({ committer, telemetry, decider, postman, refusals }: Parts): Route[] {
+function routesOf({ committer, telemetry, decider, postman, refusals, limiter }: Parts): Route[] {
+  const desk = {
+    decider,
+    onDecision: (decision: 'allow' | 'deny') => telemetry.decisionAnswered(decision),
+    onRefused: recorderOf(refusals),
+  }
   return [
     ...plainRoutes,
     ...serviceRoutes(new Admissions()),
-    ...authorizationRoutes(decider, (decision) => telemetry.decisionAnswered(decision)),
+    ...authorizationRoutes(desk),
+    ...authzenRoutes(desk),
     ...accountRoutes({ isMailDelivered: postman.delivers }),
     ...tenancyRoutes({ isMailDelivered: postman.delivers }),
     ...mailRoutes(postman),
-    ...directoryRoutes((ctx, { code, policyIds }) =>
-      refusals.record(ctx, { code, policyIds, operation: bulkIdentities.id }),
-    ),
+    ...limitRoutes(limiter),
+    ...directoryRoutes(desk.onRefused(bulkIdentities.id)),
     ...statusListRoutes(new StatusListPublisher()),
     ...biscuitRoutes(new PublishedRevocations()),
     ...systemRoutes({ telemetry, auditLag: () => committer.lag }),
   ]
+}
+
+/** Puts on record what was refused of one of several items. */
+const recorderOf = (refusals: RefusalRecorder) => (operation: string) => (ctx: Context, problem: Problem) =>
+  refusals.record(ctx, { code: problem.code, policyIds: problem.policyIds, operation })
+
+function createLimiter({ instances = () => 1 }: World, telemetry: Telemetry): Limiter {
+  telemetry.instancesWatched(instances)
+  return new Limiter({
+    onRefused: (dimension) => telemetry.rateLimited(dimension),
+    onLost: () => telemetry.refusalLost(),
+  })
+}
+
+/** What asks how it would be otherwise: in an engine of its own, whose faults are of drafts and stop nothing. */
+function createWhatIf({ clock, log }: World, decider: Decider) {
+  const onFault = ({ tenantId, cause }: EngineFault) =>
+    log.warn({ tenantId, error: cause }, 'a draft faulted its engine')
+  const drafts = new DraftDecider(clock, () => new PolicyEngine({ clock, onFault }))
+  const shadow = new Shadow(drafts)
+  decider.watch((ctx, answered) => shadow.observe(ctx, answered))
+  return { drafts, simulator: new Simulator(decider, drafts), shadow }
 }
 
 const holderBytes = 16
@@ -263,5 +328,5 @@ function createDecider({ clock, log }: World, telemetry: Telemetry): { decider: 
     if (fault.blame !== 'request') faults.push(fault)
   }
   const engine = new PolicyEngine({ clock, onFault })
-  return { engine, decider: new Decider(engine, new PolicySets(), faults) }
+  return { engine, decider: new Decider(engine, { clock, faults }) }
 }

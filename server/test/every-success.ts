@@ -8,14 +8,19 @@ import * as setup from '@agent-iam/contract/setup'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
+import { callEveryQuestion } from './every-question.ts'
 import { callEveryBiscuitOperation } from './every-biscuit.ts'
 import { callEveryDelegationOperation } from './every-delegation.ts'
+import { callEveryGrantOperation } from './every-grant.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
 import { callEveryClientOperation } from './every-client.ts'
 import { callEveryPolicyOperation } from './every-policy.ts'
 import { callEveryPossessionOperation } from './every-possession.ts'
+import { callEveryResourceOperation } from './every-resource.ts'
+import { callEveryRoleOperation } from './every-role.ts'
 import { callEveryServiceOperation } from './every-service.ts'
 import { callEveryStatusListOperation } from './every-status-list.ts'
+import { callEveryLimitOperation } from './every-limit.ts'
 import { callEveryIdentityOperation } from './every-identity.ts'
 import { callEverySessionOperation } from './every-session.ts'
 import { callEveryAccountOperation } from './every-account.ts'
@@ -55,8 +60,13 @@ export async function callEveryOperation({
   await callEverySessionOperation(server, await server.admin())
   await callEveryBiscuitOperation(server, await server.admin())
   await callEveryDelegationOperation(server, await server.admin())
+  await callEveryGrantOperation(server, await server.admin())
+  await callEveryRoleOperation(server, await server.admin())
+  await callEveryQuestion(server, await server.admin())
   await callEveryFactorOperation(server)
   await callEveryStatusListOperation(server)
+  await callEveryLimitOperation(server, await server.admin())
+  await callEveryResourceOperation(server, await server.admin())
 }
 
 async function visitPages({ api, app }: TestServer): Promise<void> {

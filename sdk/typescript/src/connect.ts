@@ -2,13 +2,19 @@ import * as accounts from '@agent-iam/contract/accounts'
 import * as audit from '@agent-iam/contract/audit'
 import * as auth from '@agent-iam/contract/auth'
 import * as authorization from '@agent-iam/contract/authorization'
+import * as authzen from '@agent-iam/contract/authzen'
 import * as biscuits from '@agent-iam/contract/biscuits'
 import * as clients from '@agent-iam/contract/clients'
+import * as grants from '@agent-iam/contract/grants'
 import * as factors from '@agent-iam/contract/factors'
 import * as invitations from '@agent-iam/contract/invitations'
+import * as limits from '@agent-iam/contract/limits'
 import * as mail from '@agent-iam/contract/mail'
 import * as members from '@agent-iam/contract/members'
 import * as registrations from '@agent-iam/contract/registrations'
+import * as resourceTypes from '@agent-iam/contract/resource-types'
+import * as resources from '@agent-iam/contract/resources'
+import * as roles from '@agent-iam/contract/roles'
 import * as sdkTokens from '@agent-iam/contract/sdk-tokens'
 import * as sessions from '@agent-iam/contract/sessions'
 import * as setup from '@agent-iam/contract/setup'
@@ -17,6 +23,7 @@ import * as statusLists from '@agent-iam/contract/status-lists'
 import * as system from '@agent-iam/contract/system'
 import * as tenants from '@agent-iam/contract/tenants'
 import * as token from '@agent-iam/contract/token'
+import * as trustThresholds from '@agent-iam/contract/trust-thresholds'
 import * as users from '@agent-iam/contract/users'
 import { type Bind, call, type Connection } from './call.ts'
 import { identities } from './operations-of-identities.ts'
@@ -131,11 +138,63 @@ function people(bind: Bind) {
 /** What it may do, and what it did. */
 function rights(bind: Bind) {
   return {
+    authzen: {
+      evaluate: bind(authzen.evaluate),
+      evaluateAll: bind(authzen.evaluateAll),
+      searchSubjects: bind(authzen.searchSubjects),
+      searchResources: bind(authzen.searchResources),
+      searchActions: bind(authzen.searchActions),
+      configuration: bind(authzen.authzenConfiguration),
+      tenantConfiguration: bind(authzen.tenantAuthzenConfiguration),
+    },
     authorization: {
       check: bind(authorization.check),
+      bulkCheck: bind(authorization.bulkCheck),
+      whoCan: bind(authorization.whoCan),
       reportResult: bind(authorization.reportResult),
+      listPermissions: bind(grants.listPermissions),
+      catalogue: bind(grants.getCapabilityCatalogue),
+    },
+    roles: {
+      create: bind(roles.createRole),
+      list: bind(roles.listRoles),
+      get: bind(roles.getRole),
+      replace: bind(roles.replaceRole),
+      update: bind(roles.updateRole),
+      delete: bind(roles.deleteRole),
+      assign: bind(roles.assignRole),
+      unassign: bind(roles.unassignRole),
+      listAssignments: bind(roles.listRoleAssignments),
+      listOfIdentity: bind(roles.listIdentityRoles),
     },
     ...policies(bind),
+    resourceTypes: {
+      create: bind(resourceTypes.createResourceType),
+      list: bind(resourceTypes.listResourceTypes),
+      get: bind(resourceTypes.getResourceType),
+      update: bind(resourceTypes.updateResourceType),
+      delete: bind(resourceTypes.deleteResourceType),
+      schema: bind(resourceTypes.getSchema),
+    },
+    registry: {
+      put: bind(resources.putResource),
+      putAll: bind(resources.putResources),
+      list: bind(resources.listRegisteredResources),
+      get: bind(resources.getResource),
+      remove: bind(resources.removeResource),
+    },
+    trustThresholds: {
+      get: bind(trustThresholds.getTrustThresholds),
+      set: bind(trustThresholds.setTrustThresholds),
+    },
+    limits: {
+      create: bind(limits.createRateLimit),
+      list: bind(limits.listRateLimits),
+      get: bind(limits.getRateLimit),
+      update: bind(limits.updateRateLimit),
+      delete: bind(limits.deleteRateLimit),
+      usage: bind(limits.getRateLimitUsage),
+    },
     audit: {
       list: bind(audit.listAuditEvents),
       head: bind(audit.getAuditHead),

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { loadCedar } from './cedar-instance.ts'
-import { checkPolicy } from './check-policy.ts'
+import { checkPolicy, type DeclaredAttributes } from './check-policy.ts'
 import { systemPolicies } from './system-policies.ts'
 import { buildSchema } from './schema.ts'
 
 const cedar = loadCedar()
-const check = (text: string) => checkPolicy(cedar, text)
+const check = (text: string, declared: DeclaredAttributes = {}) => checkPolicy(cedar, text, declared)
 const when = (expression: string) => check(`permit(principal, action, resource) when { ${expression} };`)
 const errorsOf = (answer: ReturnType<typeof check>) => ('errors' in answer ? answer.errors : [])
 const messageOf = (answer: ReturnType<typeof check>) => errorsOf(answer)[0]?.message
@@ -165,7 +165,7 @@ test.each(systemPolicies.map((policy) => [policy.id, policy] as const))(
     const actions = [...new Set([...named, 'read'])]
     const policies = { staticPolicies: { [policy.id]: policy.cedar } }
     const answer = cedar.validate({
-      schema: buildSchema(actions, {}),
+      schema: buildSchema(actions, { request: {}, attributes: {} }),
       policies,
       validationSettings: { mode: 'strict' },
     })
@@ -179,5 +179,5 @@ test.each([
   ['permit(principal, action == AgentIam::Action::"read", resource);', false],
   ['permit(principal, action, resource == AgentIam::Resource::"file/a");', false],
 ])('%s is unscoped: %s', (text, isUnscoped) => {
-  expect(check(text)).toEqual({ effect: 'permit', isUnscoped })
+  expect(check(text)).toEqual({ effect: 'permit', isUnscoped, warnings: [] })
 })

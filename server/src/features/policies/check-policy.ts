@@ -1,11 +1,11 @@
-import type { DetailedError, PolicyJson, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs'
+import type { DetailedError, PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { Cedar } from './cedar-instance.ts'
 import { actionNamed, walk, type Visited } from './expression.ts'
-import { inferRequest, type Trial } from './infer-request.ts'
+import { inferAttributes, type Trial } from './infer-attributes.ts'
+import { OpenUses } from './open-attributes.ts'
 import * as limits from './policy-limits.ts'
-import { findDeepBracket, positionAt, type PolicyFault } from './policy-text.ts'
-import { RequestUses } from './request-types.ts'
-import { anyOtherAction, buildSchema } from './schema.ts'
+import { findAttribute, findDeepBracket, positionAt, type PolicyFault } from './policy-text.ts'
+import { anyOtherAction, buildSchema, type OpenAttributes } from './schema.ts'
 import type { Effect } from './system-policies.ts'
 
 /** What is known of a policy that may be stored. */
@@ -13,12 +13,26 @@ export interface CheckedPolicy {
   readonly effect: Effect
   /** Its scope names neither principal, action nor resource: every decision must look at it. */
   readonly isUnscoped: boolean
+  /** What its author may not have meant, though it may be stored. */
+  readonly warnings: readonly PolicyFault[]
 }
 
 export type PolicyCheck = CheckedPolicy | { errors: PolicyFault[] }
 
-/** Whether a text is one policy that may be stored. Hostile text may trap `cedar`: call it where that hurts nobody. */
-export function checkPolicy(cedar: Cedar, text: string): PolicyCheck {
+/** What the tenant's resources have. */
+export type DeclaredAttributes = OpenAttributes['attributes']
+
+/** What a checking thread is given. */
+export interface CheckTask {
+  readonly text: string
+  readonly declared: DeclaredAttributes
+}
+
+/**
+ * Whether a text is one policy that may be stored, where resources have these attributes. Hostile text may trap `cedar`: call
+ * it where that hurts nobody.
+ */
+export function checkPolicy(cedar: Cedar, text: string, declared: DeclaredAttributes): PolicyCheck {
   const deep = findDeepBracket(text, limits.bracketDepthMax)
   if (deep) return refuse({ message: `brackets are nested deeper than ${limits.bracketDepthMax}`, ...deep })
 
@@ -29,15 +43,20 @@ export function checkPolicy(cedar: Cedar, text: string): PolicyCheck {
   const fault = findExcess(parsed.json, nodes) ?? findForbidden(parsed.json, nodes)
   if (fault) return refuse({ message: fault })
 
-  const uses = new RequestUses()
+  const uses = new OpenUses(declared)
   for (const { node } of nodes) uses.add(node)
   if (uses.groups().length > limits.requestAttributesMax)
-    return refuse({ message: `more than ${limits.requestAttributesMax} attributes of context.request are named` })
+    return refuse({ message: `more than ${limits.requestAttributesMax} attributes that nobody declared are named` })
 
   const actions = actionsToDeclare(parsed.json, nodes)
-  const { faults } = inferRequest(uses, (request) => validate(cedar, text, actions, request))
+  const { faults } = inferAttributes(uses, (open) => validate(cedar, text, actions, open))
   if (faults.length > 0) return { errors: faults.slice(0, limits.policyErrorsMax) }
-  return { effect: parsed.json.effect, isUnscoped: isUnscoped(parsed.json) }
+  const warnings = uses.undeclared().map((name) => toWarning(text, name))
+  return { effect: parsed.json.effect, isUnscoped: isUnscoped(parsed.json), warnings }
+}
+
+function toWarning(text: string, attribute: string): PolicyFault {
+  return { message: `no resource type declares the attribute ${attribute}`, ...findAttribute(text, attribute) }
 }
 
 function isUnscoped({ principal, action, resource }: PolicyJson): boolean {
@@ -104,15 +123,10 @@ interface Validation extends Trial {
   readonly faults: PolicyFault[]
 }
 
-function validate(
-  cedar: Cedar,
-  text: string,
-  actions: readonly string[],
-  request: Record<string, TypeOfAttribute<string>>,
-): Validation {
+function validate(cedar: Cedar, text: string, actions: readonly string[], open: OpenAttributes): Validation {
   const policies = { staticPolicies: { policy: text } }
   const answer = cedar.validate({
-    schema: buildSchema(actions, request),
+    schema: buildSchema(actions, open),
     policies,
     validationSettings: { mode: 'strict' },
   })

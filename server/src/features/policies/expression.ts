@@ -20,15 +20,22 @@ export function* walk(root: unknown): Generator<Visited> {
   }
 }
 
-/** The attributes read from `context.request`, outermost first; undefined for any other expression. */
-export function requestPath(json: unknown): string[] | undefined {
+/** The two records whose attributes are not ours to declare: what callers send, and what tenants register. */
+export type OpenRecord = 'request' | 'attributes'
+
+/** What is read from `context.request` or `resource.attributes`: which of them, then the attributes, outermost first. */
+export function openPath(json: unknown): [OpenRecord, ...string[]] | undefined {
   const path: string[] = []
   for (let node = toExpression(json); ; node = toExpression(node.content['left'])) {
-    if (node.kind === 'Var' && node.content === 'context')
-      return path.pop() === 'request' ? path.toReversed() : undefined
+    if (node.kind === 'Var') return openAt(`${String(node.content)}.${path.pop()}`, path.toReversed())
     if (node.kind !== '.' || !isRecord(node.content) || typeof node.content['attr'] !== 'string') return undefined
     path.push(node.content['attr'])
   }
+}
+
+function openAt(place: string, path: readonly string[]): [OpenRecord, ...string[]] | undefined {
+  if (place === 'context.request') return ['request', ...path]
+  return place === 'resource.attributes' ? ['attributes', ...path] : undefined
 }
 
 /** The two sides of a node that has two. */
@@ -54,12 +61,12 @@ export function actionNamed(content: unknown): string | undefined {
 const leaves = new Set(['Value', 'Var', 'Slot'])
 const parts = ['left', 'right', 'arg', 'if', 'then', 'else', 'in']
 
-function toExpression(json: unknown): Expression {
+export function toExpression(json: unknown): Expression {
   const [kind, content] = isRecord(json) ? (Object.entries(json)[0] ?? []) : []
   return { kind: kind ?? 'Value', content }
 }
 
-function childrenOf({ kind, content }: Expression): unknown[] {
+export function childrenOf({ kind, content }: Expression): unknown[] {
   if (leaves.has(kind)) return []
   if (Array.isArray(content)) return content
   if (!isRecord(content)) return []

@@ -1,5 +1,6 @@
-import type { AttributesOrContext, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs'
-import type { RequestUses } from './request-types.ts'
+import type { AttributesOrContext } from '@cedar-policy/cedar-wasm/nodejs'
+import type { OpenUses } from './open-attributes.ts'
+import type { OpenAttributes } from './schema.ts'
 
 type Types = ReadonlyMap<string, AttributesOrContext<string>>
 
@@ -24,13 +25,10 @@ const candidates: readonly AttributesOrContext<string>[] = [
 ]
 
 /**
- * Declares `context.request` as the policy uses it. Nobody told us the types, so each is tried in turn and the best kept,
+ * Declares as the policy uses it what nobody has declared: `context.request`, and attributes of resources. Nobody told us the types, so each is tried in turn and the best kept,
  * until the policy is valid or no change helps; the last declaration is then the one to tell errors by.
  */
-export function inferRequest<T extends Trial>(
-  uses: RequestUses,
-  attempt: (request: Record<string, TypeOfAttribute<string>>) => T,
-): T {
+export function inferAttributes<T extends Trial>(uses: OpenUses, attempt: (open: OpenAttributes) => T): T {
   const moves = uses.groups().flatMap((group) => candidates.map((candidate) => ({ group, candidate })))
   let types: Types = new Map()
   let best = attempt(uses.declare(types))

@@ -22,5 +22,19 @@ export function findDeepBracket(text: string, depthMax: number): { line: number;
   return undefined
 }
 
+/** Where an attribute's name first stands after a dot, in brackets or after `has`; undefined where it is spelt otherwise. */
+export function findAttribute(text: string, name: string): { line: number; column: number } | undefined {
+  const wanted = [name, JSON.stringify(name)]
+  let before = ''
+  for (const { 0: token, index } of text.matchAll(stringCommentWordOrMark)) {
+    if (wanted.includes(token) && ['.', '[', 'has'].includes(before))
+      return positionAt(text, Buffer.byteLength(text.slice(0, index)))
+    if (!token.startsWith('//')) before = token
+  }
+  return undefined
+}
+
+const stringCommentWordOrMark = /"(?:[^"\\]|\\.?)*"?|\/\/[^\n]*|\w+|[^\s\w"]/gs
+
 /** A string or comment that never ends lasts to the end of the text: looking for its end again and again would take too long. */
 const stringCommentOrBracket = /"(?:[^"\\]|\\.?)*"?|\/\/[^\n]*|[([{]|[)\]}]/gs

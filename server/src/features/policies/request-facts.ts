@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
 import type { Json, OpenObject } from '@agent-iam/contract/json'
+import { decimalText, extensionForms } from '../../lib/cedar-values.ts'
 import { Problem } from '../../platform/problem.ts'
 import type { CedarJson } from './cedar-json.ts'
 
@@ -33,8 +33,8 @@ function toFact(value: Json, field: string): CedarJson {
 
 function toNumber(value: number, field: string): CedarJson {
   if (Number.isSafeInteger(value)) return value
-  const places = value.toFixed(4)
-  if (Number(places) !== value || Math.abs(value) > decimalMax)
+  const places = decimalText(value)
+  if (places === undefined)
     throw refusal(field, 'a fraction has four places at most; send it as text or as a whole number')
   return { __extn: { fn: 'decimal', arg: places } }
 }
@@ -46,35 +46,6 @@ function toExtension(value: Readonly<Record<string, Json>>, field: string): Ceda
   if (typeof fn !== 'string' || typeof arg !== 'string' || extensionForms.get(fn)?.(arg) !== true)
     throw refusal(field, '__extn is {"fn": "ip" | "decimal" | "datetime" | "duration", "arg": text of that form}')
   return { __extn: { fn, arg } }
-}
-
-/** Cedar keeps decimals in 64 bits, counted in ten-thousandths. */
-const decimalMax = 922_337_203_685_477
-
-/** What passes here and not the library would be denied as a fault of ours. */
-const extensionForms = new Map<string, (text: string) => boolean>([
-  ['ip', isIpOrBlock],
-  ['decimal', (text) => /^-?\d{1,15}\.\d{1,4}$/.test(text) && Math.abs(Number(text)) <= decimalMax],
-  ['datetime', isDatetime],
-  ['duration', (text) => /^-?(?=\d)(?:\d{1,9}d)?(?:\d{1,9}h)?(?:\d{1,9}m)?(?:\d{1,9}s)?(?:\d{1,9}ms)?$/.test(text)],
-])
-
-/** Cedar reads neither zones (`fe80::1%eth0`) nor IPv4 within IPv6 (`::ffff:10.0.0.1`). */
-function isIpOrBlock(text: string): boolean {
-  const { address = '', bits } =
-    /^(?<address>[\d.]+|[\da-fA-F:]+)(?:\/(?<bits>0|[1-9]\d{0,2}))?$/.exec(text)?.groups ?? {}
-  const family = isIP(address)
-  return family !== 0 && Number(bits ?? 0) <= (family === 4 ? 32 : 128)
-}
-
-/** A day of the calendar, alone or with a time and its zone. */
-function isDatetime(text: string): boolean {
-  const form =
-    /^(?<day>\d{4}-\d\d-\d\d)(?:T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3})?(?:Z|[+-](?:[01]\d|2[0-3])[0-5]\d))?$/
-  const day = form.exec(text)?.groups?.['day']
-  if (day === undefined) return false
-  const midnight = new Date(`${day}T00:00:00Z`)
-  return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(day)
 }
 
 function refusal(field: string, message: string): Problem {

@@ -1,22 +1,42 @@
-import type { AttributesOrContext, EntityType, SchemaJson, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs'
+import type {
+  AttributesOrContext,
+  EntityType,
+  NamespaceDefinition,
+  SchemaJson,
+  TypeOfAttribute,
+} from '@cedar-policy/cedar-wasm/nodejs'
 
 type Attributes = Record<string, TypeOfAttribute<string>>
 
 /** Stands for every action that a policy does not name. */
 export const anyOtherAction = 'any other action'
 
+/** What our own schema leaves open. */
+export interface OpenAttributes {
+  /** What callers send, as `context.request`. */
+  readonly request: Attributes
+  /** What tenants register, as `resource.attributes`. A resource of another type has others, so none is required. */
+  readonly attributes: Attributes
+}
+
+export type Schema = SchemaJson<string> & { readonly AgentIam: NamespaceDefinition<string> }
+
 /**
- * The vocabulary of policies, for one policy: our entity types are fixed, but actions and what callers send as
- * `context.request` belong to the tenant, so they are declared as the policy uses them.
+ * The vocabulary of policies: our entity types are fixed, but actions, what callers send and what resources have belong to
+ * the tenant.
  */
-export function buildSchema(actions: readonly string[], request: Attributes): SchemaJson<string> {
+export function buildSchema(actions: readonly string[], { request, attributes }: OpenAttributes): Schema {
   const appliesTo = {
     principalTypes: Object.keys(principalTypes),
     resourceTypes: ['Resource'],
-    context: contextOf(request),
+    context: { type: 'Context' },
   }
   return {
-    AgentIam: { entityTypes, actions: Object.fromEntries(actions.map((action) => [action, { appliesTo }])) },
+    AgentIam: {
+      commonTypes: { Context: contextOf(request) },
+      entityTypes: { ...entityTypes, Resource: { memberOfTypes: ['Resource'], shape: record(resourceOf(attributes)) } },
+      actions: Object.fromEntries(actions.map((action) => [action, { appliesTo }])),
+    },
   }
 }
 
@@ -39,13 +59,19 @@ const agent: Attributes = {
   name: text,
   owner: text,
 }
-const resource: Attributes = {
-  type: text,
-  id: text,
-  tenant,
-  owner: optionalText,
-  identity: optionalText,
-  ancestors: optionalTexts,
+/** Labels and attributes are there when the resource is registered. */
+function resourceOf(attributes: Attributes): Attributes {
+  const open = Object.entries(attributes).map(([name, type]) => [name, { ...type, required: false }] as const)
+  return {
+    type: text,
+    id: text,
+    tenant,
+    owner: optionalText,
+    identity: optionalText,
+    ancestors: optionalTexts,
+    labels: optionalTexts,
+    attributes: { ...record(Object.fromEntries(open)), required: false },
+  }
 }
 
 const memberOfTypes = ['Role', 'Permission']
@@ -60,7 +86,6 @@ const entityTypes: Record<string, EntityType<string>> = {
   Role: { memberOfTypes },
   Permission: { memberOfTypes },
   Tenant: {},
-  Resource: { shape: record(resource) },
 }
 
 function contextOf(request: Attributes): AttributesOrContext<string> {

@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadCedar } from './cedar-instance.ts'
-import { checkPolicy, type PolicyCheck } from './check-policy.ts'
+import { checkPolicy, type CheckTask, type PolicyCheck } from './check-policy.ts'
 
 /** A thread that checks one policy and ends: whatever the text does to the library, it does it here. */
-function checkHere(text: string): PolicyCheck {
+function checkHere({ text, declared }: CheckTask): PolicyCheck {
   try {
-    return checkPolicy(loadCedar(), text)
+    return checkPolicy(loadCedar(), text, declared)
   } catch (error) {
     if (!isTrap(error)) throw error
     return { errors: [{ message: 'the policy is nested too deeply' }] }
@@ -18,5 +18,6 @@ function isTrap(error: unknown): boolean {
   return error.name === 'RuntimeError' || error instanceof RangeError || error.message.includes('recursion limit')
 }
 
-const text: unknown = workerData
-if (typeof text === 'string') parentPort?.postMessage(checkHere(text))
+// oxlint-disable-next-line typescript/no-unsafe-assignment -- a thread is told no types; whoever starts it keeps to this one
+const task: CheckTask = workerData
+parentPort?.postMessage(checkHere(task))

@@ -1,0 +1,50 @@
+import type { AttributesOrContext, EntityType, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs'
+import type { Schema } from './schema.ts'
+
+/** A schema as Cedar writes it. It is written here, so that no tenant's words come near the engine's library. */
+export function schemaText({ AgentIam: { commonTypes = {}, entityTypes, actions } }: Schema): string {
+  const lines = [
+    ...Object.entries(commonTypes).map(([name, type]) => `type ${name} = ${typeText(type)};`),
+    ...Object.entries(entityTypes).map(([name, type]) => entityText(name, type)),
+    ...Object.entries(actions).map(
+      ([name, { appliesTo }]) =>
+        `action ${quote(name)} appliesTo { principal: ${listText(appliesTo?.principalTypes)}, ` +
+        `resource: ${listText(appliesTo?.resourceTypes)}, context: ${typeText(appliesTo?.context)} };`,
+    ),
+  ]
+  return `namespace AgentIam {\n${lines.map((line) => `  ${line}\n`).join('')}}\n`
+}
+
+function entityText(name: string, type: EntityType<string>): string {
+  if ('enum' in type) throw new Error('no entity of ours is enumerated')
+  const parents = type.memberOfTypes ? ` in ${listText(type.memberOfTypes)}` : ''
+  return `entity ${name}${parents}${type.shape ? ` = ${typeText(type.shape)}` : ''};`
+}
+
+function listText(names: readonly string[] = []): string {
+  return `[${names.join(', ')}]`
+}
+
+function typeText(type: AttributesOrContext<string> | TypeOfAttribute<string> | undefined): string {
+  if (!type) return '{}'
+  if ('element' in type) return `Set<${typeText(type.element)}>`
+  if ('attributes' in type) return recordText(type.attributes)
+  if ('name' in type) return type.name
+  return type.type === 'Boolean' ? 'Bool' : type.type
+}
+
+function recordText(attributes: Readonly<Record<string, TypeOfAttribute<string>>>): string {
+  const members = Object.entries(attributes).map(
+    ([name, type]) => `${quote(name)}${type.required === false ? '?' : ''}: ${typeText(type)}`,
+  )
+  return `{ ${members.join(', ')} }`
+}
+
+/** Cedar’s escapes are not JSON’s. */
+function quote(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- naming the control characters is the point
+  const escaped = text.replace(/["\\\u0000-\u001f\u007f-\u009f]/gu, (character) =>
+    character === '"' || character === '\\' ? `\\${character}` : `\\u{${character.codePointAt(0)?.toString(16)}}`,
+  )
+  return `"${escaped}"`
+}
