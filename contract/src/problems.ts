@@ -61,6 +61,11 @@ export const problems = {
     title: 'Too many attempts',
     advice: 'Wait as long as the header `Retry-After` says.',
   },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many requests',
+    advice: 'Wait as long as the header `Retry-After` says; `RateLimit` tells beforehand how many are left.',
+  },
   forbidden: { status: 403, title: 'The caller may not do this', advice: 'Ask an administrator for the permission.' },
   'capability-exceeded': {
     status: 403,

@@ -16,6 +16,7 @@ import { createLog, type Log } from './platform/log.ts'
 import { loadMasterKeys, type MasterKeys } from './platform/master-key.ts'
 import { makePartitions, migrate, underStartLock } from './platform/migrate.ts'
 import { createOutboundFetch } from './platform/outbound-fetch.ts'
+import { Presence } from './platform/presence.ts'
 import { systemRandom } from './platform/random.ts'
 import { redisState } from './platform/redis-state.ts'
 import { createSealer } from './platform/sealing.ts'
@@ -46,6 +47,8 @@ export interface RunningServer {
 const mailIntervalMs = 1_000
 /** How often what has run out is ended: with another's lease to wait for, still within five seconds. */
 const expiryIntervalMs = 1_000
+/** How often an instance says that it lives: several times before the others take it to be gone. */
+const presenceIntervalMs = 4_000
 /** How often refusals that were only counted are put on record. */
 const flushIntervalMs = 60_000
 /** How often the clock is asked what is due. */
@@ -73,6 +76,9 @@ async function stop(opened: Closing, log: Log): Promise<void> {
   log.info({}, 'stopped')
 }
 
+/** An instance's name for itself. */
+const presenceBytes = 16
+
 interface Ground {
   readonly log: Log
   readonly masterKeys: MasterKeys
@@ -86,7 +92,8 @@ async function startOn(
   opened: Closing,
 ): Promise<Pick<RunningServer, 'url' | 'setupLink'>> {
   const { log, embedded } = ground
-  const { pool, world } = openWorld(config, ground, opened)
+  const presence = new Presence(systemRandom(presenceBytes).toString('base64url'))
+  const { pool, world } = openWorld(config, { ...ground, presence }, opened)
   const port = config.port === 0 ? await freePort(config.host) : config.port
   const publicUrl = config.publicUrl ?? `${config.tls ? 'https' : 'http'}://localhost:${port}`
   const { metricsToken, trustedProxies, dpopNonce, clientCertificateHeader } = config
@@ -100,6 +107,7 @@ async function startOn(
     return createApp(world, door)
   })
   opened.defer(() => app.close())
+  opened.defer(() => leave(presence, app, log))
   opened.defer(() => flush(app, log))
   opened.defer(() => app.http.close())
   await app.http.listen({ port, host: config.host })
@@ -110,6 +118,9 @@ async function startOn(
   // Announced once we can be reached: a start that fails takes neither link nor token from the one that runs.
   const announcement = { log, publicUrl, isEmbedded: embedded !== undefined }
   const link = await underStartLock(pool, () => announce(app, config, announcement))
+  await tellPresence(presence, app, log)
+  const telling = setInterval(() => void tellPresence(presence, app, log), presenceIntervalMs).unref()
+  opened.defer(() => clearInterval(telling))
   const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
   opened.defer(() => clearInterval(timer))
   const mailTimer = setInterval(() => void deliverMail(app, log), mailIntervalMs).unref()
@@ -127,7 +138,7 @@ async function startOn(
 
 function openWorld(
   config: Config,
-  { log, masterKeys, embedded, replace }: Ground,
+  { log, masterKeys, embedded, replace, presence }: Ground & { readonly presence: Presence },
   opened: Closing,
 ): { pool: ReturnType<typeof openPool>; world: World } {
   const onError = (error: Error) => log.warn({ error }, 'an idle database connection was lost')
@@ -135,12 +146,14 @@ function openWorld(
     ? openPool({ host: embedded.socketFolder, max: embeddedPoolMax, onError })
     : openPool({ connectionString: config.databaseUrl ?? '', max: config.databasePoolMax, onError })
   const local = inProcessState(systemClock)
+  const instances = () => presence.instances
   const world = replace({
     clock: systemClock,
     random: systemRandom,
     log,
     db: openDatabase(pool),
-    sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log),
+    sharedState: config.redisUrl === undefined ? local : redisState(config.redisUrl, local, log, { instances }),
+    instances,
     sealer: createSealer(masterKeys.current, systemRandom, masterKeys.others),
     settings: config.settings,
     mail: config.mail && smtpTransport(config.mail.url, config.mail.from),
@@ -153,6 +166,20 @@ function openWorld(
   opened.defer(() => world.db.close())
   opened.defer(() => world.sharedState.close())
   return { pool, world }
+}
+
+/** What was counted last is believed until it can be counted again. */
+async function tellPresence(presence: Presence, app: App, log: Log): Promise<void> {
+  await presence
+    .tell(app.system)
+    .catch((error: unknown) => log.error({ error }, 'this instance could not say that it lives'))
+}
+
+/** The others find out by themselves if they are not told. */
+async function leave(presence: Presence, app: App, log: Log): Promise<void> {
+  await presence
+    .leave(app.system)
+    .catch((error: unknown) => log.warn({ error }, 'this instance could not say that it ends'))
 }
 
 /** A failure to record counts is logged; the server goes on. */

@@ -16,6 +16,7 @@ import { createLog } from '../src/platform/log.ts'
 import { createOutboundFetch } from '../src/platform/outbound-fetch.ts'
 import { systemRandom } from '../src/platform/random.ts'
 import { createSealer } from '../src/platform/sealing.ts'
+import { defaultSettings, type Settings } from '../src/platform/settings.ts'
 import { TestApi } from './test-api.ts'
 import { TestClock } from './test-clock.ts'
 import { testState } from './test-state.ts'
@@ -158,6 +159,9 @@ export async function openServer(database: TestDatabase, options: ServerOptions 
   return server
 }
 
+/** Tests send more than anybody else from one address, as one agent; those of limits set their own. */
+export const generousSettings: Settings = { ...defaultSettings, requestsPerAgent: 1_000_000, requestsPerAddress: 0 }
+
 interface Started extends ServerOptions {
   readonly masterKey: Buffer
   readonly clock: TestClock
@@ -184,6 +188,7 @@ export async function startServer(
     log: createLog(onLog ? 'debug' : 'silent', onLog),
     db: database.db,
     sharedState: testState(database, clock),
+    settings: generousSettings,
     sealer: createSealer(masterKey, systemRandom),
     fetch: createOutboundFetch({ clock, allowedNetworks: [] }),
   })

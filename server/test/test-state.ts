@@ -11,8 +11,14 @@ import type { TestDatabase } from './databases.ts'
 export function testState({ kind, name }: TestDatabase, clock: TestClock): SharedState {
   const url = process.env['TEST_REDIS_URL']
   if (kind === 'PGlite' || url === undefined) return inProcessState(clock)
-  const redis = redisState(url, inProcessState(clock), createLog('silent'))
-  return { ...redis, count: (key, seconds) => redis.count(`${name} ${windowOf(clock, seconds)} ${key}`, seconds) }
+  const redis = redisState(url, inProcessState(clock), createLog('silent'), { clock })
+  const keyOf = (key: string, seconds: number) => `${name} ${windowOf(clock, seconds)} ${key}`
+  return {
+    ...redis,
+    count: (key, seconds) => redis.count(keyOf(key, seconds), seconds),
+    isFirst: (key, seconds) => redis.isFirst(keyOf(key, seconds), seconds),
+    take: (group, windows) => redis.take(`${group} ${name}`, windows),
+  }
 }
 
 function windowOf(clock: TestClock, seconds: number): number {

@@ -7,6 +7,8 @@ import { logLevels, type LogLevel } from './log.ts'
 import { defaultSettings, type Settings as OperatorSettings } from './settings.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
+/** Each request of a minute is kept with its time: more than this of one sender is better not counted at all. */
+const perMinute = z.coerce.number().int().min(0).max(1_000_000)
 const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'is not a postgres:// URL' })
 
 const proxies = z
@@ -75,6 +77,8 @@ const Settings = z
     AGENT_IAM_DPOP_NONCE: z.enum(['required', 'optional']).default('optional'),
     AGENT_IAM_DYNAMIC_REGISTRATION: z.enum(['on', 'off']).default('off'),
     AGENT_IAM_SESSIONS_PER_AGENT: z.coerce.number().int().min(1).max(1000).default(defaultSettings.sessionsPerAgent),
+    AGENT_IAM_REQUESTS_PER_AGENT: perMinute.default(defaultSettings.requestsPerAgent),
+    AGENT_IAM_REQUESTS_PER_ADDRESS: perMinute.default(defaultSettings.requestsPerAddress),
     AGENT_IAM_SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'is not an smtp:// or smtps:// URL' }).optional(),
     AGENT_IAM_MAIL_FROM: z.email({ error: 'is not one plain e-mail address' }).optional(),
     AGENT_IAM_DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(20),
@@ -199,6 +203,8 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
     settings: {
       sessionsPerAgent: settings.AGENT_IAM_SESSIONS_PER_AGENT,
       dynamicRegistration: settings.AGENT_IAM_DYNAMIC_REGISTRATION === 'on',
+      requestsPerAgent: settings.AGENT_IAM_REQUESTS_PER_AGENT,
+      requestsPerAddress: settings.AGENT_IAM_REQUESTS_PER_ADDRESS,
     },
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,

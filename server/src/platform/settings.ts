@@ -4,6 +4,15 @@ export interface Settings {
   readonly sessionsPerAgent: number
   /** Whether strangers' clients may register themselves (RFC 7591). */
   readonly dynamicRegistration: boolean
+  /** Requests of one agent in a minute where its tenant says nothing else; 0: any number. */
+  readonly requestsPerAgent: number
+  /** Requests in a minute from one address that prove nobody; 0: any number. */
+  readonly requestsPerAddress: number
 }
 
-export const defaultSettings: Settings = { sessionsPerAgent: 10, dynamicRegistration: false }
+export const defaultSettings: Settings = {
+  sessionsPerAgent: 10,
+  dynamicRegistration: false,
+  requestsPerAgent: 1000,
+  requestsPerAddress: 6000,
+}

@@ -33,7 +33,12 @@ export class Telemetry {
     labelNames: ['blame'],
     registers: [this.#registry],
   })
-
+  readonly #rateLimited = new Counter({
+    name: 'agent_iam_rate_limited_total',
+    help: 'Requests that were one too many, by what the limit is on.',
+    labelNames: ['dimension'],
+    registers: [this.#registry],
+  })
   readonly #ended = new Histogram({
     name: 'agent_iam_expiry_lateness_seconds',
     help: 'How late what had run out was ended, by its kind.',
@@ -65,6 +70,11 @@ export class Telemetry {
     )
   }
 
+  /** How many instances share the limits while the shared state is lost. */
+  instancesWatched(instances: () => number): void {
+    this.#ask('agent_iam_instances', 'Instances that live, this one included.', instances)
+  }
+
   /** A gauge that is asked for at each scrape. */
   #ask(name: string, help: string, value: () => number | Promise<number>): void {
     const gauge: Gauge = new Gauge({
@@ -88,6 +98,10 @@ export class Telemetry {
 
   refusalLost(): void {
     this.#lostRefusals.inc()
+  }
+
+  rateLimited(dimension: string): void {
+    this.#rateLimited.inc({ dimension })
   }
 
   engineFaulted(blame: string): void {

@@ -5,10 +5,12 @@ import { problems } from '@agent-iam/contract/problems'
 import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
+import type { Limiter } from '../features/limits/service.ts'
+import type { RecentCallers } from '../features/sessions/service.ts'
 import { isNestedDeeper } from '../lib/nesting.ts'
 import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
-import { Problem } from '../platform/problem.ts'
+import { Problem, problemDocument } from '../platform/problem.ts'
 import { entityTagOf } from '../platform/revision.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
@@ -19,8 +21,10 @@ import { dpopNonce } from './dpop-nonce.ts'
 import { challengesOf, withProof } from './dpop-request.ts'
 import { hostGuard } from './host-guard.ts'
 import { publishedSecondsOf, sendPublished } from './published-response.ts'
-import { problemDocument, toProblem } from './problem-response.ts'
+import { toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
+import { asTheStandardHasIt, nameRequest, wantsText } from './text-refusal.ts'
+import { identified, strangerLimit } from './rate-limit.ts'
 import { isOfStatusLists, sendStatusList } from './status-list-response.ts'
 import { tlsServerFactory } from './tls.ts'
 import type { CertificateReader } from './peer-certificate.ts'
@@ -38,6 +42,8 @@ export interface Door {
   readonly world: Omit<Context, 'caller' | 'requestId' | 'traceId'>
   readonly routes: readonly Route[]
   readonly refusals: RefusalRecorder
+  readonly limiter: Limiter
+  readonly recentCallers: RecentCallers
   readonly telemetry: Telemetry
   readonly publicUrl: string
   readonly isLoopback: boolean
@@ -70,15 +76,16 @@ export function createHttpServer(door: Door): FastifyInstance {
     for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value)
     done()
   })
+  const operations = operationsByPlace(door.routes)
+  const operationOf = ({ method, routeOptions }: FastifyRequest) => operations.get(`${method} ${routeOptions.url}`)
+  const contextOfRequest = (request: FastifyRequest) => contextOf(door, request)
+  server.addHook('onRequest', strangerLimit({ limiter: door.limiter, contextOf: contextOfRequest, operationOf }))
   for (const route of door.routes) mount(server, door, route)
   mountOtherMethods(server, door)
   server.setNotFoundHandler((request, reply) =>
     refuse(door, unknownPath(request), { request, reply, ctx: contextOf(door, request) }),
   )
-  const operations = operationsByPlace(door.routes)
-  server.setErrorHandler((error, request, reply) =>
-    refuseUnread(door, operations.get(`${request.method} ${request.routeOptions.url}`), error, { request, reply }),
-  )
+  server.setErrorHandler((error, request, reply) => refuseUnread(door, operationOf(request), error, { request, reply }))
   return server
 }
 
@@ -143,9 +150,9 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   try {
     if (operation.id === 'metrics')
       requireMetricsToken(door.metricsToken, request.headers.authorization, isOnlyLocal(door))
-    ctx = await withProof(ctx, operation, request, door)
-    ctx = asCaller(ctx, await authenticate(ctx, operation, request.headers))
+    ctx = await identify(door, ctx, route, { request, reply })
     const result = await resultOf(ctx, route, request)
+    nameRequest(operation, request, reply, ctx)
     if (isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
     return send(operation, reply, result)
   } catch (error) {
@@ -153,6 +160,24 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   } finally {
     door.telemetry.requestAnswered(operation.id, reply.statusCode, (performance.now() - began) / 1000)
   }
+}
+
+/** The context of whoever sent the request, once that is known and within what they may send. */
+async function identify(
+  door: Door,
+  anonymous: Context,
+  { operation, takesRecentCaller = false }: Pick<Route, 'operation' | 'takesRecentCaller'>,
+  exchange: Exchange,
+): Promise<Context> {
+  let proved = anonymous
+  const { headers } = exchange.request
+  const caller = await identified(door.limiter, { ctx: anonymous, operation, ...exchange }, async () => {
+    proved = await withProof(anonymous, operation, exchange.request, door)
+    return authenticate(proved, operation, headers, takesRecentCaller ? door.recentCallers : undefined)
+  })
+  const known = asCaller(proved, caller)
+  if (caller.kind !== 'identity' || caller.asOf === undefined) return known
+  return { ...known, renewCaller: async () => asCaller(proved, await authenticate(proved, operation, headers)) }
 }
 
 async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Promise<unknown> {
@@ -175,16 +200,15 @@ async function refuseUnread(
   exchange: Exchange,
 ): Promise<FastifyReply> {
   const ctx = contextOf(door, exchange.request)
-  // A Problem is the host guard's: a request for another host is none of ours, and nobody is asked who sent it.
+  // A Problem is the host guard's or a limit's: such a request is none of ours, and nobody is asked who sent it.
   if (!operation || thrown instanceof Problem) return refuse(door, thrown, { ...exchange, ctx })
-  let caller
+  let known
   try {
-    const proved = await withProof(ctx, operation, exchange.request, door)
-    caller = await authenticate(proved, operation, exchange.request.headers)
+    known = await identify(door, ctx, { operation }, exchange)
   } catch (error) {
     return refuse(door, error, { ...exchange, ctx, operation })
   }
-  return refuse(door, thrown, { ...exchange, ctx: asCaller(ctx, caller), operation })
+  return refuse(door, thrown, { ...exchange, ctx: known, operation })
 }
 
 /** RFC 9449 §8.2: who must send a nonce gets the next one with each answer, before the last has ended. */
@@ -212,18 +236,23 @@ interface Refused extends Exchange {
 
 /** Every refusal is on record before it is told; where that fails, the refusal stands all the same. */
 async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operation }: Refused): Promise<FastifyReply> {
-  const problem = toProblem(thrown)
+  const problem = asTheStandardHasIt(operation, toProblem(thrown))
   const document = problemDocument(problem, ctx.requestId)
   logRefusal(ctx, problem, { operation: operation?.id ?? pathOf(request), callerRequestId: callersIdOf(request) })
   try {
     const { code, policyIds } = problem
-    await door.refusals.record(ctx, { code, policyIds, operation: operation?.id ?? 'unknown' })
+    // Of what a limit refuses, each burst is on record once already.
+    if (code !== 'rate-limited')
+      await door.refusals.record(ctx, { code, policyIds, operation: operation?.id ?? 'unknown' })
   } catch (error) {
     door.telemetry.refusalLost()
     ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
   }
   if (problem.code === 'use-dpop-nonce' || isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
   tellWhatToDo(ctx, problem, reply)
+  nameRequest(operation, request, reply, ctx)
+  if (wantsText(operation, request))
+    return reply.status(document.status).type('text/plain; charset=utf-8').send(problem.detail)
   return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
 }
 
@@ -258,6 +287,7 @@ function logRefusal({ log, requestId }: Context, problem: Problem, about: object
   }
   if (problem.code === 'internal-error') log.error(fields, 'a request failed')
   else if (problem.code === 'unavailable') log.warn(fields, 'a request could not be served')
+  else if (problem.code === 'rate-limited') log.debug(fields, 'a request was one too many')
   else log.info(fields, 'a request was refused')
 }
 

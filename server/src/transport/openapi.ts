@@ -59,7 +59,7 @@ function describeApi(publicUrl: string): JsonObject {
 
 /** Every refusal that a client of this operation must expect: its own, and those that operations share. */
 export function problemsOf(operation: Operation): ProblemCode[] {
-  const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host']
+  const codes: ProblemCode[] = ['invalid-request', ...operation.problems, 'foreign-host', 'rate-limited']
   if (operation.action !== 'public')
     codes.push(
       'unauthenticated',

@@ -1,0 +1,111 @@
+import type { Operation } from '@agent-iam/contract/operation'
+import { addressNetwork } from '../../platform/address-network.ts'
+import { actorOf, type Context } from '../../platform/context.ts'
+import { isId } from '../../platform/ids.ts'
+import { askedTypes } from './asked-types.ts'
+import { Bursts, type Told } from './bursts.ts'
+import { eachMinute, hasRulesOn, windowsOf, type Admission, type Limits, type LimitWindow, type Use } from './model.ts'
+import { Rules } from './rules.ts'
+
+/** What an identity may do with limits in a minute, whatever they are: a limit must not keep anybody from mending it. */
+const mendingLimits: Limits = { perMinute: 60, perHour: null, perDay: null }
+
+/** Networks that are to wait, of which this instance knows; the first that came goes first. */
+const waitingMax = 10_000
+
+export interface Asking {
+  readonly operation: Pick<Operation, 'id' | 'action'>
+  /** As it was sent. */
+  readonly body?: unknown
+}
+
+/** Lets requests in as often as limits say. Nothing of it runs inside a transaction. */
+export class Limiter {
+  readonly rules = new Rules()
+  readonly #bursts: Bursts
+  /** Until when a network's requests are refused without asking: what it sends costs nothing then. */
+  readonly #waiting = new Map<string, { readonly admission: Admission; readonly untilMs: number }>()
+
+  constructor(told: Told) {
+    this.#bursts = new Bursts(told)
+  }
+
+  /** Counts a request that proves nobody, by its address. Undefined where nothing limits it. */
+  async admitStranger(ctx: Context, operationId: string): Promise<Admission | undefined> {
+    const windows = windowsOfStranger(ctx)
+    if (windows.length === 0) return undefined
+    const { key = '' } = windows[0] ?? {}
+    const admission = this.#stillWaiting(ctx, key) ?? {
+      windows,
+      room: await ctx.sharedState.take(`address ${key}`, windows),
+    }
+    if (!admission.room.isAllowed) await this.#refused(ctx, admission, operationId)
+    return admission
+  }
+
+  /** The refusal of what comes from where nothing may come from for now; undefined while it may. */
+  async refuseWaiting(ctx: Context, operationId: string): Promise<Admission | undefined> {
+    const admission = this.#stillWaiting(ctx, addressNetwork(ctx.caller.address))
+    if (admission) await this.#bursts.note(ctx, admission, operationId)
+    return admission
+  }
+
+  /** Counts a request of somebody known, by all that it has in common with others. Undefined where nothing limits it. */
+  async admit(ctx: Context, asking: Asking): Promise<Admission | undefined> {
+    const windows = await this.windowsFor(ctx, asking)
+    if (windows.length === 0) return undefined
+    const room = await ctx.sharedState.take(`tenant ${ctx.caller.tenantId}`, windows)
+    const admission = { windows, room }
+    if (!room.isAllowed) await this.#bursts.note(ctx, admission, asking.operation.id)
+    return admission
+  }
+
+  /** The windows that a request of the caller counts in. */
+  async windowsFor(ctx: Context, { operation, body }: Asking): Promise<LimitWindow[]> {
+    const actor = actorOf(ctx.caller)
+    if (operation.action.startsWith('limits:')) return windowsOf(new Map(), [mending(actor)])
+    const rules = await this.rules.bookOf(ctx)
+    const unless = isId('agent', actor) ? eachMinute(ctx.settings.requestsPerAgent) : undefined
+    const identity: Use = { dimension: 'identity', subject: actor, cost: 1, unless }
+    if (rules.size === 0) return windowsOf(rules, [identity])
+    const roles = hasRulesOn(rules, 'role') ? await this.rules.rolesOf(ctx, actor) : []
+    const types = hasRulesOn(rules, 'resource-type') ? askedTypes(operation.id, body) : new Map<string, number>()
+    return windowsOf(rules, [
+      { dimension: 'tenant', subject: ctx.caller.tenantId, cost: 1 },
+      identity,
+      ...roles.map((role): Use => ({ dimension: 'role', subject: role, holder: actor, cost: 1 })),
+      ...[...types].map(([subject, cost]): Use => ({ dimension: 'resource-type', subject, cost })),
+      { dimension: 'address', subject: addressNetwork(ctx.caller.address), cost: 1 },
+    ])
+  }
+
+  async #refused(ctx: Context, admission: Admission, operationId: string): Promise<void> {
+    const [first] = this.#waiting.size >= waitingMax ? this.#waiting.keys() : []
+    if (first !== undefined) this.#waiting.delete(first)
+    const untilMs = ctx.clock.now().getTime() + admission.room.waitMs
+    this.#waiting.set(addressNetwork(ctx.caller.address), { admission, untilMs })
+    await this.#bursts.note(ctx, admission, operationId)
+  }
+
+  #stillWaiting(ctx: Context, network: string): Admission | undefined {
+    const found = this.#waiting.get(network)
+    if (!found) return undefined
+    const waitMs = found.untilMs - ctx.clock.now().getTime()
+    if (waitMs > 0) return { ...found.admission, room: { ...found.admission.room, waitMs } }
+    this.#waiting.delete(network)
+    return undefined
+  }
+}
+
+/** Counted apart, so that nothing else that the identity does keeps it from this. */
+function mending(actor: string): Use {
+  return { dimension: 'identity', subject: actor, holder: 'limits', cost: 1, unless: mendingLimits }
+}
+
+/** A stranger has nothing but an address; what the instance is configured with holds for all of them. */
+function windowsOfStranger({ caller, settings }: Context): LimitWindow[] {
+  const limit = settings.requestsPerAddress
+  const network = addressNetwork(caller.address)
+  if (limit === 0) return []
+  return [{ dimension: 'address', subject: network, key: network, span: 'minute', limit, cost: 1 }]
+}
