@@ -35,6 +35,8 @@ export interface Asked {
   readonly roles?: readonly string[]
   readonly holds?: boolean
   readonly request?: Record<string, CedarJson>
+  /** What else of the context is other than usual. */
+  readonly context?: Record<string, CedarJson>
 }
 
 /** An agent in good standing that holds the permission for what it asks, unless said otherwise. */
@@ -60,10 +62,14 @@ export function ask(asked: Asked = {}): CedarRequest {
       address: '',
       hop: 0,
       actor: principal.id,
+      weekday: 1,
       chainWhole: true,
+      expired: false,
+      trustMin: decimal(0),
       inScope: true,
       withinBlocks: true,
       coveredBy: [reference('Permission', 'prm_1')],
+      ...asked.context,
     },
     entities: [
       { uid: principal, attrs, parents },

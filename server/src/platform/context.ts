@@ -62,6 +62,8 @@ export type Caller = Origin &
         readonly actors: readonly IdentityId[]
         /** A Biscuit whose blocks narrow what is asked for: that which was presented, or one that the session keeps. */
         readonly attenuation: string | undefined
+        /** The epoch under which the caller was looked up, where that was not with this request but a moment before. */
+        readonly asOf?: number
       }
     | { readonly kind: 'enrolment-token'; readonly enrolmentTokenId: EnrolmentTokenId }
     | { readonly kind: 'anonymous' }
@@ -143,6 +145,8 @@ export interface Context {
   readonly settings: Settings
   readonly authorizer: Authorizer
   readonly spine: Spine
+  /** The same request with its caller looked up anew, for who finds that too much has changed since. */
+  readonly renewCaller?: () => Promise<Context>
 }
 
 /** A context inside a transaction: stores take no other. */
@@ -165,6 +169,8 @@ export interface Spine {
    * awaited inside a transaction.
    */
   commitAlone(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined>
+  /** Told what a transaction appended, once it is committed. */
+  committed(tenantId: TenantId, events: readonly PendingEvent[]): void
 }
 
 /** What this was decided under has been narrowed since: decide again. */
@@ -187,18 +193,21 @@ export async function inTransaction<Result>(
   if ('events' in ctx) return work(ctx)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await ctx.db.transaction(ctx.caller.tenantId, async (db) => {
+      const events: PendingEvent[] = []
+      const done = await ctx.db.transaction(ctx.caller.tenantId, async (db) => {
         const tx: Transaction = {
           ...ctx,
           db,
           authorize: (action, resource) => ctx.authorizer(tx, action, resource),
-          events: [],
+          events,
           grounds: { policyIds: [], epoch: undefined },
         }
         const result = await work(tx)
         if (tx.events.length > 0) await ctx.spine.append(tx)
         return result
       })
+      if (events.length > 0) ctx.spine.committed(ctx.caller.tenantId, events)
+      return done
     } catch (error) {
       if (!(error instanceof StaleEpochError) || attempt >= staleAttemptsMax) throw error
     }

@@ -20,6 +20,13 @@ export interface Route {
   readonly operation: Operation
   /** Reads what came in, and does what must not happen inside a transaction. */
   readonly prepare: (ctx: Context, raw: RawInput) => Promise<Work>
+  /** Whether a caller looked up a moment ago will do. */
+  readonly takesRecentCaller?: boolean
+}
+
+/** A route that answers by nothing but what the log takes at the caller's epoch, so a caller of a moment ago will do. */
+export function ofRecentCaller(route: Route): Route {
+  return { ...route, takesRecentCaller: true }
 }
 
 type Schema = z.ZodType | undefined

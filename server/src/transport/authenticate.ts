@@ -4,6 +4,7 @@ import { callerOfApiKey } from '../features/api-keys/service.ts'
 import { enrolmentTokenPrefix } from '../features/credentials/model.ts'
 import { callerOfEnrolmentToken } from '../features/credentials/service.ts'
 import { callerOfToken } from '../features/biscuits/service.ts'
+import type { RecentCallers } from '../features/sessions/service.ts'
 import type { Caller, Context } from '../platform/context.ts'
 import { Problem } from '../platform/problem.ts'
 
@@ -12,11 +13,14 @@ import { Problem } from '../platform/problem.ts'
  *
  * Throws `unauthenticated` without a token where one is needed, `invalid-token` or `token-revoked` for one that is not
  * good, `invalid-proof` where its proof of possession is missing. On public operations a token is not looked at.
+ *
+ * @param recent where a caller of a moment ago will do, since the answer is refused if too much has changed since
  */
 export async function authenticate(
   anonymous: Context,
   operation: Operation,
   headers: IncomingHttpHeaders,
+  recent?: RecentCallers,
 ): Promise<Caller> {
   if (operation.action === 'public') return anonymous.caller
   const apiKey = presentedApiKey(headers)
@@ -24,7 +28,7 @@ export async function authenticate(
   const { scheme, token } = presentedToken(headers.authorization)
   if (scheme === 'dpop' && !anonymous.caller.dpop)
     throw new Problem('invalid-proof', 'a token sent as DPoP needs a proof in the header DPoP (RFC 9449)')
-  if (!token.startsWith(enrolmentTokenPrefix)) return callerOfToken(anonymous, token)
+  if (!token.startsWith(enrolmentTokenPrefix)) return callerOfToken(anonymous, token, recent)
   const caller = scheme === 'bearer' ? await callerOfEnrolmentToken(anonymous, token) : undefined
   if (!caller) throw new Problem('invalid-token', 'the enrolment token is unknown, expired or revoked; ask for another')
   return caller

@@ -26,6 +26,7 @@ function aLog(takes: (event: PendingEvent, actor: string) => boolean = () => tru
   const record = { log: 'log_00000000000000000000000000000000', sequence: 0, leafHash: '' } as const
   const spine: Context['spine'] = {
     append: () => Promise.resolve(),
+    committed: () => undefined,
     commitAlone(ctx, event) {
       if (!takes(event, ctx.caller.address)) return Promise.reject(new Error('the database is away'))
       events.push(event)

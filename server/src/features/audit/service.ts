@@ -32,6 +32,7 @@ import {
   type StoredEvent,
 } from './store.ts'
 
+export { listDecisions, readLogSize, type LoggedDecision } from './decisions.ts'
 export { sealedDataKeys } from './personal-fields.ts'
 
 /** Collects an event; the transaction appends it as its last statement. Its `record` is there after that. */
@@ -51,9 +52,12 @@ export async function openLog(tx: Transaction): Promise<void> {
 export class AuditSpine implements Spine {
   readonly #committer: GroupCommitter
   readonly #logs = new Map<TenantId, LogId>()
+  readonly committed: Spine['committed']
 
-  constructor(committer: GroupCommitter) {
+  /** @param onCommitted told of what changed, after it did */
+  constructor(committer: GroupCommitter, onCommitted: Spine['committed'] = () => undefined) {
     this.#committer = committer
+    this.committed = onCommitted
   }
 
   async append(tx: Transaction): Promise<void> {

@@ -1,17 +1,18 @@
 import { platformTenantId } from '@agent-iam/contract/ids'
 import { expect, test } from 'vitest'
 import { inNoWorld } from '../../../test/no-world.ts'
-import { PolicyEngine, PolicySets } from '../policies/service.ts'
+import { PolicyEngine } from '../policies/service.ts'
 import { Decider } from './decider.ts'
 
 test('a fault of the engine that cannot be recorded is kept for the next time', async () => {
   const engine = new PolicyEngine({ clock: inNoWorld.clock, onFault: () => undefined })
   const fault = { tenantId: platformTenantId, version: '7', blame: 'set', cause: new Error('trap') } as const
-  const decider = new Decider(engine, new PolicySets(), [fault, { ...fault, version: '8' }])
+  const decider = new Decider(engine, { clock: inNoWorld.clock, faults: [fault, { ...fault, version: '8' }] })
   const versions: unknown[] = []
   let isAway = true
   const spine: typeof inNoWorld.spine = {
     append: () => Promise.resolve(),
+    committed: () => undefined,
     commitAlone(_ctx, event) {
       if (isAway) return Promise.reject(new Error('the database is away'))
       versions.push(event.data?.['policiesVersion'])

@@ -1,9 +1,12 @@
+import type { DecisionId } from '@agent-iam/contract/ids'
+import type { Clock } from '../../platform/clock.ts'
 import { asCaller, type Context, type Transaction } from '../../platform/context.ts'
 import { recordAlone } from '../audit/service.ts'
-import type { PolicyEngine, PolicySet, PolicySets, EngineFault } from '../policies/service.ts'
+import { PolicySets, type PolicyEngine, type PolicySet, type EngineFault } from '../policies/service.ts'
 import type { CedarRequest, Verdict } from '../policies/model.ts'
 import { DefinitionsCache, type Definitions } from './definitions.ts'
-import type { Facts } from './model.ts'
+import type { Facts, Question } from './model.ts'
+import { RecentFacts } from './recent-facts.ts'
 
 /** What a tenant's decisions go by at one moment. */
 export interface Rules {
@@ -11,17 +14,32 @@ export interface Rules {
   readonly definitions: Definitions
 }
 
+/** An answer, with all that it rested on. */
+export interface Answered {
+  readonly decisionId: DecisionId
+  readonly facts: Facts
+  readonly question: Question
+  readonly verdict: Verdict
+  readonly rules: Rules
+}
+
+/** Costs next to nothing and never throws: the answer waits for it. */
+export type Observer = (ctx: Context, answered: Answered) => void
+
 /** Puts questions to the engine with the tenant's rules of the moment, and keeps what went wrong in it for the log. */
 export class Decider {
   readonly #engine: PolicyEngine
-  readonly #sets: PolicySets
+  readonly #sets = new PolicySets()
   readonly #definitions = new DefinitionsCache()
+  /** What was read a moment ago. */
+  readonly recent: RecentFacts
   readonly #faults: EngineFault[]
+  #observer: Observer = () => undefined
 
   /** `faults` is filled by the engine's listener. */
-  constructor(engine: PolicyEngine, sets: PolicySets, faults: EngineFault[]) {
+  constructor(engine: PolicyEngine, { clock, faults }: { readonly clock: Clock; readonly faults: EngineFault[] }) {
     this.#engine = engine
-    this.#sets = sets
+    this.recent = new RecentFacts(clock)
     this.#faults = faults
   }
 
@@ -32,6 +50,15 @@ export class Decider {
   ): Promise<Rules> {
     const policies = await this.#sets.get(tx, policiesVersion)
     return { policies, definitions: await this.#definitions.get(tx, definitionsVersion) }
+  }
+
+  /** From now on `observer` is told of every answer. */
+  watch(observer: Observer): void {
+    this.#observer = observer
+  }
+
+  tell(ctx: Context, answered: Answered): void {
+    this.#observer(ctx, answered)
   }
 
   async evaluate({ policies }: Rules, request: CedarRequest): Promise<Verdict> {

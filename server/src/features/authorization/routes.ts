@@ -2,7 +2,7 @@ import * as contract from '@agent-iam/contract/authorization'
 import { problems } from '@agent-iam/contract/problems'
 import type { Context } from '../../platform/context.ts'
 import { Problem, problemDocument } from '../../platform/problem.ts'
-import { route, type Route } from '../../platform/route.ts'
+import { ofRecentCaller, route, type Route } from '../../platform/route.ts'
 import { answerEach, readCheck, type OnRefused } from './bulk.ts'
 import type { AskedCheck } from './read-question.ts'
 import { check, reportResult, type Decider } from './service.ts'
@@ -17,7 +17,7 @@ export interface Desk {
 
 export function authorizationRoutes(desk: Desk): Route[] {
   return [
-    route(contract.check, (ctx, { body }) => answer(ctx, desk, readCheck(body))),
+    ofRecentCaller(route(contract.check, (ctx, { body }) => answer(ctx, desk, readCheck(body)))),
     route(contract.bulkCheck, async (ctx, { body }) => {
       const onRefused = desk.onRefused(contract.bulkCheck.id)
       const one = (item: unknown) => answer(ctx, desk, readCheck(item))

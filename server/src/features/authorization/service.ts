@@ -4,175 +4,43 @@
  * overtaken (DESIGN D13): it is decided again.
  */
 import type { Decision } from '@agent-iam/contract/authorization'
-import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
-import {
-  actingOf,
-  actorOf,
-  inTransaction,
-  staleAttemptsMax,
-  type Context,
-  type EventRecord,
-  type Transaction,
-} from '../../platform/context.ts'
+import type { DecisionId } from '@agent-iam/contract/ids'
+import { actorOf, inTransaction, staleAttemptsMax, type Context, type EventRecord } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { findDecision, recordEvent } from '../audit/service.ts'
-import { nounOf, notNarrowed, type Lent } from '../identities/model.ts'
-import { callerOfToken } from '../biscuits/service.ts'
 import { requireSession } from '../sessions/service.ts'
 import type { ChainVerdict } from './chain.ts'
+import { decideAndRecord, type Decided } from './decide.ts'
 import type { Decider } from './decider.ts'
-import {
-  coveringEntries,
-  resourceText,
-  trustOf,
-  type ActingIdentity,
-  type Facts,
-  type Question,
-  type Trust,
-} from './model.ts'
+import { coveringEntries, trustOf, type ActingIdentity, type Question, type Trust } from './model.ts'
+import { findSubject, type Subject } from './asked-for.ts'
 import type { AskedCheck } from './read-question.ts'
 import { insertResult, readFacts } from './store.ts'
-import { weigh } from './weigh.ts'
 
 export { createAuthorizer } from './authorizer.ts'
-export { Decider, type Rules } from './decider.ts'
+export { decideAlong, type ChainVerdict } from './chain.ts'
+export { Decider, type Answered, type Rules } from './decider.ts'
+export { findSubject, readAskedFor } from './asked-for.ts'
+export { answerEach, orRefusal, type OnRefused } from './bulk.ts'
+export { readResource, type AskedCheck } from './read-question.ts'
 export { weigh, type Weighed } from './weigh.ts'
+export { mayWiden } from './recent-facts.ts'
 export { readFacts }
 
 /** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */
 export async function check(ctx: Context, decider: Decider, asked: AskedCheck): Promise<Decision> {
-  const subject = await findSubject(ctx, asked)
   const decisionId = ctx.newId('decision')
-  for (let attempt = 1; attempt <= staleAttemptsMax; attempt++) {
-    const decided = await decideOnce(ctx, decider, { asked, subject })
-    const record = await recordDecision(ctx, { asked, decisionId, ...subject, ...decided })
-    await decider.recordFaults(ctx)
-    if (record) return toDecision(ctx, { ...decided, basis: subject.basis, decisionId, record })
+  for (let present = ctx, attempt = 1; attempt <= staleAttemptsMax; attempt++) {
+    const subject = await findSubject(present, asked)
+    const recent = attempt === 1 ? decider.recent.find(present, subject, asked.resource) : undefined
+    const { decided, record } = await decideAndRecord(present, decider, { asked, subject, decisionId }, recent)
+    await decider.recordFaults(present)
+    if (record) decider.tell(present, { ...decided, decisionId })
+    if (record) return toDecision(present, { ...decided, basis: subject.basis, decisionId, record })
+    present = (await present.renewCaller?.()) ?? present
   }
   throw new Problem('unavailable', 'rights are changing too fast to decide; try again')
-}
-
-interface Subject {
-  /** Whose rights are intersected, who acts first; the last is the one for whom is asked. */
-  readonly acting: readonly IdentityId[]
-  readonly identityId: IdentityId
-  /** The session that must live for the decision: the subject's own where its token was presented, else the caller's. */
-  readonly sessionId: SessionId
-  readonly basis: Decision['basis']
-  /** The narrowing of the token; undefined where only an id was named, whose session nobody showed. */
-  readonly lent?: Lent
-}
-
-/** For whom is asked: the caller itself, the holder of a token presented to it, or an identity by its id. */
-async function findSubject(ctx: Context, asked: AskedCheck): Promise<Subject> {
-  const caller = requireSession(ctx.caller)
-  if (asked.subjectToken !== undefined) return findPresented(ctx, asked.subjectToken)
-  const { sessionId, identityId: self } = caller
-  const { identityId = self } = asked
-  if (identityId !== self) return { acting: [identityId], identityId, sessionId, basis: 'identity' }
-  const lent = { scope: caller.scope, blocks: caller.attenuation }
-  return { acting: actingOf(caller), identityId, sessionId, basis: 'token', lent }
-}
-
-/** A token that is not good is a fault of what was sent, not of the caller's own credentials: never 401. */
-async function findPresented(ctx: Context, token: string): Promise<Subject> {
-  const presented = await callerOfToken(ctx, token).catch((error: unknown) => {
-    throw error instanceof Problem && error.code !== 'unavailable' ? notPresentable(error.detail, error) : error
-  })
-  if (presented.tenantId !== ctx.caller.tenantId) throw notPresentable('it is of another issuer')
-  const { identityId, sessionId, scope, attenuation: blocks } = presented
-  return { acting: actingOf(presented), identityId, sessionId, basis: 'token', lent: { scope, blocks } }
-}
-
-function notPresentable(why: string, cause?: unknown): Problem {
-  const errors = [{ field: 'subjectToken', message: why }]
-  return new Problem('invalid-request', `subjectToken: ${why}`, { errors, cause })
-}
-
-interface Decided {
-  readonly epoch: number
-  readonly verdict: ChainVerdict
-  /** Who acts. */
-  readonly identity: ActingIdentity
-  /** All whose rights were asked for, from the root to who acts. */
-  readonly chain: readonly IdentityId[]
-  readonly question: Question
-}
-
-/** All that the decision rests on is read here, the facts first, so that their epoch is the oldest. */
-async function decideOnce(
-  ctx: Context,
-  decider: Decider,
-  { asked, subject }: { asked: AskedCheck; subject: Subject },
-): Promise<Decided> {
-  const { action, resource, facts: request } = asked
-  return inTransaction(ctx, async (tx) => {
-    const facts = await readFacts(tx, subject.acting, subject.sessionId)
-    const [identity] = facts.hops
-    if (!identity) throw notFound(nounOf(subject.identityId), subject.identityId)
-    if (!facts.isSessionAlive) throw endedSession(ctx, subject)
-    const isOwn = subject.basis === 'token' && subject.sessionId === requireSession(ctx.caller).sessionId
-    if (!isOwn) await requireMayAskFor(tx, facts)
-    const { tenantId, address } = ctx.caller
-    const asking = { tenantId, action, resource, request, resourceFacts: {}, now: ctx.clock.now(), address }
-    const lent = subject.lent ?? notNarrowed
-    const { verdict, question, epoch } = await weigh(tx, decider, { ...facts, lent }, { question: asking })
-    return { epoch, verdict, identity, question, chain: chainOf(facts) }
-  })
-}
-
-/** As it is told: from the root to who acts. */
-function chainOf({ hops }: Facts): IdentityId[] {
-  return hops.map(({ id }) => id).toReversed()
-}
-
-function endedSession(ctx: Context, subject: Subject): Problem {
-  if (requireSession(ctx.caller).sessionId !== subject.sessionId) return notPresentable('its session has ended')
-  return new Problem('token-revoked', 'the session has ended; log in again')
-}
-
-/** Everyone may ask for itself. Whoever asks for another is authorised, which also sees that its own session lives. */
-async function requireMayAskFor(tx: Transaction, { hops }: Facts): Promise<void> {
-  const [identity, ...above] = hops
-  if (!identity || identity.id === requireSession(tx.caller).identityId) return
-  const { id, owner } = identity
-  const noun = nounOf(id)
-  const ancestors = above.map((each) => each.id)
-  await tx.authorize(`${noun}:check`, { type: noun, id, identity: id, ancestors, ...(owner && { owner }) })
-}
-
-interface ToRecord extends Decided, Subject {
-  readonly asked: AskedCheck
-  readonly decisionId: DecisionId
-}
-
-async function recordDecision(ctx: Context, decided: ToRecord): Promise<EventRecord | undefined> {
-  const { asked, basis, decisionId, epoch, verdict, identity, chain } = decided
-  const { trustScore, riskLevel } = trustOf(identity)
-  const errors = verdict.errors.map(({ policyId }) => policyId)
-  const event = {
-    type: 'decision.made' as const,
-    id: ctx.newId('event'),
-    at: ctx.clock.now(),
-    action: asked.action,
-    resource: resourceText(asked.resource),
-    decision: verdict.decision,
-    reasons: verdict.reasons.map(({ policyId }) => policyId),
-    decisionId,
-    chain: [...chain],
-    data: {
-      basis,
-      trustScore,
-      riskLevel,
-      ...(verdict.deniedBy && chain.length > 1 && { deniedBy: verdict.deniedBy.identityId }),
-      ...(errors.length > 0 && { erringPolicies: errors }),
-    },
-    ...(Object.keys(asked.context).length > 0 && {
-      personal: { subject: 'month' as const, fields: { context: asked.context } },
-    }),
-  }
-  return ctx.spine.commitAlone(ctx, event, epoch)
 }
 
 function toDecision(

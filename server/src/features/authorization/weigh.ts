@@ -10,6 +10,8 @@ export interface Weighed {
   readonly verdict: ChainVerdict
   readonly question: Question
   readonly epoch: number
+  readonly rules: Rules
+  readonly registered: RegisteredResource | undefined
 }
 
 /**
@@ -27,7 +29,7 @@ export async function weigh(
   const { registered, epoch } = await readRegistered(tx, present, question)
   const complete = completeQuestion(question, present, registered)
   const verdict = await decideAlong({ decider, rules: present, ctx: tx }, facts, complete)
-  return { verdict, question: complete, epoch: Math.min(facts.epoch, epoch) }
+  return { verdict, question: complete, epoch: Math.min(facts.epoch, epoch), rules: present, registered }
 }
 
 /** Nothing is registered but of types that the tenant declares, so nobody is asked about others. */

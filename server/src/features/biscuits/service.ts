@@ -6,7 +6,7 @@
  * that no token keeps the server busy: what strangers wrote runs in threads that are ended in time.
  */
 import { asCaller, type Caller, type Context } from '../../platform/context.ts'
-import { callerOfAccessToken } from '../sessions/service.ts'
+import { callerOfAccessToken, type RecentCallers } from '../sessions/service.ts'
 import { callerOfBiscuit, requireKeptUnrevoked } from './caller.ts'
 import { looksLikeBiscuit } from './model.ts'
 
@@ -17,9 +17,13 @@ export { permits } from './permits.ts'
 export { PublishedRevocations, revokeBlock } from './revocations.ts'
 
 /** Who presents a token, be it a JWT or a Biscuit. Throws what `callerOfAccessToken` throws. */
-export async function callerOfToken(ctx: Context, token: string): Promise<Caller & { kind: 'identity' }> {
+export async function callerOfToken(
+  ctx: Context,
+  token: string,
+  recent?: RecentCallers,
+): Promise<Caller & { kind: 'identity' }> {
   if (looksLikeBiscuit(token)) return callerOfBiscuit(ctx, token)
-  const caller = await callerOfAccessToken(ctx, token)
+  const caller = await callerOfAccessToken(ctx, token, recent)
   if (caller.attenuation !== undefined) await requireKeptUnrevoked(asCaller(ctx, caller), caller.attenuation)
   return caller
 }

@@ -24,6 +24,7 @@ import {
 import { endWithDescendants } from './ending.ts'
 import { requireLive, sdkTokenMethod, type LiveSession } from './model.ts'
 import { requireOrBind, requirePossession } from './possession.ts'
+import type { RecentCallers } from './recent-callers.ts'
 import { requireSession } from './require-session.ts'
 import { bindSession, countUse, findSession, findSessionForUpdate, touchSession } from './store.ts'
 
@@ -36,17 +37,30 @@ export { boundKey, endBoundSessions } from './possession.ts'
 export { admitByPasskey, loginByPasskey, proveByPasskey } from './passkey-login.ts'
 export { terminateSession } from './manage.ts'
 export { requireSession }
+export { RecentCallers } from './recent-callers.ts'
 export { openSession, startSession } from './start.ts'
 export { endSession, findSession } from './store.ts'
 export { openSessions, type BulkStart } from './bulk-start.ts'
 export { endSessionsInBulk, shortenSession } from './store/bulk-ending.ts'
 
-/** Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act. */
-export async function callerOfAccessToken(ctx: Context, token: string): Promise<IdentityCaller> {
+/**
+ * Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act.
+ *
+ * @param recent where a caller of a moment ago will do
+ */
+export async function callerOfAccessToken(
+  ctx: Context,
+  token: string,
+  recent?: RecentCallers,
+): Promise<IdentityCaller> {
+  const known = recent?.find(ctx, token)
+  if (known) return known
   const { keysVersion, ...read } = await readAccessToken(ctx, token)
-  const { caller, presentVersion } = await callerInSession(ctx, { ...read, token })
+  const moment = recent?.momentOf(read.tenantId)
+  const { caller, presentVersion, epoch } = await callerInSession(ctx, { ...read, token })
   // Its key may have been revoked since this instance looked: with other keys than those it is verified again.
   if (presentVersion !== keysVersion) await readAccessToken(ctx, token, presentVersion)
+  if (moment) recent?.keep(token, { value: caller, epoch }, moment)
   return caller
 }
 
@@ -72,7 +86,7 @@ export interface PresentedToken {
 export async function callerInSession(
   ctx: Context,
   { token, tenantId, subject, sessionId, expiresAt, attenuation, requireGood }: PresentedToken,
-): Promise<{ caller: IdentityCaller; presentVersion: number }> {
+): Promise<{ caller: IdentityCaller; presentVersion: number; epoch: number }> {
   if (!isId('session', sessionId)) throw new Problem('invalid-token', 'the access token is not valid here')
   return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
     const found = await findSession(tx, sessionId)
@@ -95,6 +109,7 @@ export async function callerInSession(
         certificateThumbprint,
       },
       presentVersion: found.keysVersion,
+      epoch: found.epoch,
     }
   })
 }
@@ -150,6 +165,8 @@ async function succeed(
     type: 'session.refreshed',
     actor: session.identityId,
     resource: `agent-iam/sessions/${session.id}`,
+    // From now on its tokens are good with the key only.
+    narrows: confirmation !== undefined && !session.confirmation,
   })
   const { id: sessionId, identityId, clientId, scope } = session
   return {

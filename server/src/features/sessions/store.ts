@@ -75,14 +75,16 @@ export interface SessionWithIdentity {
   readonly session: LiveSession
   /** Of the tenant's signing keys, at the same moment. */
   readonly keysVersion: number
+  /** Of the tenant's log, at the same moment. */
+  readonly epoch: number
   readonly identity: { readonly status: IdentityStatus; readonly expiresAt: Date | undefined }
 }
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
-  const { rows } =
-    await sql<Row>`select *, signing_keys_version() as keys_version from read_live_session(${toUuid(id)}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
-      tx.db,
-    )
+  const { rows } = await sql<Row>`
+      select s.*, signing_keys_version() as keys_version, h.epoch
+      from read_live_session(${toUuid(id)}::uuid, ${tx.clock.now()}::timestamptz) s
+        join audit_heads h on h.tenant_id = app_tenant()`.execute(tx.db)
   const [row] = rows
   return row && toSessionWithIdentity(row)
 }
@@ -164,6 +166,7 @@ interface Row {
   status: IdentityStatus
   identity_expires_at: Date | null
   keys_version: number
+  epoch: number
 }
 
 function toSessionWithIdentity(row: Row): SessionWithIdentity {
@@ -185,6 +188,7 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       tenantActs: row.tenant_acts,
     },
     keysVersion: row.keys_version,
+    epoch: row.epoch,
     identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
   }
 }

@@ -1,0 +1,147 @@
+import type { DecisionId, IdentityId } from '@agent-iam/contract/ids'
+import {
+  inTransaction,
+  type Context,
+  type EventDraft,
+  type EventRecord,
+  type Transaction,
+} from '../../platform/context.ts'
+import { recordEvent } from '../audit/service.ts'
+import { notNarrowed } from '../identities/model.ts'
+import { requireSession } from '../sessions/service.ts'
+import { readAskedFor, type Subject } from './asked-for.ts'
+import { decideAlong, type ChainVerdict } from './chain.ts'
+import type { Decider, Rules } from './decider.ts'
+import { resourceText, trustOf, type ActingIdentity, type Facts, type Question } from './model.ts'
+import type { AskedCheck } from './read-question.ts'
+import type { Grounds } from './recent-facts.ts'
+import { reserve, type QuotaSpent } from './reservation.ts'
+import { completeQuestion, weigh } from './weigh.ts'
+
+/** A question on its way to an answer. */
+export interface Asking {
+  readonly asked: AskedCheck
+  readonly subject: Subject
+  readonly decisionId: DecisionId
+}
+
+export interface Decided {
+  readonly epoch: number
+  readonly verdict: ChainVerdict
+  /** Who acts. */
+  readonly identity: ActingIdentity
+  /** All whose rights were asked for, from the root to who acts. */
+  readonly chain: readonly IdentityId[]
+  readonly question: Question
+  readonly facts: Facts
+  readonly rules: Rules
+}
+
+/** A decision, and where it lies in the log; nowhere, when a narrowing overtook it. */
+export interface Settled {
+  readonly decided: Decided
+  readonly record: EventRecord | undefined
+}
+
+/**
+ * Decides and records.
+ *
+ * @param grounds what was read a moment ago, where that will do: the log refuses what has been narrowed since
+ */
+export async function decideAndRecord(
+  ctx: Context,
+  decider: Decider,
+  asking: Asking,
+  grounds: Grounds | undefined,
+): Promise<Settled> {
+  const decided = grounds ? await decideOn(ctx, decider, asking, grounds) : await decideOnce(ctx, decider, asking)
+  if (isReserving(decided)) return decideReserving(ctx, decider, asking)
+  const event = { ...decisionEvent(asking, decided), id: ctx.newId('event'), at: ctx.clock.now() }
+  return { decided, record: await ctx.spine.commitAlone(ctx, event, decided.epoch) }
+}
+
+/** All that the decision rests on is read here, the facts first, so that their epoch is the oldest. */
+async function decideOnce(ctx: Context | Transaction, decider: Decider, { asked, subject }: Asking): Promise<Decided> {
+  return inTransaction(ctx, async (tx) => {
+    const moment = decider.recent.momentOf(tx.caller.tenantId)
+    const facts = await readAskedFor(tx, subject)
+    const weighed = await weigh(tx, decider, facts, { question: questionOf(tx, asked) })
+    decider.recent.keep(tx, { ...weighed, facts }, { subject, resource: asked.resource, moment })
+    // A caller that was looked up a moment before may have lost its session since.
+    const epoch = Math.min(weighed.epoch, requireSession(tx.caller).asOf ?? Infinity)
+    return { ...weighed, facts, epoch, identity: facts.identity, chain: chainOf(facts) }
+  })
+}
+
+/** The session is the same, but the token may be narrower than that of whoever asked a moment ago. */
+async function decideOn(
+  ctx: Context,
+  decider: Decider,
+  { asked, subject }: Asking,
+  { facts: known, rules, registered, epoch }: Grounds,
+): Promise<Decided> {
+  const facts = { ...known, lent: subject.lent ?? notNarrowed }
+  const question = completeQuestion(questionOf(ctx, asked), rules, registered)
+  const verdict = await decideAlong({ decider, rules, ctx }, facts, question)
+  return { epoch, verdict, question, facts, rules, identity: known.identity, chain: chainOf(known) }
+}
+
+function questionOf({ caller, clock }: Pick<Context, 'caller' | 'clock'>, asked: AskedCheck): Question {
+  const { action, resource, facts: request } = asked
+  const { tenantId, address } = caller
+  return { tenantId, action, resource, request, resourceFacts: {}, now: clock.now(), address }
+}
+
+/** As it is told: from the root to who acts. */
+function chainOf({ hops }: Facts): IdentityId[] {
+  return hops.map(({ id }) => id).toReversed()
+}
+
+function isReserving({ verdict }: Decided): boolean {
+  return verdict.used.some((held) => held.some(({ conditions }) => conditions?.quota))
+}
+
+/** Decides, takes from the quotas that the decision rests on, and records it: all in one transaction, or nothing of it. */
+async function decideReserving(ctx: Context, decider: Decider, asking: Asking): Promise<Settled> {
+  const settle = async (tx: Transaction) => {
+    const weighed = await decideOnce(tx, decider, asking)
+    const spent = weighed.verdict.decision === 'allow' ? await reserve(tx, weighed.verdict.used) : undefined
+    const settled = spent ? { ...weighed, verdict: quotaSpent(spent, weighed.chain) } : weighed
+    tx.grounds.epoch = settled.epoch
+    return { decided: settled, event: recordEvent(tx, decisionEvent(asking, settled)) }
+  }
+  const { decided, event } = await inTransaction(ctx, settle)
+  return { decided, record: event.record }
+}
+
+function quotaSpent({ hop, entry, until }: QuotaSpent, chain: readonly IdentityId[]): ChainVerdict {
+  const identityId = chain.at(-1 - hop)
+  if (!identityId) throw new Error(`nobody is at hop ${hop}`)
+  const title = `The quota of ${entry} is spent until ${until.toISOString()}`
+  const reasons = [{ policyId: 'system:quota', title, effect: 'forbid' as const }]
+  return { decision: 'deny', reasons, errors: [], deniedBy: { identityId, hop }, used: [] }
+}
+
+function decisionEvent({ asked, subject, decisionId }: Asking, { verdict, identity, chain }: Decided): EventDraft {
+  const { trustScore, riskLevel } = trustOf(identity)
+  const errors = verdict.errors.map(({ policyId }) => policyId)
+  return {
+    type: 'decision.made',
+    action: asked.action,
+    resource: resourceText(asked.resource),
+    decision: verdict.decision,
+    reasons: verdict.reasons.map(({ policyId }) => policyId),
+    decisionId,
+    chain: [...chain],
+    data: {
+      basis: subject.basis,
+      trustScore,
+      riskLevel,
+      ...(verdict.deniedBy && chain.length > 1 && { deniedBy: verdict.deniedBy.identityId }),
+      ...(errors.length > 0 && { erringPolicies: errors }),
+    },
+    ...(Object.keys(asked.context).length > 0 && {
+      personal: { subject: 'month', fields: { context: asked.context } },
+    }),
+  }
+}

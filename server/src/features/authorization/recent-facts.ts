@@ -1,0 +1,93 @@
+import type { TenantId } from '@agent-iam/contract/ids'
+import type { Clock } from '../../platform/clock.ts'
+import type { Context, PendingEvent } from '../../platform/context.ts'
+import { RecentReads, type Moment } from '../../platform/recent-reads.ts'
+import type { ResourceName } from '../capabilities/model.ts'
+import type { RegisteredResource } from '../resources/model.ts'
+import { requireSession } from '../sessions/service.ts'
+import type { AskedFacts, Subject } from './asked-for.ts'
+import type { Rules } from './decider.ts'
+import { resourceText } from './model.ts'
+
+/** Sessions whose facts are held at once, a few kilobytes each. */
+const sessionsMax = 10_000
+/** Resources that are held at once, whether they are registered or not. */
+const resourcesMax = 50_000
+
+/** All that a decision rests on, and the epoch of the oldest of it. */
+export interface Grounds {
+  readonly facts: AskedFacts
+  readonly rules: Rules
+  readonly registered: RegisteredResource | undefined
+  readonly epoch: number
+}
+
+/** What decisions rested on a moment ago, for those who ask for themselves: they ask again and again. */
+export class RecentFacts {
+  readonly #sessions: RecentReads<Pick<Grounds, 'facts' | 'rules'>>
+  readonly #resources: RecentReads<RegisteredResource | undefined>
+
+  constructor(clock: Clock) {
+    this.#sessions = new RecentReads(clock, sessionsMax)
+    this.#resources = new RecentReads(clock, resourcesMax)
+  }
+
+  momentOf(tenantId: TenantId): Moment {
+    return this.#sessions.momentOf(tenantId)
+  }
+
+  find(ctx: Context, subject: Subject, resource: ResourceName): Grounds | undefined {
+    const { tenantId, sessionId, asOf = Infinity } = requireSession(ctx.caller)
+    if (!isOwn(subject, sessionId)) return undefined
+    const known = this.#sessions.find(sessionKey(subject))
+    if (!known) return undefined
+    const { facts, rules } = known.value
+    const isDeclared = rules.definitions.resources.types.has(resource.type)
+    const found = isDeclared ? this.#resources.find(resourceKey(tenantId, resource)) : nothingRegistered
+    if (!found) return undefined
+    return { facts, rules, registered: found.value, epoch: Math.min(known.epoch, found.epoch, asOf) }
+  }
+
+  keep(
+    { caller }: Pick<Context, 'caller'>,
+    { facts, rules, registered, epoch }: Grounds,
+    about: { readonly subject: Subject; readonly resource: ResourceName; readonly moment: Moment },
+  ): void {
+    const { tenantId, sessionId } = requireSession(caller)
+    if (!isOwn(about.subject, sessionId)) return
+    const ends = [facts.edge, facts.sessionExpiresAt].flatMap((end) => (end ? [end.getTime()] : []))
+    const edge = ends.length === 0 ? undefined : new Date(Math.min(...ends))
+    this.#sessions.keep(tenantId, sessionKey(about.subject), { value: { facts, rules }, epoch, edge }, about.moment)
+    if (rules.definitions.resources.types.has(about.resource.type))
+      this.#resources.keep(tenantId, resourceKey(tenantId, about.resource), { value: registered, epoch }, about.moment)
+  }
+
+  /** This instance has changed something of the tenant. */
+  forget(tenantId: TenantId): void {
+    this.#sessions.forget(tenantId)
+    this.#resources.forget(tenantId)
+  }
+}
+
+/** What happens all the time, and gives nobody who was there before another right. */
+const everyday = /^(?:action|agent\.(?:delegated|registered)|decision|log|login|mail|request|session|token)\b/
+
+/** Whether somebody may have more rights after an event of this instance. What narrows is seen by the epoch. */
+export function mayWiden({ type }: Pick<PendingEvent, 'type'>): boolean {
+  return !everyday.test(type)
+}
+
+const nothingRegistered = { value: undefined, epoch: Infinity }
+
+/** With another's session comes the question whether the caller may ask for it. */
+function isOwn({ basis, sessionId }: Subject, callersSession: string): boolean {
+  return basis === 'token' && sessionId === callersSession
+}
+
+function sessionKey({ sessionId, acting }: Subject): string {
+  return [sessionId, ...acting].join(' ')
+}
+
+function resourceKey(tenantId: TenantId, resource: ResourceName): string {
+  return `${tenantId} ${resourceText(resource)}`
+}
