@@ -19,7 +19,7 @@ import {
 import { listReached, listRoleKeys } from './store/reach.ts'
 import { readRoleDefinitions } from './store/role-definitions.ts'
 
-export { listGrants, readHeld, readRoleDefinitions }
+export { listGrants, listReached, readHeld, readRoleDefinitions }
 export { StoredPermissions } from './store/role-definitions.ts'
 export { endExpiredGrants } from './expired.ts'
 export { countUses, deleteOldUses, holdUses, listUses, type Use } from './store/uses.ts'

@@ -100,6 +100,10 @@ export function readHeld({ grants, conditioned }: { grants: readonly string[]; c
   ]
 }
 
+/** Without conditions, from now on. */
+const inForce = { conditions: null, valid_from: null, expires_at: null }
+
+/** Of one that is there only what has run out, or has not begun, becomes another: what is in force keeps its conditions. */
 export async function insertGrants(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {
   if (entries.length === 0) return
   const row = {
@@ -112,7 +116,17 @@ export async function insertGrants(tx: Transaction, identityId: IdentityId, entr
   await tx.db
     .insertInto('capability_grants')
     .values(entries.map((entry) => ({ ...row, entry })))
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'entry']).doNothing())
+    .onConflict((conflict) =>
+      conflict
+        .columns(['tenant_id', 'identity_id', 'entry'])
+        .doUpdateSet({ ...inForce, granted_by: row.granted_by, granted_at: row.granted_at })
+        .where((where) =>
+          where.or([
+            where('capability_grants.expires_at', '<=', row.granted_at),
+            where('capability_grants.valid_from', '>', row.granted_at),
+          ]),
+        ),
+    )
     .execute()
 }
 
@@ -126,6 +140,10 @@ export async function deleteGrants(tx: Transaction, identityId: IdentityId, entr
     .execute()
 }
 
+/** Without a beginning or an end. */
+const always = { valid_from: null, valid_until: null }
+
+/** Gives an identity a role for good; one that it had for a time it keeps. */
 export async function insertRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
   await tx.db
     .insertInto('role_assignments')
@@ -136,7 +154,7 @@ export async function insertRole(tx: Transaction, identityId: IdentityId, role: 
       granted_by: actorOf(tx.caller),
       granted_at: tx.clock.now(),
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doNothing())
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doUpdateSet(always))
     .execute()
 }
 

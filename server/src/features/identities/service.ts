@@ -10,7 +10,7 @@ import { toUuid } from '../../platform/ids.ts'
 import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
 import type { IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
-import { grant, listGrants, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
+import { grant, listGrants, listReached, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
 import { requireWithinLenders } from './lenders.ts'
 import { activateIfVerified } from './life.ts'
 import {
@@ -174,7 +174,8 @@ export async function tenantOfIdentity(ctx: Context, id: IdentityId): Promise<Te
 export async function replaceGrants(tx: Transaction, id: AgentId, wanted: readonly string[]): Promise<void> {
   const held = (await listGrants(tx, [id])).get(id) ?? []
   const gained = wanted.filter((entry) => !held.includes(entry))
-  const lost = held.filter((entry) => !wanted.includes(entry))
+  // Also what has not begun: it would come back.
+  const lost = (await listReached(tx, id)).filter((entry) => !wanted.includes(entry))
   await requireMayGrant(tx, gained)
   await grant(tx, id, gained)
   await revokeGrants(tx, id, lost)

@@ -12,7 +12,7 @@ import { readNameCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
-import { grant, listGrants, requireMayGrant, requireWithin, revokeGrants } from '../capabilities/service.ts'
+import { grant, listGrants, requireMayGrant, requireWithin, revokeAllGrants } from '../capabilities/service.ts'
 import { changeStatus } from '../identities/model.ts'
 import { queueSettling, requireAccountable, updateDescription } from '../identities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
@@ -184,7 +184,7 @@ export async function deleteService(ctx: Context | Transaction, id: ServiceId): 
 async function takeAway(tx: Transaction, id: ServiceId, reason: string): Promise<void> {
   await deleteSecrets(tx, id)
   await deleteKeys(tx, id)
-  await revokeGrants(tx, id, (await listGrants(tx, [id])).get(id) ?? [])
+  await revokeAllGrants(tx, [id])
   await endSessionsInBulk(tx, id, { reason })
   await queueSettling(tx, [id])
 }
