@@ -1,0 +1,34 @@
+import type { Clock } from '../../platform/clock.ts'
+import { Decider } from '../authorization/service.ts'
+import type { PolicyEngine } from '../policies/service.ts'
+
+/**
+ * Decides by drafts, in an engine of their own: what a draft does to it delays and quarantines nothing that is in force. It
+ * is made when it is first needed, since it takes memory.
+ */
+export class DraftDecider {
+  readonly #clock: Clock
+  readonly #makeEngine: () => PolicyEngine
+  #made: { readonly engine: PolicyEngine; readonly decider: Decider } | undefined
+
+  constructor(clock: Clock, makeEngine: () => PolicyEngine) {
+    this.#clock = clock
+    this.#makeEngine = makeEngine
+  }
+
+  get(): Decider {
+    this.#made ??= this.#make()
+    return this.#made.decider
+  }
+
+  #make() {
+    const engine = this.#makeEngine()
+    // Its faults are told in the answer; nobody else is concerned.
+    return { engine, decider: new Decider(engine, { clock: this.#clock, faults: [] }) }
+  }
+
+  close(): void {
+    this.#made?.engine.close()
+    this.#made = undefined
+  }
+}

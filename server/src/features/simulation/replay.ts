@@ -1,0 +1,126 @@
+import type { IdentityId } from '@agent-iam/contract/ids'
+import type { NotExamined } from '@agent-iam/contract/simulation'
+import type { Transaction } from '../../platform/context.ts'
+import { toUuid } from '../../platform/ids.ts'
+import { Problem } from '../../platform/problem.ts'
+import type { LoggedDecision } from '../audit/service.ts'
+import type { Facts, Question } from '../authorization/model.ts'
+import { readFacts, weigh, type Decider, type Rules } from '../authorization/service.ts'
+import { notNarrowed } from '../identities/model.ts'
+import { toRequestFacts, type CedarJson, type Verdict } from '../policies/model.ts'
+import { whyNotAgain } from './model.ts'
+import type { Redraft } from './drafts.ts'
+import { listParents } from './store/lineage.ts'
+
+/** By whom the policies in force are asked, and by whom the drafts: what these do to their engine harms no live one. */
+export interface Deciders {
+  readonly live: Decider
+  readonly draft: Decider
+}
+
+export interface Replayed {
+  readonly logged: LoggedDecision
+  readonly identityId: IdentityId
+  readonly live: Verdict
+  readonly would: Verdict
+  /** Whether a policy or grant looks at the address, which the log does not keep. */
+  readonly wantsAddress: boolean
+}
+
+export type Outcome = { readonly replayed: Replayed } | { readonly notExamined: NotExamined }
+
+/** Decides recorded decisions again, of one transaction: who acted is read once. */
+export class Replay {
+  readonly #tx: Transaction
+  readonly #deciders: Deciders
+  readonly #redraft: Redraft
+  readonly #facts = new Map<string, Promise<Facts | undefined>>()
+  #rules: { live: Rules; draft: Rules; wantsAddress: boolean } | undefined
+
+  constructor(tx: Transaction, deciders: Deciders, redraft: Redraft) {
+    this.#tx = tx
+    this.#deciders = deciders
+    this.#redraft = redraft
+  }
+
+  async decide(logged: LoggedDecision): Promise<Outcome> {
+    const why = whyNotAgain(logged)
+    const request = logged.context && readRequest(logged.context)
+    if (why) return { notExamined: why }
+    if (!request) return { notExamined: 'context-gone' }
+    const facts = await this.#factsOf(logged.chain)
+    const identityId = logged.chain.at(-1)
+    if (!facts || identityId === undefined) return { notExamined: 'identity-gone' }
+    const { live: liveRules, draft, wantsAddress } = await this.#rulesFor(facts)
+    const question = this.#question(logged, request)
+    const live = await weigh(this.#tx, this.#deciders.live, facts, { question, rules: liveRules })
+    const would = await weigh(this.#tx, this.#deciders.draft, facts, { question, rules: draft })
+    if (live.verdict.fault || would.verdict.fault) return { notExamined: 'engine-fault' }
+    const isConditioned = facts.hops.some(({ grants }) => grants.some(({ conditions }) => conditions?.addresses))
+    return {
+      replayed: {
+        logged,
+        identityId,
+        live: live.verdict,
+        would: would.verdict,
+        wantsAddress: wantsAddress || isConditioned,
+      },
+    }
+  }
+
+  #question({ action, resource, at }: LoggedDecision, request: Readonly<Record<string, CedarJson>>): Question {
+    const slash = resource.indexOf('/')
+    return {
+      tenantId: this.#tx.caller.tenantId,
+      action,
+      resource:
+        slash < 0 ? { type: resource, id: '' } : { type: resource.slice(0, slash), id: resource.slice(slash + 1) },
+      resourceFacts: {},
+      request,
+      now: at,
+      address: '',
+    }
+  }
+
+  /** As they are today, with no narrowing of the session: what is left of it was not denied by it. */
+  async #factsOf(chain: readonly IdentityId[]): Promise<Facts | undefined> {
+    const key = chain.join(' ')
+    const known = this.#facts.get(key) ?? readFactsOf(this.#tx, chain)
+    this.#facts.set(key, known)
+    return known
+  }
+
+  async #rulesFor(facts: Facts) {
+    if (this.#rules) return this.#rules
+    const live = await this.#deciders.live.rulesFor(this.#tx, facts)
+    const draft = { ...live, policies: this.#redraft(live.policies) }
+    const texts = [...live.policies.policies, ...draft.policies.policies]
+    return (this.#rules = { live, draft, wantsAddress: texts.some(({ cedar }) => /\b(?:ip|address)\b/.test(cedar)) })
+  }
+}
+
+async function readFactsOf(tx: Transaction, chain: readonly IdentityId[]): Promise<Facts | undefined> {
+  const parents = await listParents(tx, chain)
+  if (chain.some((id) => !parents.has(toUuid(id)))) return undefined
+  const facts = await readFacts(tx, actingOf(chain, parents), undefined)
+  return { ...facts, lent: notNarrowed }
+}
+
+/** Those of a chain with whom a walk to the root begins: who acts, and whoever is not the parent of the one before. */
+function actingOf(chain: readonly IdentityId[], parents: ReadonlyMap<string, string | null>): IdentityId[] {
+  const upwards = chain.toReversed()
+  return upwards.filter((id, place) => {
+    const before = upwards[place - 1]
+    return before === undefined || parents.get(toUuid(before)) !== toUuid(id)
+  })
+}
+
+/** Undefined for what could be sent once and is no context by now. */
+function readRequest(context: NonNullable<LoggedDecision['context']>) {
+  try {
+    return toRequestFacts(context)
+  } catch (error) {
+    if (error instanceof Problem) return undefined
+    throw error
+  }
+}
