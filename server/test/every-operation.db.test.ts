@@ -17,6 +17,7 @@ import { TestClock } from './test-clock.ts'
 const publicOperations = [
   'acceptInvitation',
   'acceptInvitationPage',
+  'authzenConfiguration',
   'biscuitKeys',
   'biscuitRevocations',
   'completeSetup',
@@ -46,6 +47,7 @@ const publicOperations = [
   'resetPassword',
   'resetPasswordPage',
   'setupPage',
+  'tenantAuthzenConfiguration',
   'tenantBiscuitKeys',
   'tenantBiscuitRevocations',
   'tenantJwks',
@@ -57,7 +59,8 @@ const closed = operations.filter((operation) => !isPublic(operation))
 const isForOperators = ({ action }: Operation) => action.startsWith('tenants:')
 const acting = closed.filter(({ action }) => action !== 'self' && !action.endsWith(':read'))
 /** What a token that was attenuated may be used for beside reading: to ask, to tell how it went, to lend what it has. */
-const openToAttenuated = ['check', 'reportResult', 'delegateAgent', 'validateToken', 'verifyBiscuit']
+const asking = ['check', 'bulkCheck', 'evaluate', 'evaluateAll', 'searchResources', 'searchActions']
+const openToAttenuated = [...asking, 'reportResult', 'delegateAgent', 'validateToken', 'verifyBiscuit']
 const closedToAttenuated = closed.filter(
   ({ id, method, action }) => method !== 'GET' && !action.endsWith(':read') && !openToAttenuated.includes(id),
 )
@@ -227,8 +230,10 @@ function cases(some: readonly Operation[]) {
 }
 
 /** Requests with one thing wrong each: body, query and path in turn. */
-function garbage({ params, body, method }: Operation, good: Input): Input[] {
-  const bodies = ['no JSON', '{"cut": ', 7, { ...Object(good.body), misspelt: true }, ...(body ? [[]] : [])]
+function garbage({ params, body, method, refusesIn }: Operation, good: Input): Input[] {
+  // AuthZEN's objects are open, and its refusals are text.
+  const misspelt = refusesIn === undefined ? [{ ...Object(good.body), misspelt: true }] : []
+  const bodies = ['no JSON', '{"cut": ', 7, ...misspelt, ...(body ? [[]] : [])]
   const ofBody = method === 'GET' ? [] : bodies.map((sent) => ({ ...good, body: sent }))
   const ofPath = params === undefined ? [] : ['nonsense', `agt_${'A'.repeat(32)}`, "' or 1=1 --"]
   return [

@@ -68,7 +68,8 @@ export class TestApi {
     const isText = typeof body === 'string'
     const payload = body === undefined || isText ? body : JSON.stringify(body)
     const sent = { method: operation.method, url, ...(payload !== undefined && { payload }) }
-    const answer = await this.raw(sent, { from: this.#addressFor(operation), ...rest })
+    const headers = { accept: 'application/json, application/problem+json', ...rest.headers }
+    const answer = await this.raw(sent, { from: this.#addressFor(operation), ...rest, headers })
     if (answer.status >= 400) requireDeclared(operation, answer)
     return answer
   }
@@ -89,7 +90,6 @@ export class TestApi {
       remoteAddress: from,
       headers: {
         host: 'localhost:9000',
-        accept: 'application/json, application/problem+json',
         ...(options.payload !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...headers,
