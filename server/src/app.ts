@@ -212,7 +212,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
       await whatIf.shadow.close(system)
       await committer.close()
       await engine.close()
-      whatIf.drafts.close()
+      await whatIf.drafts.close()
     },
   }
 }

@@ -21,10 +21,10 @@ import type { PolicySet } from './selection.ts'
 describe('when the library fails', () => {
   const other: PolicySet = { tenantId: 'ten_2', version: '1', policies: [permitAll] }
 
-  test('a set that traps is denied until it changes, and the other tenants’ answers stay the same', () => {
+  test('a set that traps is denied until it changes, and the other tenants’ answers stay the same', async () => {
     const { engine, clock, faults, loads } = makeEngine()
-    const before = engine.evaluate(other, ask({ holds: false }))
-    const verdict = engine.evaluate(setOf(deep), ask())
+    const before = await engine.evaluate(other, ask({ holds: false }))
+    const verdict = await engine.evaluate(setOf(deep), ask())
 
     expect(verdict).toMatchObject({
       decision: 'deny',
@@ -32,52 +32,54 @@ describe('when the library fails', () => {
       fault: true,
     })
     expect(faults).toMatchObject([{ tenantId: 'ten_1', version: '1', blame: 'set' }])
-    expect(engine.evaluate(other, ask({ holds: false }))).toEqual(before)
-    expect(engine.evaluate(noPolicies, ask()).decision).toBe('allow')
+    expect(await engine.evaluate(other, ask({ holds: false }))).toEqual(before)
+    expect((await engine.evaluate(noPolicies, ask())).decision).toBe('allow')
 
     const loaded = loads()
     clock.instant = later(1_000_000)
-    expect(engine.evaluate(setOf(deep), ask()).fault).toBe(true)
+    expect((await engine.evaluate(setOf(deep), ask())).fault).toBe(true)
     expect(loads()).toBe(loaded)
     expect(faults).toHaveLength(1)
-    expect(engine.evaluate({ ...setOf(permitAll), version: '2' }, ask()).decision).toBe('allow')
+    expect((await engine.evaluate({ ...setOf(permitAll), version: '2' }, ask())).decision).toBe('allow')
   })
 
-  test('an administrator can still read and delete the policies of a set that traps', () => {
+  test('an administrator can still read and delete the policies of a set that traps', async () => {
     const { engine } = makeEngine()
-    expect(engine.evaluate(setOf(deep), ask()).fault).toBe(true)
-    expect(engine.evaluate(setOf(deep), ask({ ...administrator, action: 'policies:delete' })).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(deep), ask())).fault).toBe(true)
+    expect((await engine.evaluate(setOf(deep), ask({ ...administrator, action: 'policies:delete' }))).decision).toBe(
+      'allow',
+    )
   })
 
-  test('a set that cannot be read is denied until it changes, and never another tenant’s set in its place', () => {
+  test('a set that cannot be read is denied until it changes, and never another tenant’s set in its place', async () => {
     const { engine, faults, loads } = makeEngine({ slots: 1 })
-    expect(engine.evaluate(other, ask({ holds: false })).decision).toBe('allow')
-    expect(engine.evaluate(setOf(policy('pol_bad', 'permit(principal')), ask()).fault).toBe(true)
-    expect(engine.evaluate(setOf(policy('pol_bad', 'permit(principal')), ask()).fault).toBe(true)
+    expect((await engine.evaluate(other, ask({ holds: false }))).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(policy('pol_bad', 'permit(principal')), ask())).fault).toBe(true)
+    expect((await engine.evaluate(setOf(policy('pol_bad', 'permit(principal')), ask())).fault).toBe(true)
     expect(faults).toMatchObject([{ blame: 'set' }])
     expect(loads()).toBe(1)
-    expect(engine.evaluate({ ...setOf(permitAll), version: '2' }, ask()).decision).toBe('allow')
+    expect((await engine.evaluate({ ...setOf(permitAll), version: '2' }, ask())).decision).toBe('allow')
   })
 
-  test('a request too deep for the library is denied alone, without a trap', () => {
+  test('a request too deep for the library is denied alone, without a trap', async () => {
     const { engine, faults, loads } = makeEngine()
     let request: Record<string, CedarJson> = {}
     for (let depth = 0; depth < 20_000; depth++) request = { deeper: request }
 
-    expect(engine.evaluate(setOf(permitAll), ask({ request })).fault).toBe(true)
+    expect((await engine.evaluate(setOf(permitAll), ask({ request }))).fault).toBe(true)
     expect(faults).toMatchObject([{ blame: 'request' }])
-    expect(engine.evaluate(setOf(permitAll), ask()).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(permitAll), ask())).decision).toBe('allow')
     expect(loads()).toBe(1)
   })
 
-  test('a request that the library cannot read is denied alone', () => {
+  test('a request that the library cannot read is denied alone', async () => {
     const { engine, faults } = makeEngine()
-    expect(engine.evaluate(setOf(permitAll), ask({ request: { half: 0.5 } })).fault).toBe(true)
+    expect((await engine.evaluate(setOf(permitAll), ask({ request: { half: 0.5 } }))).fault).toBe(true)
     expect(faults).toMatchObject([{ blame: 'request' }])
-    expect(engine.evaluate(setOf(permitAll), ask({ request: { half: 1 } })).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(permitAll), ask({ request: { half: 1 } }))).decision).toBe('allow')
   })
 
-  test('the deepest policies that are stored are prepared and decided without a trap', () => {
+  test('the deepest policies that are stored are prepared and decided without a trap', async () => {
     const { engine, faults } = makeEngine()
     const nested = (open: string, core: string, close: string, times: number) =>
       `permit(principal, action, resource) when { ${open.repeat(times)}${core}${close.repeat(times)} };`
@@ -91,7 +93,7 @@ describe('when the library fails', () => {
       nested('context.request == {a: ', '1', '} && true', bracketDepthMax),
     ]
     const set = setOf(...deepest.map((cedar, place) => policy(`pol_${place}`, cedar)))
-    expect(engine.evaluate(set, ask()).decision).toBe('allow')
+    expect((await engine.evaluate(set, ask())).decision).toBe('allow')
     expect(faults).toEqual([])
   })
 })
@@ -117,32 +119,32 @@ describe('a library that traps while it decides', () => {
     return { engine, clock, faults }
   }
 
-  test('only because it was worn still answers, from a fresh instance', () => {
+  test('only because it was worn still answers, from a fresh instance', async () => {
     const { engine, faults } = makeTrapping(({ load }) => load === 1)
-    expect(engine.evaluate(setOf(permitAll), ask()).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(permitAll), ask())).decision).toBe('allow')
     expect(faults).toMatchObject([{ blame: 'instance' }])
   })
 
-  test('at a request by itself denies that request, and the set stays in force', () => {
+  test('at a request by itself denies that request, and the set stays in force', async () => {
     let trapping = true
     const { engine, faults } = makeTrapping(() => trapping)
-    expect(engine.evaluate(setOf(permitAll), ask()).fault).toBe(true)
+    expect((await engine.evaluate(setOf(permitAll), ask())).fault).toBe(true)
     expect(faults).toMatchObject([{ blame: 'request' }])
     trapping = false
-    expect(engine.evaluate(setOf(permitAll), ask()).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(permitAll), ask())).decision).toBe('allow')
   })
 
-  test('at a request only with this set lets the set rest for a minute, not for good', () => {
+  test('at a request only with this set lets the set rest for a minute, not for good', async () => {
     const { engine, clock, faults } = makeTrapping(({ load }) => load < 3)
-    expect(engine.evaluate(setOf(permitAll), ask()).fault).toBe(true)
+    expect((await engine.evaluate(setOf(permitAll), ask())).fault).toBe(true)
     expect(faults).toMatchObject([{ blame: 'set' }])
-    expect(engine.evaluate(setOf(permitAll), ask()).fault).toBe(true)
+    expect((await engine.evaluate(setOf(permitAll), ask())).fault).toBe(true)
     clock.instant = later(restAfterTrapSeconds)
-    expect(engine.evaluate(setOf(permitAll), ask()).decision).toBe('allow')
+    expect((await engine.evaluate(setOf(permitAll), ask())).decision).toBe('allow')
   })
 })
 
-test('more tenants than slots all get their own answers, again and again', () => {
+test('more tenants than slots all get their own answers, again and again', async () => {
   const { engine, loads } = makeEngine({ slots: 3 })
   const tenants = Array.from({ length: 10 }, (_, index) => ({
     tenantId: `ten_${index}` as const,
@@ -150,6 +152,6 @@ test('more tenants than slots all get their own answers, again and again', () =>
     policies: [policy(`pol_${index}`, 'permit(principal, action, resource);')],
   }))
   for (const set of [...tenants, ...tenants, ...tenants.toReversed()])
-    expect(reasonIds(engine.evaluate(set, ask({ holds: false })))).toEqual([set.policies[0]?.id])
+    expect(reasonIds(await engine.evaluate(set, ask({ holds: false })))).toEqual([set.policies[0]?.id])
   expect(loads()).toBe(1)
 })

@@ -1,13 +1,18 @@
 import type { TenantId } from '@agent-iam/contract/ids'
-import { isNestedDeeper } from '../../lib/nesting.ts'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
 import type { CedarRequest } from './cedar-json.ts'
-import { loadCedar, type Cedar } from './cedar-instance.ts'
-import { contextDepthMax, restAfterTrapSeconds, slotsMax } from './policy-limits.ts'
+import type { Cedar } from './cedar-instance.ts'
+import { Evaluator, type Answer, type Outcome, type Stage } from './evaluator.ts'
+import { LargeSets, type Overrun } from './large-sets.ts'
+import { PolicyIndexes } from './policy-indexes.ts'
+import * as limits from './policy-limits.ts'
 import { Quarantine } from './quarantine.ts'
-import { selectPolicies, systemSelection, withSystemPolicies } from './selection.ts'
-import type { PolicySet, Selection, TenantPolicy } from './selection.ts'
-import { Slots, type Slot } from './slots.ts'
+import { unreadable } from './readable.ts'
+import { selectPolicies, type PolicySet, type Selection } from './selection.ts'
+import { estimateMicroseconds, largeParts, SmallParts } from './slice-parts.ts'
+import { digestOf, makeSlice, type KnownPolicy, type PolicyIndex, type Slice } from './slices.ts'
+import { systemPolicies } from './system-policies.ts'
+import { memoKey, VerdictMemo } from './verdict-memo.ts'
 import { faultVerdict, readVerdict, type Verdict } from './verdict.ts'
 
 /** What went wrong inside the engine, and for whom to look. */
@@ -24,85 +29,141 @@ interface EngineOptions {
   readonly onFault?: (fault: EngineFault) => void
   /** Sets kept prepared at once. */
   readonly slots?: number
+  /** What is estimated to take longer is evaluated in another thread. */
+  readonly hereMicrosecondsMax?: number
   readonly load?: () => Cedar
 }
 
-type Stage = 'prepare' | 'decide'
-type Attempt =
-  | { type: 'answered'; verdict: Verdict }
-  | { type: 'refused'; stage: Stage; cause: unknown }
-  | { type: 'trapped'; stage: Stage; cause: unknown }
+/** What is evaluated, and in whose name. */
+interface Case {
+  readonly set: PolicySet
+  readonly selection: Selection
+  readonly slice: Slice
+  readonly request: CedarRequest
+}
+
+type Failure = Exclude<Outcome<never>, { type: 'answered' }> | Overrun
 
 /**
- * Decides by Cedar, in this thread. Every doubt is a deny.
+ * Decides by Cedar. Every doubt is a deny.
  *
- * A trap leaves the library's instance unusable for everyone, so it is replaced before the next question; whoever caused it
- * is found by asking again, and nobody else notices.
+ * Of a tenant's policies only those are evaluated whose scope lets the request through (`slices.ts`), in this thread as long as
+ * they take no time to speak of, else in one for large sets. What was answered before is answered again without asking
+ * (`verdict-memo.ts`). A trap leaves the library's instance unusable for everyone, so it is replaced before the next question;
+ * whoever caused it is found by asking again, and nobody else notices.
  */
 export class PolicyEngine {
   readonly #options: EngineOptions
-  readonly #load: () => Cedar
   readonly #quarantine = new Quarantine()
-  #cedar: Cedar | undefined
-  #slots: Slots<readonly TenantPolicy[]>
+  readonly #memo = new VerdictMemo()
+  readonly #large = new LargeSets()
+  readonly #indexes = new PolicyIndexes((set, texts) => this.#readTexts(set, texts))
+  readonly #here: Evaluator
+  readonly #system: readonly KnownPolicy[]
+  readonly #systemSlice: Slice
+  readonly #parts: SmallParts
 
   constructor(options: EngineOptions) {
     this.#options = options
-    this.#load = options.load ?? loadCedar
-    this.#cedar = this.#load()
-    this.#slots = this.#emptySlots()
+    const { slots: slotsMax = limits.slotsMax, load } = options
+    this.#here = new Evaluator({ slotsMax, charactersMax: limits.preparedCharactersMax, load })
+    this.#system = readSystemPolicies(this.#here)
+    this.#systemSlice = makeSlice(this.#system)
+    this.#parts = new SmallParts(slotsMax)
   }
 
-  evaluate(set: PolicySet, request: CedarRequest): Verdict {
-    const selection = selectPolicies(set, request)
-    const usesSet = selection !== systemSelection
-    if (usesSet && this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now())) return faultVerdict
-    if (isNestedDeeper(request.context, contextDepthMax)) return this.#report(set, 'request', 'the context is too deep')
+  /** How often a verdict was known already. */
+  get memoCounts(): { readonly hits: number; readonly misses: number } {
+    return this.#memo.counts
+  }
 
-    const attempt = this.#attempt(selection, request)
-    if (attempt.type === 'answered') return attempt.verdict
-    return attempt.type === 'refused' ? this.#refuse(set, attempt) : this.#askAgain(set, selection, request)
+  async evaluate(set: PolicySet, request: CedarRequest): Promise<Verdict> {
+    const selection = selectPolicies(set, request)
+    if (selection !== 'none' && this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now()))
+      return faultVerdict
+    const why = unreadable(request)
+    if (why !== undefined) return this.#report(set, 'request', why)
+    if (selection === 'none') return this.#judge({ set, selection, slice: this.#systemSlice, request })
+
+    const index = this.#indexes.find(set) ?? (await this.#index(set))
+    if (!index) return faultVerdict
+    const slice = index.slice(request, this.#system, { onlyForbids: selection === 'forbids' })
+    return this.#judge({ set, selection, slice, request })
   }
 
   /** Lets go of the library and all it prepared. */
-  close(): void {
-    this.#cedar = undefined
-    this.#slots = this.#emptySlots()
+  async close(): Promise<void> {
+    this.#here.close()
+    await this.#large.close()
+  }
+
+  async #judge(asked: Case): Promise<Verdict> {
+    const { set, slice, request } = asked
+    const key = memoKey(set.tenantId, slice, request)
+    const known = key === undefined ? undefined : this.#memo.find(key)
+    if (known) return known
+
+    const outcome = await this.#attempt(asked)
+    const verdict =
+      outcome.type === 'answered' ? readVerdict(outcome.answer, slice.policies) : await this.#mend(asked, outcome)
+    if (key !== undefined && !verdict.fault) this.#memo.keep(key, verdict)
+    return verdict
+  }
+
+  async #attempt({ set, slice, request }: Case): Promise<Outcome<Answer> | Overrun> {
+    const hereMax = this.#options.hereMicrosecondsMax ?? limits.hereMicrosecondsMax
+    if (estimateMicroseconds(slice, request) > hereMax)
+      return this.#large.decide(set.tenantId, largeParts(slice), request)
+    return this.#here.decide(
+      this.#parts.of(slice, (key) => this.#here.holds(key)),
+      request,
+    )
+  }
+
+  async #mend(asked: Case, failure: Failure): Promise<Verdict> {
+    const { set } = asked
+    if (failure.type === 'trapped') return this.#askAgain(asked)
+    if (failure.type !== 'overran') return this.#refuse(set, failure)
+    this.#rest(set)
+    return this.#report(set, 'set', failure.cause)
   }
 
   /** A worn instance may trap at anything, so only what traps a fresh one is to blame. */
-  #askAgain(set: PolicySet, selection: Selection, request: CedarRequest): Verdict {
-    const second = this.#attempt(selection, request)
-    if (second.type === 'refused') return this.#refuse(set, second)
-    if (second.type === 'trapped') return this.#condemn(set, selection, request, second)
+  async #askAgain(asked: Case): Promise<Verdict> {
+    const second = await this.#attempt(asked)
+    if (second.type === 'trapped') return this.#condemn(asked, second)
+    if (second.type !== 'answered') return this.#mend(asked, second)
 
-    this.#report(set, 'instance', 'the instance trapped, a fresh one answered')
-    return second.verdict
+    this.#report(asked.set, 'instance', 'the instance trapped, a fresh one answered')
+    return readVerdict(second.answer, asked.slice.policies)
   }
 
   /**
    * A set that cannot even be prepared rests until it changes. One that traps at a request rests for a while only, or one
    * odd request would stop its tenant for good. A request that traps the system's policies too is at fault by itself.
    */
-  #condemn(
-    set: PolicySet,
-    selection: Selection,
-    request: CedarRequest,
-    trap: { stage: Stage; cause: unknown },
-  ): Verdict {
-    if (selection === systemSelection) return this.#report(set, 'request', trap.cause)
-    if (trap.stage === 'prepare') {
+  async #condemn(asked: Case, { stage, cause }: { stage: Stage; cause: string }): Promise<Verdict> {
+    const { set, selection, request } = asked
+    if (selection === 'none') return this.#report(set, 'request', cause)
+    if (stage === 'prepare') {
       this.#quarantine.add(set.tenantId, set.version)
-      return this.#report(set, 'set', trap.cause)
+      return this.#report(set, 'set', cause)
     }
-    if (this.#attempt(systemSelection, request).type === 'trapped') return this.#report(set, 'request', trap.cause)
+    const alone = await this.#attempt({ ...asked, slice: this.#systemSlice, request })
+    if (alone.type === 'trapped') return this.#report(set, 'request', cause)
 
-    this.#quarantine.add(set.tenantId, set.version, addSeconds(this.#options.clock.now(), restAfterTrapSeconds))
-    return this.#report(set, 'set', trap.cause)
+    this.#rest(set)
+    return this.#report(set, 'set', cause)
+  }
+
+  #rest(set: PolicySet): void {
+    this.#quarantine.add(set.tenantId, set.version, addSeconds(this.#options.clock.now(), limits.restAfterTrapSeconds))
   }
 
   /** The library said no, and is well: an unreadable set stays unreadable, an unreadable request concerns no other. */
-  #refuse(set: PolicySet, { stage, cause }: { stage: Stage; cause: unknown }): Verdict {
+  #refuse(set: PolicySet, failure: Failure): Verdict {
+    if (failure.type === 'wanting') throw new Error('policies were asked for that were given')
+    const { stage, cause } = failure
     if (stage === 'prepare') this.#quarantine.add(set.tenantId, set.version)
     return this.#report(set, stage === 'prepare' ? 'set' : 'request', cause)
   }
@@ -112,45 +173,32 @@ export class PolicyEngine {
     return faultVerdict
   }
 
-  #attempt(selection: Selection, request: CedarRequest): Attempt {
-    let stage: Stage = 'prepare'
-    try {
-      const slot = this.#slots.find(selection.key, selection.version) ?? this.#prepare(selection)
-      stage = 'decide'
-      const answer = this.#instance().statefulIsAuthorized({ ...request, preparsedPolicySetId: slot.name })
-      if (answer.type === 'failure') return { type: 'refused', stage, cause: answer.errors }
-      return { type: 'answered', verdict: readVerdict(answer.response, slot.content) }
-    } catch (cause) {
-      if (cause instanceof UnreadableSet) return { type: 'refused', stage, cause: cause.cause }
-      // Whatever is thrown out of the instance skipped its own clean-up: it is not to be used again.
-      this.#replaceInstance()
-      return { type: 'trapped', stage, cause }
-    }
+  /** Undefined when the set cannot be read: it rests. */
+  async #index(set: PolicySet): Promise<PolicyIndex | undefined> {
+    const first = await this.#indexes.make(set)
+    // A worn instance may trap at anything.
+    const outcome = first.type === 'trapped' ? await this.#indexes.make(set) : first
+    if (outcome.type === 'answered') return outcome.answer
+    if (outcome.type === 'wanting') throw new Error('reading wants nothing')
+
+    // Of those who waited for it together, the first tells.
+    if (this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now())) return undefined
+    if (outcome.type === 'overran') this.#rest(set)
+    else this.#quarantine.add(set.tenantId, set.version)
+    this.#report(set, 'set', outcome.cause)
+    return undefined
   }
 
-  #prepare(selection: Selection): Slot<readonly TenantPolicy[]> {
-    const policies = withSystemPolicies(selection)
-    // Known to the library by their places: a tenant's own ids could collide with the system's, or be `__proto__`.
-    const staticPolicies = Object.fromEntries(policies.map(({ cedar }, place) => [`${place}`, cedar]))
-    return this.#slots.fill(selection.key, selection.version, (name) => {
-      const answer = this.#instance().preparsePolicySet(name, { staticPolicies })
-      if (answer.type === 'failure') throw new UnreadableSet(selection.key, { cause: answer.errors })
-      return policies
-    })
-  }
-
-  #instance(): Cedar {
-    return (this.#cedar ??= this.#load())
-  }
-
-  #replaceInstance(): void {
-    this.#cedar = this.#load()
-    this.#slots = this.#emptySlots()
-  }
-
-  #emptySlots(): Slots<readonly TenantPolicy[]> {
-    return new Slots(this.#options.slots ?? slotsMax)
+  async #readTexts({ tenantId }: PolicySet, texts: readonly string[]) {
+    return texts.length > limits.readHereMax ? this.#large.read(tenantId, texts) : this.#here.read(texts)
   }
 }
 
-class UnreadableSet extends Error {}
+function readSystemPolicies(evaluator: Evaluator): KnownPolicy[] {
+  const outcome = evaluator.read(systemPolicies.map(({ cedar }) => cedar))
+  if (outcome.type !== 'answered') throw new Error('the system’s own policies cannot be read')
+  return outcome.answer.flatMap((facts, place) => {
+    const policy = systemPolicies[place]
+    return policy ? [{ policy, digest: digestOf(policy.cedar), facts }] : []
+  })
+}

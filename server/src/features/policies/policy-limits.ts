@@ -1,5 +1,44 @@
-/** Prepared sets kept at once. The library never gives memory back, and a set of 1,000 policies holds about 3 MB. */
-export const slotsMax = 128
+/** Sets of policies kept prepared in a thread: each holds the system's policies too, about 45 kB. */
+export const slotsMax = 512
+
+/**
+ * Characters of policies kept prepared where decisions are made. The library holds about 14 bytes for each and never gives
+ * memory back, so this is some 60 MB at the most.
+ */
+export const preparedCharactersMax = 4 * 1024 * 1024
+
+/** The same in the thread for large sets: two tenants' largest sets, some 120 MB when it is ever needed. */
+export const largePreparedCharactersMax = 8 * 1024 * 1024
+
+/** Policies whose syntax trees are read at once on the main thread, at a tenth of a millisecond each. */
+export const readHereMax = 20
+
+/**
+ * Longest that an evaluation may take on the main thread, as estimated: others wait for it. Beyond, the way to the thread for
+ * large sets and back, a tenth of a millisecond, is worth it.
+ */
+export const hereMicrosecondsMax = 1_000
+
+/** Policies of a large set that are prepared together: a change of one means preparing these again. */
+export const largePartMax = 500
+
+/** Longest that a large set may take to decide. The largest honest one takes some 30 ms. */
+export const largeDecideMs = 500
+
+/** Longest that preparing a large set, or reading some of its policies, may take: 4 MB of text take two seconds. */
+export const largePrepareMs = 10_000
+
+/** Policies read at once in the thread for large sets, so that others' decisions come in between. */
+export const largeReadMax = 200
+
+/**
+ * Most work, as far as it can be foreseen, that one tenant may have waiting for the thread: who keeps it busy with long
+ * evaluations waits behind a few, who asks short questions may ask hundreds at once.
+ */
+export const largeBacklogMsMax = 250
+
+/** Most evaluations that wait for the thread, whoever's they are: each holds a transaction open. */
+export const largeWaitingMax = 256
 
 /** Deepest context. The library's reader stops at 128 and leaves its instance unusable; an honest context needs 10. */
 export const contextDepthMax = 32

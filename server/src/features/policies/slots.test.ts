@@ -1,44 +1,48 @@
 import { expect, test } from 'vitest'
 import { Slots } from './slots.ts'
 
-const nameOf = (slots: Slots<string>, key: string) => slots.fill(key, '1', () => key).name
+/** Slots over a library that only keeps what it was given. */
+function makeSlots(slotsMax: number, charactersMax = 1_000) {
+  const library = new Map<string, readonly string[]>()
+  const slots = new Slots({ slotsMax, charactersMax }, (name, texts) => {
+    if (texts.includes('bad')) throw new Error('no')
+    library.set(name, texts)
+  })
+  return { slots, library }
+}
 
 test('no more names are used than there are slots', () => {
-  const slots = new Slots<string>(2)
-  const names = ['a', 'b', 'c', 'd', 'a', 'c'].map((key) => nameOf(slots, key))
-  expect(new Set(names)).toEqual(new Set(['slot0', 'slot1']))
+  const { slots, library } = makeSlots(2)
+  for (const key of ['a', 'b', 'c', 'd', 'a', 'c']) slots.fill(key, [key])
+  expect(library.size).toBe(2)
 })
 
 test('the one not asked for longest gives way', () => {
-  const slots = new Slots<string>(2)
-  nameOf(slots, 'a')
-  nameOf(slots, 'b')
-  slots.find('a', '1')
-  nameOf(slots, 'c')
-  expect([slots.find('a', '1')?.content, slots.find('b', '1'), slots.find('c', '1')?.content]).toEqual([
-    'a',
-    undefined,
-    'c',
-  ])
+  const { slots, library } = makeSlots(2)
+  slots.fill('a', ['a'])
+  slots.fill('b', ['b'])
+  slots.find('a')
+  slots.fill('c', ['c'])
+  expect(slots.find('b')).toBeUndefined()
+  expect(['a', 'c'].map((key) => library.get(slots.find(key) ?? ''))).toEqual([['a'], ['c']])
 })
 
-test('another version of the same key takes the key’s own name', () => {
-  const slots = new Slots<string>(2)
-  const before = nameOf(slots, 'a')
-  nameOf(slots, 'b')
-  expect(slots.find('a', '2')).toBeUndefined()
-  expect(slots.fill('a', '2', () => 'new').name).toBe(before)
-  expect(slots.find('b', '1')?.content).toBe('b')
+test('what is prepared never exceeds the characters, and what gave way is emptied', () => {
+  const { slots, library } = makeSlots(10, 10)
+  slots.fill('a', ['aaaa'])
+  slots.fill('b', ['bbbb'])
+  slots.fill('c', ['cc', 'cc'])
+  expect(slots.find('a')).toBeUndefined()
+  expect([...library.values()].flat().join('')).toHaveLength(8)
+  slots.fill('d', ['d'.repeat(20)])
+  expect([...library.values()].flat().join('')).toBe('d'.repeat(20))
 })
 
 test('a name whose preparing fails is held by nobody, and used again', () => {
-  const slots = new Slots<string>(1)
-  nameOf(slots, 'a')
-  expect(() =>
-    slots.fill('b', '1', () => {
-      throw new Error('no')
-    }),
-  ).toThrow('no')
-  expect([slots.find('a', '1'), slots.find('b', '1')]).toEqual([undefined, undefined])
-  expect(nameOf(slots, 'c')).toBe('slot0')
+  const { slots, library } = makeSlots(1)
+  slots.fill('a', ['a'])
+  expect(() => slots.fill('b', ['bad'])).toThrow('no')
+  expect([slots.find('a'), slots.find('b')]).toEqual([undefined, undefined])
+  expect(library.get(slots.fill('c', ['c']))).toEqual(['c'])
+  expect(library.size).toBe(1)
 })

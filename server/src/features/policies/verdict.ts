@@ -1,4 +1,4 @@
-import type { Response } from '@cedar-policy/cedar-wasm/nodejs'
+import type { Answer } from './evaluator.ts'
 import type { TenantPolicy } from './selection.ts'
 import { defaultDeny, engineFault, type Effect } from './system-policies.ts'
 
@@ -20,15 +20,18 @@ export interface Verdict {
 export const faultVerdict: Verdict = { decision: 'deny', reasons: [engineFault], errors: [], fault: true }
 
 /**
- * Reads the library's answer, in which a policy is known by its place among `policies`.
+ * Reads the library's answer, in which a policy is known by its place among `policies`. Reasons are told in their order.
  *
  * The library passes over a forbid that errs, and may allow; here such a forbid denies. It also passes over a permit that
  * errs, which grants nothing: that is kept.
  */
-export function readVerdict({ decision, diagnostics }: Response, policies: readonly TenantPolicy[]): Verdict {
-  const erring = diagnostics.errors.map(({ policyId, error }) => ({ policy: policyAt(policies, policyId), error }))
-  const errors = erring.map(({ policy, error }) => ({ policyId: policy.id, message: error.message }))
-  const applying = diagnostics.reason.map((place) => toReason(policyAt(policies, place)))
+export function readVerdict({ decision, ...answer }: Answer, policies: readonly TenantPolicy[]): Verdict {
+  const erring = answer.errors
+    .toSorted((one, other) => one.place - other.place)
+    .map(({ place, message }) => ({ policy: policyAt(policies, place), message }))
+  const errors = erring.map(({ policy, message }) => ({ policyId: policy.id, message }))
+  const places = answer.reasons.toSorted((one, other) => one - other)
+  const applying = places.map((place) => toReason(policyAt(policies, place)))
   const erringForbids = erring
     .filter(({ policy }) => policy.effect === 'forbid')
     .map(({ policy }) => toErringReason(policy))
@@ -38,16 +41,22 @@ export function readVerdict({ decision, diagnostics }: Response, policies: reado
   return { decision: 'deny', reasons: denying.length === 0 ? [defaultDeny] : denying, errors }
 }
 
-function toReason({ id, title, effect }: TenantPolicy): Reason {
-  return { policyId: id, title, effect }
+/** One object for each policy, since verdicts are kept. */
+const reasons = new WeakMap<TenantPolicy, Reason>()
+
+function toReason(policy: TenantPolicy): Reason {
+  const { id, title, effect } = policy
+  const reason = reasons.get(policy) ?? { policyId: id, title, effect }
+  reasons.set(policy, reason)
+  return reason
 }
 
 function toErringReason({ id, title }: TenantPolicy): Reason {
   return { policyId: id, title: `“${title}” could not be evaluated, and so forbids`, effect: 'forbid' }
 }
 
-function policyAt(policies: readonly TenantPolicy[], place: string): TenantPolicy {
-  const policy = policies[Number(place)]
+function policyAt(policies: readonly TenantPolicy[], place: number): TenantPolicy {
+  const policy = policies[place]
   if (!policy) throw new Error(`the library named a policy that is not in the set: ${place}`)
   return policy
 }

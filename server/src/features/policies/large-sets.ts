@@ -1,0 +1,182 @@
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
+import type { TenantId } from '@agent-iam/contract/ids'
+import { z } from 'zod'
+import { Problem } from '../../platform/problem.ts'
+import type { CedarRequest } from './cedar-json.ts'
+import type { LargeQuestion } from './engine-worker.ts'
+import type { Answer, Outcome, Part } from './evaluator.ts'
+import { LargeSetTurns } from './large-set-turns.ts'
+import type { PolicyFacts } from './policy-facts.ts'
+import * as limits from './policy-limits.ts'
+
+const failure = {
+  stage: z.enum(['prepare', 'decide']),
+  cause: z.string(),
+}
+const failures = [
+  z.object({ type: z.literal('wanting') }),
+  z.object({ type: z.literal('refused'), ...failure }),
+  z.object({ type: z.literal('trapped'), ...failure }),
+] as const
+const bound = z.object({
+  is: z.string().optional(),
+  equals: z.string().optional(),
+  within: z.string().optional(),
+})
+const facts: z.ZodType<PolicyFacts> = z.object({
+  scope: z.object({
+    principal: bound,
+    resource: bound,
+    actions: z.union([z.undefined(), z.object({ equals: z.array(z.string()), within: z.array(z.string()) })]),
+  }),
+  paths: z.array(z.array(z.string())),
+  nodes: z.number(),
+  likeCharacters: z.number(),
+})
+const ReadOutcome = z.union([z.object({ type: z.literal('answered'), answer: z.array(facts) }), ...failures])
+const answer: z.ZodType<Answer> = z.object({
+  decision: z.enum(['allow', 'deny']),
+  reasons: z.array(z.number()),
+  errors: z.array(z.object({ place: z.number(), message: z.string() })),
+})
+const DecideOutcome = z.union([z.object({ type: z.literal('answered'), answer }), ...failures])
+
+/** It took longer than it may, and was ended. */
+export interface Overrun {
+  readonly type: 'overran'
+  readonly stage: 'prepare' | 'decide'
+  readonly cause: string
+}
+
+interface Task {
+  readonly question: LargeQuestion
+  readonly limitMs: number
+  readonly settle: (reply: unknown) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** Starting the thread loads and compiles the library. */
+const startMs = 15_000
+
+/**
+ * A thread for what takes long, started when it is first needed: the others' decisions, made on the main thread, do not wait
+ * for it. Those who need it have it in turns. What does not end in time is ended with the thread, and another takes its place.
+ */
+export class LargeSets {
+  readonly #turns = new LargeSetTurns<Task>()
+  #worker: Promise<Worker> | undefined
+  #isWorking = false
+  #isClosed = false
+
+  /** Throws `unavailable` when too much waits already, the tenant's own or everybody's. */
+  async decide(tenantId: TenantId, parts: readonly Part[], request: CedarRequest): Promise<Outcome<Answer> | Overrun> {
+    this.#requireRoom(tenantId)
+    const bare = parts.map((part) => ({ ...part, texts: undefined }))
+    const first = await this.#ask(tenantId, { kind: 'decide', parts: bare, request }, limits.largeDecideMs)
+    if (first === tookTooLong) return overrun('decide')
+    const outcome = DecideOutcome.parse(first)
+    if (outcome.type !== 'wanting') return outcome
+
+    const second = await this.#ask(tenantId, { kind: 'decide', parts, request }, limits.largePrepareMs)
+    return second === tookTooLong ? overrun('prepare') : DecideOutcome.parse(second)
+  }
+
+  /** What the texts' syntax trees say. */
+  async read(tenantId: TenantId, texts: readonly string[]): Promise<Outcome<PolicyFacts[]> | Overrun> {
+    const read: PolicyFacts[] = []
+    for (let start = 0; start < texts.length; start += limits.largeReadMax) {
+      const some = texts.slice(start, start + limits.largeReadMax)
+      const reply = await this.#ask(tenantId, { kind: 'read', texts: some }, limits.largePrepareMs)
+      if (reply === tookTooLong) return overrun('prepare')
+      const outcome = ReadOutcome.parse(reply)
+      if (outcome.type !== 'answered') return outcome
+      read.push(...outcome.answer)
+    }
+    return { type: 'answered', answer: read }
+  }
+
+  /** Ends the thread; whoever waits for it is refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (let waiting = this.#turns.next(); waiting; waiting = this.#turns.next()) waiting.task.fail(busy())
+    await this.#discard()
+  }
+
+  #requireRoom(tenantId: TenantId): void {
+    const isFull = this.#turns.size >= limits.largeWaitingMax
+    if (isFull || this.#turns.backlogMs(tenantId) >= limits.largeBacklogMsMax) throw busy()
+  }
+
+  #ask(tenantId: TenantId, question: LargeQuestion, limitMs: number): Promise<unknown> {
+    if (this.#isClosed) throw busy()
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    this.#turns.add(tenantId, { question, limitMs, settle: resolve, fail: reject })
+    if (!this.#isWorking) void this.#work()
+    return promise
+  }
+
+  async #work(): Promise<void> {
+    this.#isWorking = true
+    for (let turn = this.#turns.next(); turn; turn = this.#turns.next()) await this.#serve(turn)
+    this.#isWorking = false
+  }
+
+  /** It never throws: what goes wrong is told to who asked. */
+  async #serve({ tenantId, task }: { tenantId: string; task: Task }): Promise<void> {
+    try {
+      const worker = await (this.#worker ??= startThread())
+      const began = performance.now()
+      const reply = await replyOf(worker, task)
+      // What it takes to prepare says nothing of the next evaluation.
+      if (task.limitMs === limits.largeDecideMs) this.#turns.took(tenantId, performance.now() - began)
+      if (reply === tookTooLong || reply === died) await this.#discard()
+      task.settle(reply === died ? { type: 'trapped', stage: 'decide', cause: 'the thread died' } : reply)
+    } catch (error) {
+      await this.#discard()
+      task.fail(error)
+    }
+  }
+
+  async #discard(): Promise<void> {
+    const worker = this.#worker
+    this.#worker = undefined
+    // One that could not be started is there no more.
+    await worker?.then(
+      (each) => each.terminate(),
+      () => undefined,
+    )
+  }
+}
+
+const tookTooLong = Symbol('took too long')
+const died = Symbol('died')
+
+async function startThread(): Promise<Worker> {
+  // Hostile policies get no secrets to find.
+  const worker = new Worker(new URL('./engine-worker.ts', import.meta.url), { env: {} })
+  // Unheard, the error of a thread that nobody asks anything would end the process.
+  worker.on('error', () => undefined)
+  await once(worker, 'message', { signal: AbortSignal.timeout(startMs) })
+  // An idle thread keeps no process from ending.
+  worker.unref()
+  return worker
+}
+
+async function replyOf(worker: Worker, { question, limitMs }: Task): Promise<unknown> {
+  const reply = once(worker, 'message', { signal: AbortSignal.timeout(limitMs) })
+  worker.postMessage(question)
+  try {
+    return z.tuple([z.unknown()]).parse(await reply)[0]
+  } catch (error) {
+    return error instanceof Error && error.name === 'AbortError' ? tookTooLong : died
+  }
+}
+
+function overrun(stage: Overrun['stage']): Overrun {
+  return { type: 'overran', stage, cause: 'the policies took too long' }
+}
+
+function busy(): Problem {
+  return new Problem('unavailable', 'policies keep the server busy; try again shortly')
+}
