@@ -15,8 +15,8 @@ export const Email = z.email().max(emailCharactersMax)
 /** A secret that came by mail or in an answer of ours. */
 export const AccountToken = z.string().max(100)
 
-/** The built-in roles, the strongest first. */
-export const roles = ['admin', 'manager', 'member', 'viewer'] as const
+/** The built-in roles. */
+export const roles = ['admin', 'manager', 'member', 'viewer', 'operator', 'auditor'] as const
 export const Role = z.enum(roles)
 export type Role = z.infer<typeof Role>
 
@@ -26,7 +26,8 @@ export const User = z.object({
   /** Null for an administrator whose setup is not done. */
   email: z.string().nullable(),
   status: IdentityStatus,
-  roles: z.array(Role),
+  /** Those of the moment: built-in ones by name, the tenant’s own by id. */
+  roles: z.array(z.string()),
   createdAt: Instant,
   lastActivity: Instant.nullable(),
 })

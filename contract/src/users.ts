@@ -1,11 +1,8 @@
 import { z } from 'zod'
+import { Role, roles } from './accounts.ts'
 import { idSchema } from './ids.ts'
 import { operation } from './operation.ts'
 import { Name } from './text.ts'
-
-/** The built-in roles of people. */
-export const RoleName = z.enum(['admin', 'manager', 'member', 'viewer'])
-export type RoleName = z.infer<typeof RoleName>
 
 /** Most users that one request brings: its work is one transaction. */
 const importedMax = 100
@@ -17,7 +14,7 @@ export const ImportedUser = z.strictObject({
   passwordHash: z.string().max(100),
   /** Whether it is good for nothing but choosing another, at the first login. */
   mustChangePassword: z.boolean().default(false),
-  roles: z.array(RoleName).max(4).default([]),
+  roles: z.array(Role).max(roles.length).default([]),
 })
 export type ImportedUser = z.output<typeof ImportedUser>
 

@@ -7,7 +7,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { requireMayGrant } from '../capabilities/service.ts'
+import { firstNotHeld, requireMayGrant } from '../capabilities/service.ts'
 import { limitSender, preparePassword } from '../credentials/service.ts'
 import { findUserByEmail, holdWhetherActive } from '../identities/service.ts'
 import { post } from '../mail/service.ts'
@@ -160,11 +160,12 @@ export async function acceptInvitation(ctx: Context, { token, password, name }: 
   })
 }
 
-/** Whoever suspends a user ends their invitations too; a service or an agent may have been stopped since. */
-async function requireInviter(tx: Transaction, { invitedBy }: Invitation): Promise<void> {
+/** Who invited must still be there, and hold what is handed out: a role may have run out since. */
+async function requireInviter(tx: Transaction, { invitedBy, role }: Invitation): Promise<void> {
   if (invitedBy === installation) return
   const isIdentity = isId('user', invitedBy) || isId('service', invitedBy) || isId('agent', invitedBy)
   if (!isIdentity || !(await holdWhetherActive(tx, invitedBy))) throw notGood()
+  if ((await firstNotHeld(tx, invitedBy, builtInRoles[role])) !== undefined) throw notGood()
 }
 
 function requirePending(invitation: Invitation | undefined, now: Date): Invitation {

@@ -45,7 +45,8 @@ export interface UserView {
   readonly name: string
   readonly email: string | undefined
   readonly status: IdentityStatus
-  readonly roles: readonly Role[]
+  /** Those of the moment: built-in ones by name, the tenant’s own by id. */
+  readonly roles: readonly string[]
   readonly createdAt: Date
   readonly lastActivity: Date | undefined
 }

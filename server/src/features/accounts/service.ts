@@ -23,4 +23,12 @@ export {
 } from './invitations.ts'
 export { deleteUser, revokeUser } from './leaving.ts'
 export { updateUser } from './update-user.ts'
-export { getUser, pageUsers, reactivateUser, suspendUser } from './users.ts'
+export { lockWithAdministrators } from './store/users.ts'
+export {
+  endInvitationsOf,
+  getUser,
+  pageUsers,
+  reactivateUser,
+  requireAnotherAdministrator,
+  suspendUser,
+} from './users.ts'

@@ -1,6 +1,6 @@
 import type { Role } from '@agent-iam/contract/accounts'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import type { UserId } from '@agent-iam/contract/ids'
+import type { IdentityId, UserId } from '@agent-iam/contract/ids'
 import {
   inTransaction,
   type Caller,
@@ -95,8 +95,8 @@ export async function endInvitationsOf(tx: Transaction, id: UserId): Promise<voi
     recordEvent(tx, { type: 'invitation.revoked', resource: `agent-iam/invitations/${invitation}` })
 }
 
-/** Throws for the last of the active administrators. */
-export function requireAnotherAdministrator(administrators: readonly UserId[], id: UserId): void {
+/** Throws for the last of the active administrators whose role has no end. */
+export function requireAnotherAdministrator(administrators: readonly UserId[], id: IdentityId): void {
   if (administrators.every((each) => each === id) && administrators.length > 0)
     throw new Problem('wrong-state', `user ${id} is the last active administrator; make another first`)
 }

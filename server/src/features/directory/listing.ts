@@ -11,7 +11,7 @@ import { getService } from '../services/service.ts'
 import type { IdentityView } from './model.ts'
 import { viewIdentities, viewIdentity } from './views.ts'
 
-export async function getIdentity(ctx: Context, id: IdentityId): Promise<IdentityView> {
+export async function getIdentity(ctx: Context | Transaction, id: IdentityId): Promise<IdentityView> {
   return inTransaction(ctx, async (tx) => {
     await requireReadable(tx, id)
     return viewIdentity(tx, id)

@@ -3,6 +3,7 @@ import { endExpiredApiKeys } from '../api-keys/service.ts'
 import { endExpiredGrants } from '../capabilities/service.ts'
 import { endExpiredAgentKeys, endExpiredCertificates, endExpiredEnrolmentTokens } from '../credentials/service.ts'
 import { revokeDescendants, revokeExpiredAgents } from '../identities/service.ts'
+import { endExpiredRoles } from '../roles/service.ts'
 import { endExpiredSecrets } from '../services/service.ts'
 import { endExpiredSessions, endSessionsOfStopped } from '../sessions/service.ts'
 
@@ -28,6 +29,7 @@ export const endings: readonly Ending[] = [
   { kind: 'agents', atOnce: agentsAtOnce, end: endAgents },
   { kind: 'settling', follows: 'agents', atOnce: agentsAtOnce, end: settle },
   { kind: 'grants', atOnce: agentsAtOnce, end: ending(endExpiredGrants) },
+  { kind: 'roles', atOnce: agentsAtOnce, end: ending(endExpiredRoles) },
   { kind: 'sessions', atOnce: sessionsAtOnce, end: ending(endExpiredSessions) },
   { kind: 'agent-keys', atOnce: agentsAtOnce, end: ending(endExpiredAgentKeys) },
   { kind: 'api-keys', atOnce: agentsAtOnce, end: ending(endExpiredApiKeys) },

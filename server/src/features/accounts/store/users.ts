@@ -4,7 +4,6 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
-import { isRole } from '../../capabilities/model.ts'
 import type { UserView } from '../model.ts'
 
 export async function findUser(tx: Transaction, id: UserId): Promise<UserView | undefined> {
@@ -26,7 +25,7 @@ export async function listUsers(
   limit: number,
 ): Promise<UserView[]> {
   const rows = await users(tx)
-    .$if(role !== undefined, (query) => query.where(holding(role ?? 'any')))
+    .$if(role !== undefined, (query) => query.where(holding(tx, role ?? 'any')))
     .$if(status === undefined, (query) => query.where('status', '<>', 'deleted'))
     .$if(status !== undefined, (query) => query.where('status', '=', status ?? 'active'))
     .$if(after !== undefined, (query) => query.where('id', '>', toUuid(after ?? 'usr_')))
@@ -38,7 +37,7 @@ export async function listUsers(
 
 /**
  * Holds a user and every active administrator, in the order of their ids: so two administrators who suspend each other
- * at once do it one after the other. Returns the active administrators.
+ * at once do it one after the other. Returns the active administrators whose role has no end.
  */
 export async function lockWithAdministrators(tx: Transaction, id: UserId): Promise<UserId[]> {
   const tenant = toUuid(tx.caller.tenantId)
@@ -48,14 +47,26 @@ export async function lockWithAdministrators(tx: Transaction, id: UserId): Promi
       select identity_id from role_assignments where tenant_id = ${tenant} and role = 'admin'))
     order by i.id for no key update`.execute(tx.db)
   // A statement of its own: while the first waited, a role may have been taken, which changes no row that it held.
-  const rows = await users(tx).where('status', '=', 'active').where(holding('admin')).orderBy('id').execute()
+  const rows = await users(tx).where('status', '=', 'active').where(holdingAlways(tx, 'admin')).orderBy('id').execute()
   return rows.map(({ id: holder }) => fromUuid('user', holder))
 }
 
-function holding(role: Role | 'any') {
+function holding(tx: Transaction, role: Role | 'any') {
   const wanted = role === 'any' ? null : role
-  return sql<boolean>`exists (select from role_assignments r where r.tenant_id = identities.tenant_id
-    and r.identity_id = identities.id and (${wanted}::text is null or r.role = ${wanted}))`
+  return sql<boolean>`exists (select from role_assignments r where ${isOwnNow(tx)}
+    and (${wanted}::text is null or r.role = ${wanted}))`
+}
+
+function holdingAlways(tx: Transaction, role: Role) {
+  return sql<boolean>`exists (select from role_assignments r where ${isOwnNow(tx)}
+    and r.role = ${role} and r.valid_until is null)`
+}
+
+/** An assignment of the identity that counts at this moment. */
+function isOwnNow(tx: Transaction) {
+  const now = tx.clock.now()
+  return sql`r.tenant_id = identities.tenant_id and r.identity_id = identities.id
+    and (r.valid_from is null or r.valid_from <= ${now}) and (r.valid_until is null or r.valid_until > ${now})`
 }
 
 export async function updateUserStatus(tx: Transaction, id: UserId, status: IdentityStatus): Promise<void> {
@@ -72,10 +83,7 @@ function users(tx: Transaction) {
   return tx.db
     .selectFrom('identities')
     .select(['id', 'name', 'email', 'status', 'created_at', 'last_activity'])
-    .select(
-      sql<string[]>`array(select role from role_assignments r
-        where r.tenant_id = identities.tenant_id and r.identity_id = identities.id order by role)`.as('roles'),
-    )
+    .select(sql<string[]>`array(select role from role_assignments r where ${isOwnNow(tx)} order by role)`.as('roles'))
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('kind', '=', 'user')
 }
@@ -96,7 +104,7 @@ function toUser(row: Row): UserView {
     name: row.name,
     email: row.email ?? undefined,
     status: row.status,
-    roles: row.roles.filter(isRole),
+    roles: row.roles,
     createdAt: row.created_at,
     lastActivity: row.last_activity ?? undefined,
   }
