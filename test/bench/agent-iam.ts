@@ -36,6 +36,9 @@ export async function startAgentIam(folder: string, databaseUrl?: string): Promi
       AGENT_IAM_LOG_LEVEL: 'error',
       // People log in from addresses of their own, since logins are limited by address.
       AGENT_IAM_TRUSTED_PROXIES: '127.0.0.1',
+      // Limits are looked up and counted as ever; few agents send what many would, so theirs are far off.
+      AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
+      AGENT_IAM_REQUESTS_PER_ADDRESS: '1000000',
       ...(databaseUrl !== undefined && {
         DATABASE_URL: databaseUrl,
         AGENT_IAM_PUBLIC_URL: url,

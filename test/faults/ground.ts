@@ -64,6 +64,9 @@ async function makeGround(database: Environment): Promise<Ground> {
     AGENT_IAM_PUBLIC_URL: url,
     AGENT_IAM_DATA: data,
     AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
+    // What tests send is more than anybody else does; those of limits set their own.
+    AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
+    AGENT_IAM_REQUESTS_PER_ADDRESS: '0',
     ...database,
   }
   const servers: ServerProcess[] = []

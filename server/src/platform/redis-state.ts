@@ -29,7 +29,6 @@ interface RedisStateOptions {
 export function redisState(url: string, fallback: SharedState, log: Log, options: RedisStateOptions = {}): SharedState {
   const { instances = () => 1, clock } = options
   const redis = new Redis(url, {
-    commandTimeout: commandTimeoutMs,
     maxRetriesPerRequest: 1,
     enableAutoPipelining: true,
   })
@@ -91,7 +90,7 @@ function watch(redis: Redis, log: Log): Reach {
       // Whoever comes while this one waits need not wait too.
       if (lostAt !== undefined) lostAt = now
       try {
-        const answer = await inRedis()
+        const answer = await inTime(inRedis())
         answered()
         return answer
       } catch (error) {
@@ -100,6 +99,16 @@ function watch(redis: Redis, log: Log): Reach {
       }
     },
   }
+}
+
+/** Rejects when there is no answer in time. One that lies there unread, because this process was busy, is not late. */
+async function inTime<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    // What has arrived is read between a timer and what is set to come at once after it.
+    const late = () => setImmediate(() => reject(new Error(`Redis did not answer within ${commandTimeoutMs} ms`)))
+    const timer = setTimeout(late, commandTimeoutMs)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }
 
 /** At least one each: nobody is shut out for good. */
@@ -121,7 +130,7 @@ async function takeInRedis(redis: Redis, group: string, windows: readonly Window
 
 async function redisHealth(redis: Redis): Promise<{ isAnswering: boolean; status: 'ok' | 'degraded'; detail: string }> {
   try {
-    const policy = /maxmemory_policy:(\S+)/.exec(await redis.info('memory'))?.[1] ?? 'unknown'
+    const policy = /maxmemory_policy:(\S+)/.exec(await inTime(redis.info('memory')))?.[1] ?? 'unknown'
     if (policy === 'noeviction') return { isAnswering: true, status: 'ok', detail: 'Redis' }
     const detail = `Redis must run with maxmemory-policy noeviction, not ${policy}`
     return { isAnswering: true, status: 'degraded', detail }
