@@ -1,7 +1,7 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Context, Transaction } from '../../platform/context.ts'
 import { closureOf, type Held, type RoleDefinition } from '../capabilities/model.ts'
-import type { Verdict } from '../policies/model.ts'
+import type { CedarRequest, Verdict } from '../policies/model.ts'
 import { blocksPermit } from './blocks.ts'
 import type { Decider, Rules } from './decider.ts'
 import { askForIdentity, coveringGrants, type ActingIdentity, type Facts, type Question } from './model.ts'
@@ -45,11 +45,16 @@ interface Asked {
   readonly hop: number
 }
 
-async function decideHop(bench: Bench, { facts, identity, hop }: Asked, question: Question): Promise<Verdict> {
+async function decideHop(bench: Bench, asked: Asked, question: Question): Promise<Verdict> {
+  return bench.decider.evaluate(bench.rules, await askHop(bench, asked, question))
+}
+
+/** The question about one of a chain, in Cedar's words. */
+export async function askHop(bench: Bench, { facts, identity, hop }: Asked, question: Question): Promise<CedarRequest> {
   // The session's narrowing holds once for all, so it is asked of who acts.
   const lent = hop === 0 ? [facts.lent, identity.lent] : [identity.lent]
   const blocks = lent.flatMap((each) => each.blocks ?? [])
-  const request = askForIdentity(identity, question, {
+  return askForIdentity(identity, question, {
     hop,
     actor: facts.hops[0]?.id ?? '',
     isChainWhole: facts.isChainWhole,
@@ -57,7 +62,6 @@ async function decideHop(bench: Bench, { facts, identity, hop }: Asked, question
     isWithinBlocks: await blocksPermit(bench.ctx, blocks, question),
     roles: bench.rules.definitions.roles,
   })
-  return bench.decider.evaluate(bench.rules, request)
 }
 
 function restsOn(

@@ -110,7 +110,9 @@ async function decideReserving(ctx: Context, decider: Decider, asking: Asking): 
     tx.grounds.epoch = settled.epoch
     return { decided: settled, event: recordEvent(tx, decisionEvent(asking, settled)) }
   }
-  const { decided, event } = await inTransaction(ctx, settle)
+  // A caller that was looked up a moment before may be too old for the log, and would stay so however often this is run.
+  const present = (await ctx.renewCaller?.()) ?? ctx
+  const { decided, event } = await inTransaction(present, settle)
   return { decided, record: event.record }
 }
 
