@@ -19,6 +19,7 @@ import { callEveryPossessionOperation } from './every-possession.ts'
 import { callEveryResourceOperation } from './every-resource.ts'
 import { callEveryRoleOperation } from './every-role.ts'
 import { callEveryServiceOperation } from './every-service.ts'
+import { callEverySimulationOperation } from './every-simulation.ts'
 import { callEveryStatusListOperation } from './every-status-list.ts'
 import { callEveryLimitOperation } from './every-limit.ts'
 import { callEveryIdentityOperation } from './every-identity.ts'
@@ -63,6 +64,7 @@ export async function callEveryOperation({
   await callEveryGrantOperation(server, await server.admin())
   await callEveryRoleOperation(server, await server.admin())
   await callEveryQuestion(server, await server.admin())
+  await callEverySimulationOperation(server, await server.admin())
   await callEveryFactorOperation(server)
   await callEveryStatusListOperation(server)
   await callEveryLimitOperation(server, await server.admin())

@@ -18,6 +18,7 @@ import * as roles from '@agent-iam/contract/roles'
 import * as sdkTokens from '@agent-iam/contract/sdk-tokens'
 import * as sessions from '@agent-iam/contract/sessions'
 import * as setup from '@agent-iam/contract/setup'
+import * as simulation from '@agent-iam/contract/simulation'
 import * as signingKeys from '@agent-iam/contract/signing-keys'
 import * as statusLists from '@agent-iam/contract/status-lists'
 import * as system from '@agent-iam/contract/system'
@@ -151,6 +152,7 @@ function rights(bind: Bind) {
       check: bind(authorization.check),
       bulkCheck: bind(authorization.bulkCheck),
       whoCan: bind(authorization.whoCan),
+      listUnused: bind(simulation.listUnused),
       reportResult: bind(authorization.reportResult),
       listPermissions: bind(grants.listPermissions),
       catalogue: bind(grants.getCapabilityCatalogue),

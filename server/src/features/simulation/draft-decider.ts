@@ -27,8 +27,9 @@ export class DraftDecider {
     return { engine, decider: new Decider(engine, { clock: this.#clock, faults: [] }) }
   }
 
-  close(): void {
-    this.#made?.engine.close()
+  async close(): Promise<void> {
+    const made = this.#made
     this.#made = undefined
+    await made?.engine.close()
   }
 }

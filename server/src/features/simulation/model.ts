@@ -48,7 +48,7 @@ function narrowest({ action, type, firstId, lastId }: Used): string | undefined 
 function prefixes(shared: string): string[] {
   // oxlint-disable-next-line no-control-regex -- naming the control characters is the point
   const [writable = ''] = /^[^*\u0000-\u001f\u007f]*/u.exec(shared) ?? []
-  const short = [...writable].slice(0, prefixCharactersMax).join('')
+  const short = Array.from(writable).slice(0, prefixCharactersMax).join('')
   return short === '' ? [] : [`/${short}*`]
 }
 
@@ -57,7 +57,7 @@ const prefixCharactersMax = 120
 
 /** By characters, so that none is cut in half. */
 function sharedStart(first: string, last: string): string {
-  const [some, others] = [[...first], [...last]]
+  const [some, others] = [Array.from(first), Array.from(last)]
   const differs = some.findIndex((character, place) => character !== others[place])
   return some.slice(0, differs < 0 ? undefined : differs).join('')
 }

@@ -48,24 +48,32 @@ export function simulationRoutes({ simulator, shadow }: { simulator: Simulator; 
 function toSimulated({ logged, identityId, live, would }: Replayed): contract.SimulatedDecision {
   const { id: decisionId, at, action, resource, decision: recorded } = logged
   return {
-    ...{ decisionId, at: at.toISOString(), identityId, action, resource, recorded },
+    decisionId,
+    at: at.toISOString(),
+    identityId,
+    action,
+    resource,
+    recorded,
     live: live.decision,
     would: would.decision,
     reasons: would.reasons.map((reason) => ({ ...reason })),
   }
 }
 
-function toShadow({
-  startedAt,
-  examples,
-  run: _,
-  cedar: _cedar,
-  effect: _effect,
-  ...shadow
-}: StoredShadow): contract.PolicyShadow {
+function toShadow(shadow: StoredShadow): contract.PolicyShadow {
+  const { policyId, name, version, startedAt, startedBy, examples } = shadow
+  const { evaluated, allowToDeny, denyToAllow, erred, dropped } = shadow
   return {
-    ...shadow,
+    policyId,
+    name,
+    version,
     startedAt: startedAt.toISOString(),
+    startedBy,
+    evaluated,
+    allowToDeny,
+    denyToAllow,
+    erred,
+    dropped,
     examples: examples.map(({ at, ...example }) => ({ ...example, at: at.toISOString() })),
   }
 }

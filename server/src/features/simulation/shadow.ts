@@ -41,7 +41,7 @@ interface Known {
 export class Shadow {
   readonly #decider: DraftDecider
   readonly #known = new Map<TenantId, Known>()
-  readonly #waiting: Array<{ readonly ctx: Context; readonly answered: Answered }> = []
+  readonly #waiting: Array<{ readonly ctx: Context; readonly answered: Answered } | (() => void)> = []
   readonly #tallies = new Map<string, Tally>()
   #draining: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -63,9 +63,9 @@ export class Shadow {
     this.#draining ??= this.#drain(ctx)
   }
 
-  /** Waits until what was observed is evaluated and counted. */
+  /** Waits until what was observed up to now is evaluated and counted. */
   async flush(ctx: Context): Promise<void> {
-    await this.#draining
+    if (this.#draining) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#flushing = this.#flushing.then(() => this.#flushAll(ctx))
     await this.#flushing
   }
@@ -86,9 +86,8 @@ export class Shadow {
       await setImmediate()
       const next = this.#waiting.shift()
       if (!next) break
-      await this.#evaluate(next).catch((error: unknown) =>
-        ctx.log.error({ error: String(error) }, 'a decision was not evaluated with the shadowed drafts'),
-      )
+      if (typeof next === 'function') next()
+      else await this.#evaluate(next).catch((error: unknown) => logFailure(ctx, error, 'was not evaluated'))
     }
     this.#draining = undefined
     this.#flushSoon(ctx)
@@ -145,11 +144,16 @@ export class Shadow {
       await store(ctx, tally).catch((error: unknown) => {
         // Kept for the next time.
         this.#count(tally.tenantId, tally.draft, tally.counts, tally.examples)
-        ctx.log.error({ error: String(error) }, 'the counts of shadowed drafts were not stored')
+        logFailure(ctx, error, 'was not counted')
       })
     }
     this.#flushSoon(ctx)
   }
+}
+
+function logFailure(ctx: Context, error: unknown, what: string): void {
+  const kind = error instanceof Error ? error.name : 'unknown'
+  ctx.log.error({ error: kind }, `what a shadowed draft would have decided ${what}`)
 }
 
 async function store(ctx: Context, { tenantId, draft, counts, examples }: Tally): Promise<void> {

@@ -18,7 +18,11 @@ export async function startShadow(ctx: Context, id: PolicyId): Promise<StoredSha
       throw new Problem('wrong-state', `the policy is ${policy.status}; only a draft can be shadowed`)
     const { name, version, effect, cedar } = policy
     const draft = {
-      ...{ policyId: id, name, version, effect, cedar },
+      policyId: id,
+      name,
+      version,
+      effect,
+      cedar,
       run: toUuid(tx.newId('request')),
       startedBy: actorOf(tx.caller),
       startedAt: tx.clock.now(),

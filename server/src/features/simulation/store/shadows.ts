@@ -74,7 +74,7 @@ export async function countShadows(tx: Transaction): Promise<number> {
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .select((each) => each.fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow()
-  return Number(count)
+  return count
 }
 
 export type StoredShadow = ShadowedDraft & ShadowCounts & { readonly examples: readonly ShadowExample[] }
