@@ -82,7 +82,11 @@ export interface ProtectedResource {
 }
 
 /** Asks the one decider for a transaction's caller. `features/authorization` implements it. */
-export type Authorizer = (tx: Transaction, action: PlatformAction, resource: ProtectedResource) => Promise<void>
+export type Authorizer = (
+  tx: Transaction,
+  action: PlatformAction,
+  resources: readonly ProtectedResource[],
+) => Promise<void>
 
 /** One of the platform's own actions, as `noun:verb`. */
 export type PlatformAction = `${string}:${string}`
@@ -152,8 +156,11 @@ export interface Context {
 /** A context inside a transaction: stores take no other. */
 export interface Transaction extends Omit<Context, 'db'> {
   readonly db: Connection
-  /** Throws `forbidden` unless the caller may do this to what was loaded; `not-found` when it may not even read it. */
-  authorize(action: PlatformAction, resource: ProtectedResource): Promise<void>
+  /**
+   * Throws `forbidden` unless the caller may do this to what was loaded; `not-found` when it may not even read it. Of several,
+   * each is decided by itself, on what is known of the caller once.
+   */
+  authorize(action: PlatformAction, ...resources: [ProtectedResource, ...ProtectedResource[]]): Promise<void>
   /** Events to append as the last statement. */
   readonly events: PendingEvent[]
   /** Why this transaction was allowed: the policies that permitted it, and the epoch under which they were asked. */
@@ -198,7 +205,7 @@ export async function inTransaction<Result>(
         const tx: Transaction = {
           ...ctx,
           db,
-          authorize: (action, resource) => ctx.authorizer(tx, action, resource),
+          authorize: (action, ...resources) => ctx.authorizer(tx, action, resources),
           events,
           grounds: { policyIds: [], epoch: undefined },
         }

@@ -128,7 +128,8 @@ const ifMatch: JsonObject = {
 
 /** What makes a thing has no revision to compare yet, and what reads it does not mind. */
 function honoursIfMatch({ hasRevision, method, params }: Operation): boolean {
-  return hasRevision === true && method !== 'GET' && params !== undefined
+  const isMaking = method === 'POST' && params === undefined
+  return hasRevision === true && method !== 'GET' && !isMaking
 }
 
 /** A public operation that can answer `unauthenticated` takes a token without needing one everywhere. */

@@ -19,24 +19,39 @@ import { weigh } from './weigh.ts'
  * that may not even be read is `not-found`: its existence is not told.
  */
 export function createAuthorizer(decider: Decider): Authorizer {
-  return async (tx, action, resource) => {
+  return async (tx, action, resources) => {
     requireWithinAttenuation(tx.caller, action)
     requireOneself(tx.caller, action)
-    const verdict = await decide(decider, tx, action, resource)
-    if (verdict.decision === 'allow') {
-      tx.grounds.policyIds.push(...verdict.reasons.map(({ policyId }) => policyId))
-      return
+    const facts = await readCaller(tx)
+    for (const resource of resources) {
+      const verdict = await decide(decider, tx, facts, { action, resource })
+      if (verdict.decision === 'deny') throw await refusalOf(decider, tx, { action, resource, facts, verdict })
+      const fresh = verdict.reasons.map(({ policyId }) => policyId).filter((id) => !tx.grounds.policyIds.includes(id))
+      tx.grounds.policyIds.push(...fresh)
     }
-    throw await refusalOf(decider, tx, { action, resource, verdict })
   }
 }
 
-async function decide(
-  decider: Decider,
-  tx: Transaction,
-  action: PlatformAction,
-  resource: ProtectedResource,
-): Promise<Verdict> {
+/** What is known of who asks; of a bearer of an enrolment token only the epoch and the versions of the rules are wanted. */
+async function readCaller(tx: Transaction): Promise<Facts> {
+  const { caller } = tx
+  if (caller.kind !== 'identity' && caller.kind !== 'enrolment-token')
+    throw new Problem('unauthenticated', 'log in first')
+  const isIdentity = caller.kind === 'identity'
+  const facts = await readFacts(tx, isIdentity ? actingOf(caller) : [], isIdentity ? caller.sessionId : undefined)
+  if (isIdentity && (facts.hops.length === 0 || !facts.isSessionAlive))
+    throw new Problem('token-revoked', 'the session has ended; log in again')
+  // The oldest epoch of several counts: the append is checked against it.
+  tx.grounds.epoch ??= facts.epoch
+  return facts
+}
+
+interface Asked {
+  readonly action: PlatformAction
+  readonly resource: ProtectedResource
+}
+
+async function decide(decider: Decider, tx: Transaction, facts: Facts, { action, resource }: Asked): Promise<Verdict> {
   const { caller } = tx
   const question: Question = {
     tenantId: caller.tenantId,
@@ -47,29 +62,11 @@ async function decide(
     now: tx.clock.now(),
     address: caller.address,
   }
-  if (caller.kind === 'identity') return decideForIdentity(decider, tx, caller, question)
-  if (caller.kind !== 'enrolment-token') throw new Problem('unauthenticated', 'log in first')
-  // Of the facts only the epoch and the versions of the rules are wanted.
-  const facts = await readFacts(tx, [], undefined)
-  tx.grounds.epoch ??= facts.epoch
-  const rules = await decider.rulesFor(tx, facts)
-  return decider.evaluate(rules, askForEnrolmentToken(caller.enrolmentTokenId, question))
-}
-
-async function decideForIdentity(
-  decider: Decider,
-  tx: Transaction,
-  caller: Caller & { kind: 'identity' },
-  question: Question,
-): Promise<Verdict> {
-  const facts = await readFacts(tx, actingOf(caller), caller.sessionId)
-  if (facts.hops.length === 0 || !facts.isSessionAlive)
-    throw new Problem('token-revoked', 'the session has ended; log in again')
-  // The oldest epoch of several counts: the append is checked against it.
-  tx.grounds.epoch ??= facts.epoch
-  requireWithinLentBlocks(facts, question.action)
+  if (caller.kind === 'enrolment-token')
+    return decider.evaluate(await decider.rulesFor(tx, facts), askForEnrolmentToken(caller.enrolmentTokenId, question))
+  requireWithinLentBlocks(facts, action)
   // What was presented may be narrower than its session.
-  const lent = { scope: caller.scope, blocks: caller.attenuation }
+  const lent = caller.kind === 'identity' ? { scope: caller.scope, blocks: caller.attenuation } : facts.lent
   return (await weigh(tx, decider, { ...facts, lent }, { question })).verdict
 }
 
@@ -96,6 +93,7 @@ const inOwnNameOnly: ReadonlySet<string> = new Set([
   'agents:register',
   'agents:rotate-key',
   'api-keys:rotate',
+  'capabilities:grant',
   'clients:create',
   'clients:rotate-secret',
   'enrolment-tokens:create',
@@ -142,35 +140,31 @@ function requireWithinLentBlocks({ hops }: Facts, action: string): void {
     throw new Problem('insufficient-scope', `who was made with an attenuated token may not do ${action}`)
 }
 
-interface Refused {
-  readonly action: PlatformAction
-  readonly resource: ProtectedResource
+interface Refused extends Asked {
+  readonly facts: Facts
   readonly verdict: Verdict
 }
 
-async function refusalOf(decider: Decider, tx: Transaction, { action, resource, verdict }: Refused): Promise<Problem> {
+async function refusalOf(decider: Decider, tx: Transaction, refused: Refused): Promise<Problem> {
+  const { action, resource, facts, verdict } = refused
   const why = verdict.reasons.map(({ title }) => title).join('; ')
   const policyIds = verdict.reasons.map(({ policyId }) => policyId)
   const options = { cause: { reasons: verdict.reasons, errors: verdict.errors }, policyIds }
-  if (await mayOutsideScope(decider, tx, action, resource)) return outOfScope(action, options)
+  if (await mayOutsideScope(decider, tx, refused)) return outOfScope(action, options)
   const read: PlatformAction = `${resource.type}:read`
   const isVisible =
-    resource.id === undefined || (action !== read && (await decide(decider, tx, read, resource)).decision === 'allow')
+    resource.id === undefined ||
+    (action !== read && (await decide(decider, tx, facts, { action: read, resource })).decision === 'allow')
   if (!isVisible) return notFound(resource.type, resource.id ?? '', options)
   return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, options)
 }
 
 /** Whether the identity may, though this session of its may not: then what is missing is told. */
-async function mayOutsideScope(
-  decider: Decider,
-  tx: Transaction,
-  action: PlatformAction,
-  resource: ProtectedResource,
-): Promise<boolean> {
+async function mayOutsideScope(decider: Decider, tx: Transaction, { facts, ...asked }: Refused): Promise<boolean> {
   const { caller } = tx
   if (caller.kind !== 'identity' || (caller.scope ?? caller.attenuation) === undefined) return false
   const whole: Transaction = { ...tx, caller: { ...caller, scope: undefined, attenuation: undefined } }
-  return (await decide(decider, whole, action, resource)).decision === 'allow'
+  return (await decide(decider, whole, facts, asked)).decision === 'allow'
 }
 
 function outOfScope(action: PlatformAction, options: { cause: unknown; policyIds: string[] }): Problem {

@@ -114,9 +114,5 @@ export function isSameType(one: AttributeType, other: AttributeType): boolean {
 
 /** Every declared attribute by name: a name has one type in all of a tenant's resource types. */
 export function declaredAttributes(types: readonly ResourceType[]): Record<string, AttributeType> {
-  return Object.fromEntries(
-    types.flatMap(({ attributes }) =>
-      Object.entries(attributes).map(([name, { required: _, ...type }]) => [name, type] as const),
-    ),
-  )
+  return Object.fromEntries(types.flatMap(({ attributes }) => Object.entries(attributes)))
 }

@@ -53,8 +53,9 @@ export async function putResources(ctx: Context, given: ReadonlyArray<ResourceCo
     await holdRegistry(tx)
     const names = given.map(({ resource }) => parseResource(resource))
     const there = new Map((await findResources(tx, names)).map((resource) => [resourceText(resource), resource]))
-    for (const name of names)
-      await tx.authorize('resources:update', protectedResource(there.get(resourceText(name)) ?? name))
+    const [first, ...others] = names.map((name) => protectedResource(there.get(resourceText(name)) ?? name))
+    if (!first) return { registered: 0, changed: 0, unchanged: 0 }
+    await tx.authorize('resources:update', first, ...others)
     const entries = given.map((content, n) => ({
       name: parseResource(content.resource),
       content,

@@ -2,12 +2,14 @@ import type { IdentityId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Transaction } from '../../../platform/context.ts'
+import type { Beat } from '../../../platform/pulse.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
 import type { ResourceName } from '../../capabilities/model.ts'
 import { risks, type AttributeValue, type RegisteredResource, type ResourceDefinitions } from '../model.ts'
 
 interface Row {
   epoch: number
+  changes: number
   type: string | null
   id: string
   owner_kind: 'user' | 'service' | 'agent' | null
@@ -16,15 +18,16 @@ interface Row {
   labels: string[]
 }
 
-/** What is registered of a resource, undefined where nothing is, with the epoch of the log under which it was read. */
+/** What is registered of a resource, undefined where nothing is, with the beat of the log under which it was read. */
 export async function readResourceFacts(
   tx: Transaction,
   { type, id }: ResourceName,
-): Promise<{ epoch: number; registered: RegisteredResource | undefined }> {
+): Promise<Beat & { registered: RegisteredResource | undefined }> {
   const { rows } = await sql<Row>`select * from read_resource_facts(${type}, ${id})`.execute(tx.db)
   const [first] = rows
   if (!first) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
-  return { epoch: first.epoch, registered: first.type === null ? undefined : toRegistered(first, rows) }
+  const { epoch, changes } = first
+  return { epoch, changes, registered: first.type === null ? undefined : toRegistered(first, rows) }
 }
 
 function toRegistered(itself: Row, rows: readonly Row[]): RegisteredResource {
