@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loginAgent, makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import type { Ground } from './named-paths.ts'
+import { pathsOfGrants } from './paths-of-grants.ts'
+import { pathsOfAuthorization } from './paths-of-authorization.ts'
 import { pathsOfIdentities } from './paths-of-identities.ts'
 import { pathsOfLogins } from './paths-of-logins.ts'
 import { openServer, password } from './test-server.ts'
@@ -13,7 +15,7 @@ function bothRoots(path: string): string[] {
   return path.startsWith('/api/') ? [path, path.slice('/api'.length)] : [path, `/api${path}`]
 }
 
-const cases = [...pathsOfLogins, ...pathsOfIdentities].flatMap((row) =>
+const cases = [...pathsOfLogins, ...pathsOfGrants, ...pathsOfIdentities].flatMap((row) =>
   bothRoots(row.path).map((path) => [row.source, row.method, path, row] as const),
 )
 
