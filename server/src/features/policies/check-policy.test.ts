@@ -122,6 +122,70 @@ describe('a policy that is refused', () => {
   })
 })
 
+describe('attributes of resources', () => {
+  const declared: DeclaredAttributes = {
+    size: { type: 'Long' },
+    tags: { type: 'Set', element: { type: 'String' } },
+    place: { type: 'Record', attributes: { city: { type: 'String' }, floor: { type: 'Long', required: false } } },
+  }
+  const whenDeclared = (expression: string) =>
+    check(`permit(principal, action, resource)\n  when { ${expression} };`, declared)
+
+  test.each([
+    ['resource has attributes.size && resource.attributes.size > 3'],
+    ['resource has attributes && resource.attributes has size && resource.attributes.size > 3'],
+    ['resource has attributes.tags && resource.attributes.tags.contains("x")'],
+    ['resource has attributes.place.floor && resource.attributes.place.floor == 2'],
+    ['resource has attributes.place && resource.attributes.place.city == "Wien"'],
+    ['resource has attributes.size && context.request.limit > resource.attributes.size'],
+    ['resource has attributes.size && resource["attributes"]["size"] > 3'],
+    ['context has ip && context.ip.isInRange(ip("10.0.0.0/8"))'],
+    ['context.weekday <= 5'],
+    ['principal is AgentIam::Agent && principal.trustScore.lessThan(context.trustMin)'],
+    ['resource has labels && resource.labels.containsAny(["pii", "phi"])'],
+    ['resource in AgentIam::Resource::"folder/a"'],
+  ])('%s is good', (expression) => {
+    expect(whenDeclared(expression)).toEqual({ effect: 'permit', isUnscoped: true, warnings: [] })
+  })
+
+  test.each([
+    ['resource.attributes.size > 3', /attributes|presence/, [2, 10]],
+    ['resource has attributes && resource.attributes.size > 3', /presence/, [2, 36]],
+    ['resource has attributes.size && resource.attributes.size == "3"', /not compatible|expected/, [2, 43]],
+    ['resource has attributes.size && resource.attributes.size.contains("3")', /expected/, [2, 43]],
+    ['resource has attributes.place && resource.attributes.place.street == "x"', /street/, [2, 44]],
+    ['resource.labels.contains("pii")', /presence/, [2, 10]],
+    ['context.ip.isLoopback()', /presence/, [2, 10]],
+  ])('%s is refused, with its place', (expression, message, [line]) => {
+    const [error] = errorsOf(whenDeclared(expression))
+    expect(error?.message).toMatch(message)
+    expect(error?.line).toBe(line)
+    expect(error?.column).toBeGreaterThan(1)
+  })
+
+  test('what nobody declared is taken as it is used, with a warning at its first place', () => {
+    const text = `permit(principal, action, resource) when {
+  // resource.attributes.colour is not this one
+  context.request.colour > 1 && resource.id != "attributes.colour" && resource has attributes.colour && resource.attributes.colour like "r*"
+    && resource.attributes has "my shade" && resource.attributes["my shade"] > 3
+};`
+    expect(check(text, declared)).toEqual({
+      effect: 'permit',
+      isUnscoped: true,
+      warnings: [
+        { message: 'no resource type declares the attribute colour', line: 3, column: 95 },
+        { message: 'no resource type declares the attribute my shade', line: 4, column: 32 },
+      ],
+    })
+  })
+
+  test('an undeclared attribute must be one type, and its presence tested', () => {
+    const mixed = 'resource has attributes.c && resource.attributes.c == "x" && resource.attributes.c > 3'
+    expect(messageOf(whenDeclared(mixed))).toMatch(/expected Long but saw String|not compatible/)
+    expect(messageOf(whenDeclared('resource.attributes.c == "x"'))).toMatch(/presence/)
+  })
+})
+
 describe('size', () => {
   const chain = (length: number) => when(Array.from({ length }, () => 'true').join(' && '))
   const inBrackets = (depth: number) => when(`${'('.repeat(depth)}true${')'.repeat(depth)}`)

@@ -24,7 +24,7 @@ export type DeclaredAttributes = OpenAttributes['attributes']
 
 /** What a checking thread is given. */
 export interface CheckTask {
-  readonly text: string
+  readonly texts: readonly string[]
   readonly declared: DeclaredAttributes
 }
 
@@ -51,8 +51,15 @@ export function checkPolicy(cedar: Cedar, text: string, declared: DeclaredAttrib
   const actions = actionsToDeclare(parsed.json, nodes)
   const { faults } = inferAttributes(uses, (open) => validate(cedar, text, actions, open))
   if (faults.length > 0) return { errors: faults.slice(0, limits.policyErrorsMax) }
-  const warnings = uses.undeclared().map((name) => toWarning(text, name))
+  const warnings = uses
+    .undeclared()
+    .map((name) => toWarning(text, name))
+    .toSorted(byPlace)
   return { effect: parsed.json.effect, isUnscoped: isUnscoped(parsed.json), warnings }
+}
+
+function byPlace(one: PolicyFault, other: PolicyFault): number {
+  return (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0)
 }
 
 function toWarning(text: string, attribute: string): PolicyFault {

@@ -22,14 +22,15 @@ export function findDeepBracket(text: string, depthMax: number): { line: number;
   return undefined
 }
 
-/** Where an attribute's name first stands after a dot, in brackets or after `has`; undefined where it is spelt otherwise. */
+/** Where an attribute of `resource.attributes` is first named; undefined where it is spelt otherwise than people do. */
 export function findAttribute(text: string, name: string): { line: number; column: number } | undefined {
   const wanted = [name, JSON.stringify(name)]
-  let before = ''
+  let before = ['', '']
   for (const { 0: token, index } of text.matchAll(stringCommentWordOrMark)) {
-    if (wanted.includes(token) && ['.', '[', 'has'].includes(before))
+    const [holder = '', mark = ''] = before
+    if (wanted.includes(token) && holder === 'attributes' && ['.', '[', 'has'].includes(mark))
       return positionAt(text, Buffer.byteLength(text.slice(0, index)))
-    if (!token.startsWith('//')) before = token
+    if (!token.startsWith('//')) before = [mark, token]
   }
   return undefined
 }
