@@ -1,5 +1,7 @@
 import * as checks from '@agent-iam/contract/policy-checks'
+import * as files from '@agent-iam/contract/policy-files'
 import * as policies from '@agent-iam/contract/policies'
+import * as templates from '@agent-iam/contract/policy-templates'
 import * as versions from '@agent-iam/contract/policy-versions'
 import type { TestServer } from './test-server.ts'
 
@@ -19,4 +21,10 @@ export async function callEveryPolicyOperation({ api }: TestServer, token: strin
   await api.call(versions.listPolicyVersions, { params, token })
   await api.call(versions.getPolicyVersion, { params: { policyId, version: 1 }, token })
   await api.call(policies.deletePolicy, { params, token })
+  await api.call(templates.listPolicyTemplates, { token })
+  await api.call(templates.createPolicyFromTemplate, { ...templates.createPolicyFromTemplate.example, token })
+  await api.call(templates.setPolicyPack, { ...templates.setPolicyPack.example, token })
+  await api.call(templates.listPolicyPacks, { token })
+  await api.call(files.importPolicies, { ...files.importPolicies.example, token })
+  await api.call(files.exportPolicies, { token })
 }

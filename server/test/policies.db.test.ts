@@ -26,7 +26,7 @@ describe.each(databases)('policies on %s', (_name, open) => {
     server.api.call(policies.createPolicy, { body: { name, policy, ...more }, token })
   const update = (policyId: PolicyId, name: string, policy: string, more = {}) =>
     server.api.call(policies.updatePolicy, { params: { policyId }, body: { name, policy, ...more }, token })
-  const step = (operation: typeof versions.activatePolicy | typeof versions.retirePolicy, policyId: PolicyId) =>
+  const step = (operation: typeof versions.activatePolicy, policyId: PolicyId) =>
     server.api.call(operation, { params: { policyId }, token })
   const decide = async (type: string) => {
     const answer = await server.api.call(check, { body: { agentId, resource: `${type}/x`, action: 'read' }, token })

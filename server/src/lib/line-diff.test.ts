@@ -36,20 +36,20 @@ test('what is shown turns one text into the other', () => {
   )
 })
 
-/** Applies a diff as `patch` would. */
+/** Applies a diff as `patch` would; a line that is not where the diff has it spoils the result. */
 function patched(from: readonly string[], diff: string): string[] {
   const to: string[] = []
   let at = 0
   for (const line of diff === '' ? [] : diff.split('\n')) {
     const hunk = /^@@ -(\d+),(\d+) /.exec(line)
+    const [sign, text] = [line[0], line.slice(1)]
     if (hunk) {
       const start = Number(hunk[1]) - (hunk[2] === '0' ? 0 : 1)
       to.push(...from.slice(at, start))
       at = start
-      continue
-    }
-    if (!line.startsWith('+')) expect(line.slice(1)).toBe(from[at++])
-    if (!line.startsWith('-')) to.push(line.slice(1))
+    } else if (sign === '+') to.push(text)
+    else if (from[at++] !== text) return ['spoilt']
+    else if (sign === ' ') to.push(text)
   }
   return [...to, ...from.slice(at)]
 }

@@ -33,24 +33,35 @@ function commonStart(some: readonly string[], others: readonly string[]): number
 
 /** By the longest common subsequence of what is left at each pair of places. */
 function compareByTable(from: readonly string[], to: readonly string[]): Line[] {
-  const width = to.length + 1
-  const common = new Uint32Array((from.length + 1) * width)
-  const at = (i: number, j: number) => common[i * width + j] ?? 0
-  for (let i = from.length - 1; i >= 0; i--)
-    for (let j = to.length - 1; j >= 0; j--)
-      common[i * width + j] = from[i] === to[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1))
-
+  const common = commonLengths(from, to)
   const lines: Line[] = []
   let [i, j] = [0, 0]
-  while (i < from.length || j < to.length) {
+  while (i < from.length && j < to.length) {
     const [gone = '', come = ''] = [from[i], to[j]]
-    const isKept = i < from.length && j < to.length && gone === come
-    const isGone = i < from.length && (j === to.length || at(i + 1, j) >= at(i, j + 1))
-    lines.push(isKept ? kept(gone) : isGone ? removed(gone) : added(come))
-    if (isKept || isGone) i++
-    if (isKept || !isGone) j++
+    if (gone === come) {
+      lines.push(kept(gone))
+      i++
+      j++
+    } else if (common(i + 1, j) >= common(i, j + 1)) {
+      lines.push(removed(gone))
+      i++
+    } else {
+      lines.push(added(come))
+      j++
+    }
   }
-  return lines
+  return [...lines, ...from.slice(i).map(removed), ...to.slice(j).map(added)]
+}
+
+/** How many lines the rests of two texts have in common, in order. */
+function commonLengths(from: readonly string[], to: readonly string[]): (i: number, j: number) => number {
+  const width = to.length + 1
+  const table = new Uint32Array((from.length + 1) * width)
+  const at = (i: number, j: number) => table[i * width + j] ?? 0
+  for (let i = from.length - 1; i >= 0; i--)
+    for (let j = to.length - 1; j >= 0; j--)
+      table[i * width + j] = from[i] === to[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1))
+  return at
 }
 
 /** Where each group of changes begins and ends, with the lines around it; groups that touch are one. */

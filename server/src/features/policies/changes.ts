@@ -50,7 +50,7 @@ export async function storeChange(tx: Transaction, change: Change): Promise<Poli
   if (before?.version !== after.version) {
     const said = { ...after, author: actorOf(tx.caller), at: after.updatedAt, comment }
     await versions.insertVersion(tx, after.id, said)
-    await versions.pruneVersions(tx, after, limits.versionsKept)
+    if (after.version > limits.versionsKept) await versions.pruneVersions(tx, after, limits.versionsKept)
   }
   await storeForce(tx, before, after)
   recordChange(tx, change)

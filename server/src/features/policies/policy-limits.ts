@@ -67,6 +67,12 @@ export const policyErrorsMax = 20
 /** Longest that checking one policy may take; an honest one needs a fifth of a second. */
 export const validationTimeoutMs = 5_000
 
+/** Longest that checking a file of policies may take: whoever sent it waits for the answer. */
+export const validationOfManyTimeoutMs = 30_000
+
+/** Policies of a file that are checked before others get their turn. */
+export const validationsAtOnce = 50
+
 /** Memory of a checking thread. The library itself needs about 10 MB. */
 export const validationMemoryMb = 64
 

@@ -1,4 +1,6 @@
 import * as contract from '@agent-iam/contract/policies'
+import * as contractTemplates from '@agent-iam/contract/policy-templates'
+import { exportPolicies, importPolicies } from '@agent-iam/contract/policy-files'
 import { validatePolicy } from '@agent-iam/contract/policy-checks'
 import * as contractVersions from '@agent-iam/contract/policy-versions'
 import { route, slowRoute, type Route } from '../../platform/route.ts'
@@ -56,6 +58,24 @@ const versionRoutes = [
   route(contractVersions.diffPolicy, (ctx, { params, query }) => service.diffPolicy(ctx, params.policyId, query)),
 ]
 
+const templateRoutes = [
+  route(contractTemplates.listPolicyTemplates, async (ctx) => {
+    await service.authorizeReading(ctx)
+    return { templates: service.templates.map((each) => ({ ...each, parameters: [...each.parameters] })) }
+  }),
+  slowRoute(
+    contractTemplates.createPolicyFromTemplate,
+    (ctx, { body }) => service.checkFromTemplate(ctx, body),
+    async (ctx, { body }, text) => toWire(await service.createPolicy(ctx, body, text)),
+  ),
+  route(contractTemplates.listPolicyPacks, async (ctx) => ({ packs: (await service.listPacks(ctx)).map(packToWire) })),
+  slowRoute(
+    contractTemplates.setPolicyPack,
+    (ctx, { params, body }) => service.checkPack(ctx, params.pack, body),
+    async (ctx, { params }, drafts) => packToWire(await service.setPack(ctx, params.pack, drafts)),
+  ),
+]
+
 const checkRoutes = [
   slowRoute(
     validatePolicy,
@@ -67,24 +87,42 @@ const checkRoutes = [
   ),
 ]
 
-export const policyRoutes: Route[] = [...documentRoutes, ...lifeRoutes, ...versionRoutes, ...checkRoutes]
+const fileRoutes = [
+  route(exportPolicies, (ctx, { query }) => service.exportPolicies(ctx, query.status)),
+  slowRoute(
+    importPolicies,
+    (ctx, { body }) => service.checkFile(ctx, body),
+    async (ctx, { body }, checked) =>
+      body.dryRun
+        ? { applied: false, policies: service.reportFile(checked) }
+        : { applied: true, policies: await service.importFile(ctx, body, checked) },
+  ),
+]
 
-function toWire({
-  id,
-  pack,
-  activeVersion,
-  cedar,
-  createdAt,
-  updatedAt,
-  isUnscoped: _,
-  ...rest
-}: Policy): contract.Policy {
+export const policyRoutes: Route[] = [
+  ...documentRoutes,
+  ...lifeRoutes,
+  ...versionRoutes,
+  ...templateRoutes,
+  ...checkRoutes,
+  ...fileRoutes,
+]
+
+function toWire({ id, pack, activeVersion, cedar, createdAt, updatedAt, ...rest }: Policy): contract.Policy {
+  const { name, description, status, priority, version, effect, revision, createdBy } = rest
   return {
-    ...rest,
     policyId: id,
+    name,
+    description,
+    status,
+    priority,
     pack: pack ?? null,
+    version,
     activeVersion: activeVersion ?? null,
+    effect,
     policy: cedar,
+    revision,
+    createdBy,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   }
@@ -92,4 +130,13 @@ function toWire({
 
 function versionToWire({ version, effect, cedar, author, at, comment }: PolicyVersion): contractVersions.PolicyVersion {
   return { version, effect, policy: cedar, author, at: at.toISOString(), comment }
+}
+
+function packToWire({ policies, parameters, ...pack }: service.PackView): contractTemplates.PolicyPack {
+  return {
+    ...pack,
+    parameters: [...parameters],
+    enabled: policies.length > 0,
+    policies: policies.map(({ id, name }) => ({ policyId: id, name })),
+  }
 }

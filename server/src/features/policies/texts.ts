@@ -3,12 +3,18 @@ import { Problem } from '../../platform/problem.ts'
 import { declaredAttributes } from '../resources/model.ts'
 import { readResourceTypes } from '../resources/service.ts'
 import type { PolicyText } from './model.ts'
-import { validatePolicy, type PolicyCheck } from './validate.ts'
+import { validatePolicies, validatePolicy, type PolicyCheck } from './validate.ts'
 
 /** What is right or wrong with a text. Waits for others' checks: not inside a transaction. */
 export async function checkText(ctx: Context, text: string): Promise<PolicyCheck> {
   const types = await inTransaction(ctx, readResourceTypes)
   return validatePolicy(text, declaredAttributes(types))
+}
+
+/** The same for many texts. */
+export async function checkTexts(ctx: Context, texts: readonly string[]): Promise<PolicyCheck[]> {
+  const types = await inTransaction(ctx, readResourceTypes)
+  return validatePolicies(texts, declaredAttributes(types))
 }
 
 /** The text with what is known of it; throws `policy-invalid` for one that may not be stored. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { validatePolicy } from './validate.ts'
+import { validatePolicies, validatePolicy } from './validate.ts'
 
 const permit = 'permit(principal, action, resource);'
 
@@ -23,4 +23,15 @@ test.each([
   ['half a character', `${permit} // \ud800`, 'the policy holds a NUL or half a character'],
 ])('%s is refused', async (_name, text, message) => {
   expect(await validatePolicy(text)).toEqual({ errors: [{ message }] })
+})
+
+test('many are checked as each would be alone, also after one that traps the library or is unreadable', async () => {
+  const trapping = `permit(principal, action, resource) when { ${Array.from({ length: 8_000 }, () => 'true').join('&&')} };`
+  const texts = [permit, trapping, 'permit(', ' '.repeat(65_537), ...Array.from({ length: 60 }, () => permit)]
+  const alone = [await validatePolicy(permit), await validatePolicy(trapping), await validatePolicy('permit(')]
+  const checks = await validatePolicies(texts)
+  expect(checks).toHaveLength(texts.length)
+  expect(checks.slice(0, 3)).toEqual(alone)
+  expect(checks[3]).toEqual({ errors: [{ message: 'the policy is longer than 65536 characters' }] })
+  expect(new Set(checks.slice(4).map((each) => JSON.stringify(each)))).toEqual(new Set([JSON.stringify(alone[0])]))
 })

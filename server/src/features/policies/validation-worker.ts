@@ -2,12 +2,15 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { loadCedar } from './cedar-instance.ts'
 import { checkPolicy, type CheckTask, type PolicyCheck } from './check-policy.ts'
 
-/** A thread that checks one policy and ends: whatever the text does to the library, it does it here. */
-function checkHere({ text, declared }: CheckTask): PolicyCheck {
+let cedar = loadCedar()
+
+/** A thread that checks policies and ends: whatever a text does to the library, it does it here. */
+function checkHere(text: string, declared: CheckTask['declared']): PolicyCheck {
   try {
-    return checkPolicy(loadCedar(), text, declared)
+    return checkPolicy(cedar, text, declared)
   } catch (error) {
     if (!isTrap(error)) throw error
+    cedar = loadCedar()
     return { errors: [{ message: 'the policy is nested too deeply' }] }
   }
 }
@@ -20,4 +23,4 @@ function isTrap(error: unknown): boolean {
 
 // oxlint-disable-next-line typescript/no-unsafe-assignment -- a thread is told no types; whoever starts it keeps to this one
 const task: CheckTask = workerData
-parentPort?.postMessage(checkHere(task))
+for (const text of task.texts) parentPort?.postMessage(checkHere(text, task.declared))
