@@ -1,6 +1,7 @@
 // `npm run bench -- [ids] [--json FILE]`: measures the budgets against peers, in one run on one machine.
 import { startPostgres } from '../../server/test/postgres.ts'
 import { measureChecks } from './checks.ts'
+import { measureLimits, printLimits } from './limits.ts'
 import { measureLogins } from './logins.ts'
 import { measureRest } from './memory.ts'
 import { checkEntries, loginEntry, printChecks, printLogins, printRest, restEntry, writeEntries } from './report.ts'
@@ -28,6 +29,8 @@ const tokens = settings.ids.has('P4')
 if (tokens) printTokens(tokens, settings)
 const validation = settings.ids.has('P5') ? await onPostgres(measureValidation) : undefined
 if (validation) printValidation(validation)
+const limits = settings.ids.has('P5') ? await measureLimits() : undefined
+if (limits) printLimits(limits)
 const tree = settings.ids.has('TREE')
   ? await onPostgres((databaseUrl) => measureTree(settings, databaseUrl))
   : undefined
@@ -35,7 +38,7 @@ if (tree) printTree(tree, settings)
 const entries = {
   ...(checks && checkEntries(checks)),
   ...(tokens && { P4: tokensEntry(tokens) }),
-  ...(validation && { P5: validationEntry(validation) }),
+  ...(validation && { P5: { ...validationEntry(validation), limits } }),
   ...(rest && { P9: restEntry(rest) }),
   ...(logins && { LOGINS: loginEntry(logins) }),
   ...(tree && { TREE: treeEntry(tree) }),

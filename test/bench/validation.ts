@@ -98,6 +98,6 @@ async function validate({ app, clock }: TestServer, some: readonly string[]): Pr
   return latencies
 }
 
-function latenciesOf(latencies: readonly number[]): Latencies {
+export function latenciesOf(latencies: readonly number[]): Latencies {
   return { p50Ms: percentile(latencies, 0.5), p99Ms: percentile(latencies, 0.99), count: latencies.length }
 }

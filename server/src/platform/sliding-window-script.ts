@@ -30,11 +30,17 @@ local function forgetUses(i)
   counts[i] = redis.call('ZCARD', KEYS[i])
 end
 
+local function begin(i)
+  redis.call('HSET', KEYS[i], 'at', presents[i], 'n', counts[i])
+  -- To the end of this sub-window, and then until it has left.
+  redis.call('PEXPIRE', KEYS[i], spanOf(i) + 2 * lengthOf(i))
+end
+
 local function forgetSubWindows(i)
   local present = math.floor(now / lengthOf(i))
   local found = redis.call('HMGET', KEYS[i], 'at', 'n')
   counts[i], presents[i] = tonumber(found[2] or 0), present
-  if not found[1] then return end
+  if not found[1] then return begin(i) end
   local at = tonumber(found[1])
   if present <= at then presents[i] = at return end
   local gone = {}
@@ -43,7 +49,7 @@ local function forgetSubWindows(i)
     counts[i] = counts[i] - tonumber(count or 0)
   end
   redis.call('HDEL', KEYS[i], unpack(gone))
-  redis.call('HSET', KEYS[i], 'at', present, 'n', counts[i])
+  begin(i)
 end
 
 local function add(i)
@@ -54,8 +60,7 @@ local function add(i)
     redis.call('PEXPIRE', KEYS[i], minute)
   else
     redis.call('HINCRBY', KEYS[i], presents[i] % ${slots}, cost)
-    redis.call('HSET', KEYS[i], 'at', presents[i], 'n', counts[i] + cost)
-    redis.call('PEXPIRE', KEYS[i], spanOf(i) + lengthOf(i))
+    redis.call('HINCRBY', KEYS[i], 'n', cost)
   end
   counts[i] = counts[i] + cost
 end
