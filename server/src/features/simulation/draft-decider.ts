@@ -1,4 +1,3 @@
-import type { Clock } from '../../platform/clock.ts'
 import { Decider } from '../authorization/service.ts'
 import type { PolicyEngine } from '../policies/service.ts'
 
@@ -7,12 +6,10 @@ import type { PolicyEngine } from '../policies/service.ts'
  * is made when it is first needed, since it takes memory.
  */
 export class DraftDecider {
-  readonly #clock: Clock
   readonly #makeEngine: () => PolicyEngine
   #made: { readonly engine: PolicyEngine; readonly decider: Decider } | undefined
 
-  constructor(clock: Clock, makeEngine: () => PolicyEngine) {
-    this.#clock = clock
+  constructor(makeEngine: () => PolicyEngine) {
     this.#makeEngine = makeEngine
   }
 
@@ -24,7 +21,7 @@ export class DraftDecider {
   #make() {
     const engine = this.#makeEngine()
     // Its faults are told in the answer; nobody else is concerned.
-    return { engine, decider: new Decider(engine, { clock: this.#clock, faults: [] }) }
+    return { engine, decider: new Decider(engine, { faults: [] }) }
   }
 
   async close(): Promise<void> {
