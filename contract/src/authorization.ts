@@ -131,7 +131,9 @@ export const bulkChecksMax = 100
 
 const explain = z.strictObject({ explain: z.enum(['true', 'false']).default('false') })
 
-const ExplainedDecision = Decision.extend({ explanation: Explanation.optional() })
+/** With `?explain=true`, how it came about. */
+export const ExplainedDecision = Decision.extend({ explanation: Explanation.optional() })
+export type ExplainedDecision = z.infer<typeof ExplainedDecision>
 
 export const check = operation({
   id: 'check',

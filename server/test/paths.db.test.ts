@@ -15,7 +15,7 @@ function bothRoots(path: string): string[] {
   return path.startsWith('/api/') ? [path, path.slice('/api'.length)] : [path, `/api${path}`]
 }
 
-const cases = [...pathsOfLogins, ...pathsOfGrants, ...pathsOfIdentities].flatMap((row) =>
+const cases = [...pathsOfLogins, ...pathsOfGrants, ...pathsOfIdentities, ...pathsOfAuthorization].flatMap((row) =>
   bothRoots(row.path).map((path) => [row.source, row.method, path, row] as const),
 )
 

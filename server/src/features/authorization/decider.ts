@@ -1,12 +1,12 @@
 import type { DecisionId } from '@agent-iam/contract/ids'
-import type { Clock } from '../../platform/clock.ts'
+import { Lines } from '../../lib/lines.ts'
 import { asCaller, type Context, type Transaction } from '../../platform/context.ts'
 import { recordAlone } from '../audit/service.ts'
 import { PolicySets, type PolicyEngine, type PolicySet, type EngineFault } from '../policies/service.ts'
-import type { CedarRequest, Verdict } from '../policies/model.ts'
+import type { CedarRequest, Spoken, Verdict } from '../policies/model.ts'
 import { DefinitionsCache, type Definitions } from './definitions.ts'
 import type { Facts, Question } from './model.ts'
-import { RecentFacts } from './recent-facts.ts'
+import type { RecentFacts } from './recent-facts.ts'
 
 /** What a tenant's decisions go by at one moment. */
 export interface Rules {
@@ -26,20 +26,30 @@ export interface Answered {
 /** Costs next to nothing and never throws: the answer waits for it. */
 export type Observer = (ctx: Context, answered: Answered) => void
 
+/** Of one tenant, so that its quotas leave connections to others. They wait for its log in any case. */
+const reservingAtOnce = 3
+/** More waiting than this take longer than anybody waits for an answer. */
+const reservingWaitingMax = 1_000
+
 /** Puts questions to the engine with the tenant's rules of the moment, and keeps what went wrong in it for the log. */
 export class Decider {
   readonly #engine: PolicyEngine
   readonly #sets = new PolicySets()
   readonly #definitions = new DefinitionsCache()
-  /** What was read a moment ago. */
-  readonly recent: RecentFacts
+  /** What was read before, where that may be used. */
+  readonly recent: RecentFacts | undefined
+  /** Whoever reserves holds a connection while it waits for others who want the same quota. */
+  readonly reserving = new Lines(reservingAtOnce, reservingWaitingMax)
   readonly #faults: EngineFault[]
   #observer: Observer = () => undefined
 
   /** `faults` is filled by the engine's listener. */
-  constructor(engine: PolicyEngine, { clock, faults }: { readonly clock: Clock; readonly faults: EngineFault[] }) {
+  constructor(
+    engine: PolicyEngine,
+    { recent, faults }: { readonly recent?: RecentFacts; readonly faults: EngineFault[] },
+  ) {
     this.#engine = engine
-    this.recent = new RecentFacts(clock)
+    this.recent = recent
     this.#faults = faults
   }
 
@@ -59,6 +69,11 @@ export class Decider {
 
   tell(ctx: Context, answered: Answered): void {
     this.#observer(ctx, answered)
+  }
+
+  /** What each policy says of a request by itself, of so many. */
+  async explain({ policies }: Rules, request: CedarRequest, most: number): Promise<Spoken> {
+    return this.#engine.explain(policies, request, most)
   }
 
   async evaluate({ policies }: Rules, request: CedarRequest): Promise<Verdict> {

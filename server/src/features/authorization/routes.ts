@@ -5,7 +5,7 @@ import { Problem, problemDocument } from '../../platform/problem.ts'
 import { ofRecentCaller, route, type Route } from '../../platform/route.ts'
 import { answerEach, readCheck, type OnRefused } from './bulk.ts'
 import type { AskedCheck } from './read-question.ts'
-import { check, reportResult, type Decider } from './service.ts'
+import { check, checkExplained, reportResult, type Decider } from './service.ts'
 
 export interface Desk {
   readonly decider: Decider
@@ -15,12 +15,22 @@ export interface Desk {
   readonly onRefused: (operation: string) => OnRefused
 }
 
+/** Most policies that one explanation tells of: each is evaluated by itself. */
+const toldMax = 200
+/** The same, of each of several checks. */
+const toldOfEachMax = 40
+
 export function authorizationRoutes(desk: Desk): Route[] {
   return [
-    ofRecentCaller(route(contract.check, (ctx, { body }) => answer(ctx, desk, readCheck(body)))),
-    route(contract.bulkCheck, async (ctx, { body }) => {
+    ofRecentCaller(
+      route(contract.check, (ctx, { body, query }) =>
+        answer(ctx, desk, readCheck(body), query.explain === 'true' ? toldMax : undefined),
+      ),
+    ),
+    route(contract.bulkCheck, async (ctx, { body, query }) => {
       const onRefused = desk.onRefused(contract.bulkCheck.id)
-      const one = (item: unknown) => answer(ctx, desk, readCheck(item))
+      const most = query.explain === 'true' ? toldOfEachMax : undefined
+      const one = (item: unknown) => answer(ctx, desk, readCheck(item), most)
       const answers = await answerEach(ctx, body.checks, one, onRefused)
       return { results: answers.map((each) => resultToWire(ctx, each)) }
     }),
@@ -31,13 +41,19 @@ export function authorizationRoutes(desk: Desk): Route[] {
   ]
 }
 
-async function answer(ctx: Context, { decider, onDecision }: Desk, asked: AskedCheck): Promise<contract.Decision> {
-  const decision = await check(ctx, decider, asked)
+/** @param most of so many policies it is told what they said; undefined: of none */
+async function answer(
+  ctx: Context,
+  { decider, onDecision }: Desk,
+  asked: AskedCheck,
+  most: number | undefined,
+): Promise<contract.ExplainedDecision> {
+  const decision = await (most === undefined ? check(ctx, decider, asked) : checkExplained(ctx, decider, asked, most))
   onDecision(decision.decision)
   return decision
 }
 
-function resultToWire({ requestId }: Context, answered: contract.Decision | Problem) {
+function resultToWire({ requestId }: Context, answered: contract.ExplainedDecision | Problem) {
   if (!(answered instanceof Problem)) return { status: 200, decision: answered }
   return { status: problems[answered.code].status, problem: problemDocument(answered, requestId) }
 }

@@ -3,7 +3,7 @@
  * answer to a question is an event that is durable before it is sent, and no answer is recorded that a narrowing has
  * overtaken (DESIGN D13): it is decided again.
  */
-import type { Decision } from '@agent-iam/contract/authorization'
+import type { Decision, Explanation } from '@agent-iam/contract/authorization'
 import type { DecisionId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, staleAttemptsMax, type Context, type EventRecord } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
@@ -13,6 +13,7 @@ import { requireSession } from '../sessions/service.ts'
 import type { ChainVerdict } from './chain.ts'
 import { decideAndRecord, type Decided } from './decide.ts'
 import type { Decider } from './decider.ts'
+import { explain } from './explain.ts'
 import { coveringEntries, trustOf, type ActingIdentity, type Question, type Trust } from './model.ts'
 import { findSubject, type Subject } from './asked-for.ts'
 import type { AskedCheck } from './read-question.ts'
@@ -20,24 +21,44 @@ import { insertResult, readFacts } from './store.ts'
 
 export { createAuthorizer } from './authorizer.ts'
 export { decideAlong, type ChainVerdict } from './chain.ts'
+export { RecentFacts } from './recent-facts.ts'
 export { Decider, type Answered, type Rules } from './decider.ts'
 export { findSubject, readAskedFor } from './asked-for.ts'
 export { answerEach, orRefusal, type OnRefused } from './bulk.ts'
 export { readResource, type AskedCheck } from './read-question.ts'
 export { weigh, type Weighed } from './weigh.ts'
-export { mayWiden } from './recent-facts.ts'
 export { readFacts }
 
 /** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */
 export async function check(ctx: Context, decider: Decider, asked: AskedCheck): Promise<Decision> {
+  return (await settle(ctx, decider, asked)).decision
+}
+
+/** The same, and how the decision came about, of so many policies. */
+export async function checkExplained(
+  ctx: Context,
+  decider: Decider,
+  asked: AskedCheck,
+  most: number,
+): Promise<Decision & { explanation: Explanation }> {
+  const { decision, decided } = await settle(ctx, decider, asked)
+  return { ...decision, explanation: await explain(ctx, decider, decided, most) }
+}
+
+async function settle(
+  ctx: Context,
+  decider: Decider,
+  asked: AskedCheck,
+): Promise<{ decision: Decision; decided: Decided }> {
   const decisionId = ctx.newId('decision')
   for (let present = ctx, attempt = 1; attempt <= staleAttemptsMax; attempt++) {
     const subject = await findSubject(present, asked)
-    const recent = attempt === 1 ? decider.recent.find(present, subject, asked.resource) : undefined
+    const recent = attempt === 1 ? await decider.recent?.find(present, subject, asked.resource) : undefined
     const { decided, record } = await decideAndRecord(present, decider, { asked, subject, decisionId }, recent)
     await decider.recordFaults(present)
     if (record) decider.tell(present, { ...decided, decisionId })
-    if (record) return toDecision(present, { ...decided, basis: subject.basis, decisionId, record })
+    if (record)
+      return { decided, decision: toDecision(present, { ...decided, basis: subject.basis, decisionId, record }) }
     present = (await present.renewCaller?.()) ?? present
   }
   throw new Problem('unavailable', 'rights are changing too fast to decide; try again')

@@ -1,14 +1,16 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TenantId } from '@agent-iam/contract/ids'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
 import type { CedarRequest } from './cedar-json.ts'
 import type { Cedar } from './cedar-instance.ts'
+import { resultOf, type Spoken, type SpokenPolicy } from './spoken.ts'
 import { Evaluator, type Answer, type Outcome, type Stage } from './evaluator.ts'
 import { LargeSets, type Overrun } from './large-sets.ts'
 import { PolicyIndexes } from './policy-indexes.ts'
 import * as limits from './policy-limits.ts'
 import { Quarantine } from './quarantine.ts'
 import { unreadable } from './readable.ts'
-import { selectPolicies, type PolicySet, type Selection } from './selection.ts'
+import { selectPolicies, type PolicySet, type Selection, type TenantPolicy } from './selection.ts'
 import { estimateMicroseconds, largeParts, SmallParts } from './slice-parts.ts'
 import { digestOf, makeSlice, type KnownPolicy, type PolicyIndex, type Slice } from './slices.ts'
 import { systemPolicies } from './system-policies.ts'
@@ -89,6 +91,39 @@ export class PolicyEngine {
     if (!index) return faultVerdict
     const slice = index.slice(request, this.#system, { onlyForbids: selection === 'forbids' })
     return this.#judge({ set, selection, slice, request })
+  }
+
+  /**
+   * What each policy says of a request by itself: of those that can speak about it, the tenant's first, and of all only so
+   * many. Of a set that rests nothing is asked.
+   */
+  async explain(set: PolicySet, request: CedarRequest, most: number): Promise<Spoken> {
+    const selection = selectPolicies(set, request)
+    const rests = this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now())
+    const index = selection === 'none' || rests ? undefined : await this.#index(set)
+    const slice = index?.slice(request, this.#system, { onlyForbids: selection === 'forbids' }) ?? this.#systemSlice
+    const own = slice.policies.slice(this.#system.length)
+    const inScope = [...own, ...slice.policies.slice(0, this.#system.length)]
+    const spoken: SpokenPolicy[] = []
+    for (const policy of unreadable(request) === undefined ? inScope.slice(0, most) : []) {
+      spoken.push(await this.#askAlone(set, policy, request))
+      // Others are decided for in between.
+      await nextTurn()
+    }
+    const heard = new Set(own)
+    return { spoken, untold: inScope.length - spoken.length, others: set.policies.filter((each) => !heard.has(each)) }
+  }
+
+  async #askAlone(set: PolicySet, policy: TenantPolicy, request: CedarRequest): Promise<SpokenPolicy> {
+    const read = this.#here.read([policy.cedar])
+    const facts = read.type === 'answered' ? read.answer[0] : undefined
+    if (!facts) return { policy, result: 'error', paths: [] }
+    const slice = makeSlice([{ policy, digest: digestOf(policy.cedar), facts }])
+    const hereMax = this.#options.hereMicrosecondsMax ?? limits.hereMicrosecondsMax
+    const parts = [{ key: undefined, places: [0], texts: [policy.cedar] }]
+    const isLong = estimateMicroseconds(slice, request) > hereMax
+    const outcome = isLong ? await this.#large.decide(set.tenantId, parts, request) : this.#here.decide(parts, request)
+    return { policy, result: resultOf(outcome), paths: facts.paths }
   }
 
   /** Lets go of the library and all it prepared. */

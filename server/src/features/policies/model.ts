@@ -99,5 +99,7 @@ export {
   type Entity,
   type EntityUid,
 } from './cedar-json.ts'
+export type { Spoken, SpokenPolicy } from './spoken.ts'
+export { pathText, type ReadPath } from './syntax-paths.ts'
 export type { Verdict } from './verdict.ts'
 export { toRequestFacts } from './request-facts.ts'
