@@ -1,6 +1,54 @@
 -- Authorization (DESIGN D5): what entity data policies rest on. A tenant's own roles, conditions and times of grants and
 -- assignments, resources and their types, and how far an agent must be trusted for what.
 
+-- How often anything happened that decisions may rest on. The log itself counts, so nothing goes uncounted, whichever release
+-- did it: an instance that finds the number as it was knows that what it has read still holds.
+alter table audit_heads add column changes bigint not null default 0;
+
+-- What happens all the time and gives nobody who was there before another right. What narrows raises the epoch besides.
+create function is_everyday(type text) returns boolean language sql immutable as $$
+  select type ~ '^((action|biscuit|decision|log|login|message|outbox|policy-engine|request|session|token)\.|agent\.(delegated|registered)$)'
+$$;
+
+create or replace function audit_append(leaves bytea[], epochs bigint[], narrows boolean)
+  returns table (ordinal integer, sequence bigint, leaf_hash bytea)
+  language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  head audit_heads;
+  next_size bigint;
+  next_chain bytea;
+  hash bytea;
+  fields jsonb;
+  changed boolean := false;
+begin
+  select * into strict head from audit_heads where tenant_id = app_tenant() for update;
+  next_size := head.size;
+  next_chain := head.chain;
+  for i in 1..cardinality(leaves) loop
+    ordinal := i;
+    sequence := null;
+    leaf_hash := null;
+    if epochs[i] is null or epochs[i] >= head.epoch then
+      hash := sha256('\x00'::bytea || leaves[i]);
+      next_chain := sha256(next_chain || hash);
+      fields := convert_from(leaves[i], 'UTF8')::jsonb;
+      insert into audit_events (tenant_id, sequence, at, leaf, leaf_hash, chain, event_id, type, actor, resource,
+          decision, decision_id, request_id)
+        values (head.tenant_id, next_size, (fields->>'at')::timestamptz, leaves[i], hash, next_chain,
+          substr(fields->>'id', 5)::uuid, fields->>'type', fields->>'actor', fields->>'resource',
+          fields->>'decision', substr(fields->>'decisionId', 5)::uuid, fields->>'requestId');
+      sequence := next_size;
+      leaf_hash := hash;
+      next_size := next_size + 1;
+      changed := changed or not is_everyday(fields->>'type');
+    end if;
+    return next;
+  end loop;
+  update audit_heads h
+    set size = next_size, chain = next_chain, epoch = head.epoch + narrows::integer, changes = head.changes + changed::integer
+    where h.tenant_id = head.tenant_id;
+end $$;
+
 -- A tenant's own role; the built-in ones are the program's. permissions: [{"entry", "conditions"?}]. inherits: roles whose
 -- permissions it has too, built-in ones by name, its own by id (rol_…).
 create table roles (
@@ -126,7 +174,7 @@ create trigger raise_definitions_version after insert or update on trust_thresho
 -- A resource that is registered, and those above it, the nearest first; nobody lies deeper than ten. With the epoch that
 -- they were read under. No row: the tenant has no log; null type: it is not registered.
 create function read_resource_facts(wanted_type text, wanted_id text)
-  returns table (epoch bigint, depth integer, type text, id text, owner_kind text, owner_id uuid, attributes jsonb,
+  returns table (epoch bigint, changes bigint, depth integer, type text, id text, owner_kind text, owner_id uuid, attributes jsonb,
     labels text[])
   language plpgsql stable set search_path = public, pg_temp set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
@@ -141,7 +189,7 @@ begin
           on r.tenant_id = app_tenant() and r.type = a.parent_type and r.id = a.parent_id
         where a.depth < 10
     )
-    select h.epoch, a.depth, a.type, a.id, a.owner_kind, a.owner_id, a.attributes, a.labels
+    select h.epoch, h.changes, a.depth, a.type, a.id, a.owner_kind, a.owner_id, a.attributes, a.labels
       from audit_heads h left join above a on true
       where h.tenant_id = app_tenant() order by a.depth;
 end $$;
@@ -149,7 +197,7 @@ end $$;
 -- What read_decision_facts tells, and: of grants with conditions or a beginning only those that have begun, apart and with
 -- their conditions; of roles only those of the moment; and `edge`, the next instant at which time alone changes any of it.
 create function read_decision_grounds(acting uuid[], session uuid, at timestamptz)
-  returns table (epoch bigint, policies_version bigint, definitions_version bigint, session_alive boolean,
+  returns table (epoch bigint, changes bigint, policies_version bigint, definitions_version bigint, session_alive boolean,
     session_expires_at timestamptz,
     session_scope text[], session_attenuation text, place bigint, depth integer, kind text, id uuid, name text,
     type text, status text, expires_at timestamptz, trust_score numeric, trust_basis text, owner_kind text,
@@ -180,7 +228,7 @@ begin
     end loop;
   end loop;
   return query
-    select h.epoch, coalesce(v.version, 0), coalesce(v.definitions, 0),
+    select h.epoch, h.changes, coalesce(v.version, 0), coalesce(v.definitions, 0),
       s.ended_at is null and s.expires_at > at and b.status = 'active' and (b.expires_at is null or b.expires_at > at)
         and (s.parent_id is null or session_lineage_lives(s.parent_id, at))
         and (s.actors = '{}' or session_actors_act(s.actors, at))

@@ -1,5 +1,5 @@
 // The assembly: the one file that knows everything.
-import { createAuthorizer, Decider, mayWiden } from './features/authorization/service.ts'
+import { createAuthorizer, Decider, RecentFacts } from './features/authorization/service.ts'
 import { authorizationRoutes } from './features/authorization/routes.ts'
 import { authzenRoutes } from './features/authzen/routes.ts'
 import { auditRoutes } from './features/audit/routes.ts'
@@ -62,6 +62,7 @@ import type { Log } from './platform/log.ts'
 import type { OutboundFetch } from './platform/outbound-fetch.ts'
 import type { Random } from './platform/random.ts'
 import type { Problem } from './platform/problem.ts'
+import { isEveryday, Pulse } from './platform/pulse.ts'
 import { Resealing } from './platform/resealing.ts'
 import type { Route } from './platform/route.ts'
 import type { Sealer } from './platform/sealing.ts'
@@ -151,14 +152,15 @@ export async function createApp(world: World, door: Door): Promise<App> {
     () => committer.lag,
     async () => (await world.sharedState.health()).status === 'ok',
   )
-  const { decider, engine } = createDecider(world, telemetry)
+  const pulse = new Pulse(world.db, world.clock)
+  const { decider, engine } = createDecider(world, { telemetry, pulse })
   const base = {
     ...world,
     settings: world.settings ?? defaultSettings,
     newId: idGenerator(world.clock, world.random),
     authorizer: createAuthorizer(decider),
     spine: new AuditSpine(committer, (tenantId, events) => {
-      if (events.some(mayWiden)) decider.recent.forget(tenantId)
+      if (!events.every(({ type }) => isEveryday(type))) pulse.forget(tenantId)
     }),
     requestId: 'system',
     traceId: undefined,
@@ -177,7 +179,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...simulationRoutes(whatIf),
   ]
   const certificateOf = certificateReader(door)
-  const recentCallers = new RecentCallers(world.clock)
+  const recentCallers = new RecentCallers(pulse, world.clock)
   const http = createHttpServer({
     ...door,
     certificateOf,
@@ -265,7 +267,7 @@ function createLimiter({ instances = () => 1 }: World, telemetry: Telemetry): Li
 function createWhatIf({ clock, log }: World, decider: Decider) {
   const onFault = ({ tenantId, cause }: EngineFault) =>
     log.warn({ tenantId, error: cause }, 'a draft faulted its engine')
-  const drafts = new DraftDecider(clock, () => new PolicyEngine({ clock, onFault }))
+  const drafts = new DraftDecider(() => new PolicyEngine({ clock, onFault }))
   const shadow = new Shadow(drafts)
   decider.watch((ctx, answered) => shadow.observe(ctx, answered))
   return { drafts, simulator: new Simulator(decider, drafts), shadow }
@@ -319,7 +321,10 @@ const noKeys = {
   findRootKey: refuseKeys,
 }
 
-function createDecider({ clock, log }: World, telemetry: Telemetry): { decider: Decider; engine: PolicyEngine } {
+function createDecider(
+  { clock, log }: World,
+  { telemetry, pulse }: { readonly telemetry: Telemetry; readonly pulse: Pulse },
+): { decider: Decider; engine: PolicyEngine } {
   const faults: EngineFault[] = []
   const onFault = (fault: EngineFault) => {
     telemetry.engineFaulted(fault.blame)
@@ -328,5 +333,5 @@ function createDecider({ clock, log }: World, telemetry: Telemetry): { decider: 
     if (fault.blame !== 'request') faults.push(fault)
   }
   const engine = new PolicyEngine({ clock, onFault })
-  return { engine, decider: new Decider(engine, { clock, faults }) }
+  return { engine, decider: new Decider(engine, { recent: new RecentFacts(pulse, clock), faults }) }
 }

@@ -1,4 +1,5 @@
 import type { DecisionId, IdentityId } from '@agent-iam/contract/ids'
+import { LineFullError } from '../../lib/lines.ts'
 import {
   inTransaction,
   type Context,
@@ -6,6 +7,7 @@ import {
   type EventRecord,
   type Transaction,
 } from '../../platform/context.ts'
+import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { notNarrowed } from '../identities/model.ts'
 import { requireSession } from '../sessions/service.ts'
@@ -63,10 +65,9 @@ export async function decideAndRecord(
 /** All that the decision rests on is read here, the facts first, so that their epoch is the oldest. */
 async function decideOnce(ctx: Context | Transaction, decider: Decider, { asked, subject }: Asking): Promise<Decided> {
   return inTransaction(ctx, async (tx) => {
-    const moment = decider.recent.momentOf(tx.caller.tenantId)
     const facts = await readAskedFor(tx, subject)
     const weighed = await weigh(tx, decider, facts, { question: questionOf(tx, asked) })
-    decider.recent.keep(tx, { ...weighed, facts }, { subject, resource: asked.resource, moment })
+    decider.recent?.keep(tx, { ...weighed, facts }, { subject, resource: asked.resource })
     // A caller that was looked up a moment before may have lost its session since.
     const epoch = Math.min(weighed.epoch, requireSession(tx.caller).asOf ?? Infinity)
     return { ...weighed, facts, epoch, identity: facts.identity, chain: chainOf(facts) }
@@ -110,10 +111,21 @@ async function decideReserving(ctx: Context, decider: Decider, asking: Asking): 
     tx.grounds.epoch = settled.epoch
     return { decided: settled, event: recordEvent(tx, decisionEvent(asking, settled)) }
   }
-  // A caller that was looked up a moment before may be too old for the log, and would stay so however often this is run.
-  const present = (await ctx.renewCaller?.()) ?? ctx
-  const { decided, event } = await inTransaction(present, settle)
+  const { decided, event } = await inLine(ctx, decider, async () => {
+    // A caller that was looked up a moment before may be too old for the log, and would stay so however often this is run.
+    const present = (await ctx.renewCaller?.()) ?? ctx
+    return inTransaction(present, settle)
+  })
   return { decided, record: event.record }
+}
+
+async function inLine<Result>({ caller }: Context, decider: Decider, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await decider.reserving.take(caller.tenantId, work)
+  } catch (error) {
+    if (!(error instanceof LineFullError)) throw error
+    throw new Problem('unavailable', 'too many decisions wait for quotas; try again shortly', { cause: error })
+  }
 }
 
 function quotaSpent({ hop, entry, until }: QuotaSpent, chain: readonly IdentityId[]): ChainVerdict {

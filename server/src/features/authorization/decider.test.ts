@@ -7,7 +7,7 @@ import { Decider } from './decider.ts'
 test('a fault of the engine that cannot be recorded is kept for the next time', async () => {
   const engine = new PolicyEngine({ clock: inNoWorld.clock, onFault: () => undefined })
   const fault = { tenantId: platformTenantId, version: '7', blame: 'set', cause: new Error('trap') } as const
-  const decider = new Decider(engine, { clock: inNoWorld.clock, faults: [fault, { ...fault, version: '8' }] })
+  const decider = new Decider(engine, { faults: [fault, { ...fault, version: '8' }] })
   const versions: unknown[] = []
   let isAway = true
   const spine: typeof inNoWorld.spine = {

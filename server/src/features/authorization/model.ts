@@ -2,6 +2,7 @@ import type { RiskLevel, TrustBasis, IdentityStatus } from '@agent-iam/contract/
 import { platformResourceType } from '@agent-iam/contract/capabilities'
 import type { EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
 import type { ProtectedResource } from '../../platform/context.ts'
+import type { Beat } from '../../platform/pulse.ts'
 import { plainAddress } from '../../platform/address-network.ts'
 import { conditionsHold } from '../capabilities/conditions.ts'
 import { closureOf, covers, type Held, type ResourceName, type RoleDefinition } from '../capabilities/model.ts'
@@ -39,9 +40,7 @@ export interface ActingIdentity {
 }
 
 /** What a decision rests on, read in one snapshot. */
-export interface Facts {
-  /** The epoch of the log that these facts belong to: a decision of an older one is not recorded (DESIGN D13). */
-  readonly epoch: number
+export interface Facts extends Beat {
   readonly policiesVersion: number
   /** Of what the tenant declares: roles, types of resources, thresholds of trust. */
   readonly definitionsVersion: number

@@ -1,7 +1,8 @@
 import type { TenantId } from '@agent-iam/contract/ids'
+import type { Context } from '../../platform/context.ts'
 import type { Clock } from '../../platform/clock.ts'
-import type { Context, PendingEvent } from '../../platform/context.ts'
-import { RecentReads, type Moment } from '../../platform/recent-reads.ts'
+import type { Beat, Pulse } from '../../platform/pulse.ts'
+import { RecentReads } from '../../platform/recent-reads.ts'
 import type { ResourceName } from '../capabilities/model.ts'
 import type { RegisteredResource } from '../resources/model.ts'
 import { requireSession } from '../sessions/service.ts'
@@ -14,67 +15,50 @@ const sessionsMax = 10_000
 /** Resources that are held at once, whether they are registered or not. */
 const resourcesMax = 50_000
 
-/** All that a decision rests on, and the epoch of the oldest of it. */
-export interface Grounds {
+/** All that a decision rests on, and the beat of the oldest of it. */
+export interface Grounds extends Beat {
   readonly facts: AskedFacts
   readonly rules: Rules
   readonly registered: RegisteredResource | undefined
-  readonly epoch: number
 }
 
-/** What decisions rested on a moment ago, for those who ask for themselves: they ask again and again. */
+/** What decisions rested on before, for those who ask for themselves: they ask again and again. */
 export class RecentFacts {
   readonly #sessions: RecentReads<Pick<Grounds, 'facts' | 'rules'>>
   readonly #resources: RecentReads<RegisteredResource | undefined>
 
-  constructor(clock: Clock) {
-    this.#sessions = new RecentReads(clock, sessionsMax)
-    this.#resources = new RecentReads(clock, resourcesMax)
+  constructor(pulse: Pulse, clock: Clock) {
+    this.#sessions = new RecentReads({ pulse, clock, entriesMax: sessionsMax })
+    this.#resources = new RecentReads({ pulse, clock, entriesMax: resourcesMax })
   }
 
-  momentOf(tenantId: TenantId): Moment {
-    return this.#sessions.momentOf(tenantId)
-  }
-
-  find(ctx: Context, subject: Subject, resource: ResourceName): Grounds | undefined {
+  /** Not to be awaited inside a transaction. */
+  async find(ctx: Context, subject: Subject, resource: ResourceName): Promise<Grounds | undefined> {
     const { tenantId, sessionId, asOf = Infinity } = requireSession(ctx.caller)
     if (!isOwn(subject, sessionId)) return undefined
-    const known = this.#sessions.find(sessionKey(subject))
+    const known = await this.#sessions.find(sessionKey(subject))
     if (!known) return undefined
     const { facts, rules } = known.value
     const isDeclared = rules.definitions.resources.types.has(resource.type)
-    const found = isDeclared ? this.#resources.find(resourceKey(tenantId, resource)) : nothingRegistered
+    const found = isDeclared ? await this.#resources.find(resourceKey(tenantId, resource)) : nothingRegistered
     if (!found) return undefined
-    return { facts, rules, registered: found.value, epoch: Math.min(known.epoch, found.epoch, asOf) }
+    const { changes } = known
+    return { facts, rules, registered: found.value, epoch: Math.min(known.epoch, found.epoch, asOf), changes }
   }
 
   keep(
     { caller }: Pick<Context, 'caller'>,
-    { facts, rules, registered, epoch }: Grounds,
-    about: { readonly subject: Subject; readonly resource: ResourceName; readonly moment: Moment },
+    { facts, rules, registered, epoch, changes }: Grounds,
+    about: { readonly subject: Subject; readonly resource: ResourceName },
   ): void {
     const { tenantId, sessionId } = requireSession(caller)
     if (!isOwn(about.subject, sessionId)) return
     const ends = [facts.edge, facts.sessionExpiresAt].flatMap((end) => (end ? [end.getTime()] : []))
     const edge = ends.length === 0 ? undefined : new Date(Math.min(...ends))
-    this.#sessions.keep(tenantId, sessionKey(about.subject), { value: { facts, rules }, epoch, edge }, about.moment)
+    this.#sessions.keep(tenantId, sessionKey(about.subject), { value: { facts, rules }, epoch, changes, edge })
     if (rules.definitions.resources.types.has(about.resource.type))
-      this.#resources.keep(tenantId, resourceKey(tenantId, about.resource), { value: registered, epoch }, about.moment)
+      this.#resources.keep(tenantId, resourceKey(tenantId, about.resource), { value: registered, epoch, changes })
   }
-
-  /** This instance has changed something of the tenant. */
-  forget(tenantId: TenantId): void {
-    this.#sessions.forget(tenantId)
-    this.#resources.forget(tenantId)
-  }
-}
-
-/** What happens all the time, and gives nobody who was there before another right. */
-const everyday = /^(?:action|agent\.(?:delegated|registered)|decision|log|login|mail|request|session|token)\b/
-
-/** Whether somebody may have more rights after an event of this instance. What narrows is seen by the epoch. */
-export function mayWiden({ type }: Pick<PendingEvent, 'type'>): boolean {
-  return !everyday.test(type)
 }
 
 const nothingRegistered = { value: undefined, epoch: Infinity }

@@ -15,6 +15,7 @@ declare module '../../platform/database.ts' {
 
 interface Row {
   epoch: number
+  changes: number
   policies_version: number
   definitions_version: number
   session_expires_at: Date | null
@@ -79,6 +80,7 @@ function toFacts(first: Row, rows: readonly Row[], chains: number): Facts {
   const hops = rows.filter(({ place }) => place !== null)
   return {
     epoch: first.epoch,
+    changes: first.changes,
     policiesVersion: first.policies_version,
     definitionsVersion: first.definitions_version,
     sessionExpiresAt: first.session_expires_at ?? undefined,

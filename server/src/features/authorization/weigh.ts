@@ -1,4 +1,5 @@
 import type { Transaction } from '../../platform/context.ts'
+import type { Beat } from '../../platform/pulse.ts'
 import { readResourceFacts } from '../resources/service.ts'
 import { thresholdFor, type RegisteredResource } from '../resources/model.ts'
 import { decideAlong, type ChainVerdict } from './chain.ts'
@@ -10,6 +11,7 @@ export interface Weighed {
   readonly verdict: ChainVerdict
   readonly question: Question
   readonly epoch: number
+  readonly changes: number
   readonly rules: Rules
   readonly registered: RegisteredResource | undefined
 }
@@ -26,10 +28,11 @@ export async function weigh(
   { question, rules }: { readonly question: Question; readonly rules?: Rules },
 ): Promise<Weighed> {
   const present = rules ?? (await decider.rulesFor(tx, facts))
-  const { registered, epoch } = await readRegistered(tx, present, question)
+  const { registered, epoch, changes } = await readRegistered(tx, present, question)
   const complete = completeQuestion(question, present, registered)
   const verdict = await decideAlong({ decider, rules: present, ctx: tx }, facts, complete)
-  return { verdict, question: complete, epoch: Math.min(facts.epoch, epoch), rules: present, registered }
+  const oldest = { epoch: Math.min(facts.epoch, epoch), changes: Math.min(facts.changes, changes) }
+  return { verdict, question: complete, ...oldest, rules: present, registered }
 }
 
 /** Nothing is registered but of types that the tenant declares, so nobody is asked about others. */
@@ -37,9 +40,9 @@ export async function readRegistered(
   tx: Transaction,
   rules: Rules,
   { resource }: Question,
-): Promise<{ registered: RegisteredResource | undefined; epoch: number }> {
+): Promise<{ registered: RegisteredResource | undefined } & Beat> {
   const isDeclared = rules.definitions.resources.types.has(resource.type)
-  return isDeclared ? readResourceFacts(tx, resource) : { registered: undefined, epoch: Infinity }
+  return isDeclared ? readResourceFacts(tx, resource) : { registered: undefined, epoch: Infinity, changes: Infinity }
 }
 
 /** The question with what the tenant tells of its resource, and of how far an agent must be trusted. */

@@ -62,9 +62,14 @@ const ordinaryCharacters = 4_096
 export function estimateMicroseconds(slice: Slice, request: CedarRequest): number {
   const { policies, nodes, likeCharacters } = slice
   const fixed = policies.length * 2 + nodes * 0.4
-  const characters = JSON.stringify([request.context, request.entities]).length
-  const toCompare = Math.max(0, characters - ordinaryCharacters) * nodes * 0.0005
-  return fixed + toCompare + characters * likeCharacters * 0.002
+  const written = JSON.stringify([request.context, request.entities])
+  const toCompare = Math.max(0, written.length - ordinaryCharacters) * nodes * 0.0005
+  return fixed + toCompare + (likeCharacters > 0 ? longestText(written) * likeCharacters * 0.002 : 0)
+}
+
+/** A `like` looks at one text, so at the longest at the worst. */
+function longestText(written: string): number {
+  return Math.max(...written.split('"').map(({ length }) => length))
 }
 
 /** The part of a whole slice has the slice's own key. */

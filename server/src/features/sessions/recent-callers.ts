@@ -1,8 +1,8 @@
-import type { TenantId } from '@agent-iam/contract/ids'
 import type { Clock } from '../../platform/clock.ts'
 import type { Caller, Context } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
-import { RecentReads, type Moment, type Recent } from '../../platform/recent-reads.ts'
+import type { Beat, Pulse } from '../../platform/pulse.ts'
+import { RecentReads } from '../../platform/recent-reads.ts'
 import { sdkTokenMethod } from './model.ts'
 
 /** Tokens whose callers are held at once, about half a kilobyte each. */
@@ -11,32 +11,28 @@ const callersMax = 10_000
 type IdentityCaller = Caller & { kind: 'identity' }
 
 /**
- * Who presented a token a moment ago. Only for requests that end in an append that names the epoch of the caller (`asOf`),
- * as a decision does: nobody whose session has ended since gets an answer.
+ * Who presented a token before. Only for requests that end in an append that names the epoch of the caller (`asOf`), as a
+ * decision does: nobody whose session has ended since gets an answer.
  */
 export class RecentCallers {
   readonly #reads: RecentReads<IdentityCaller>
 
-  constructor(clock: Clock) {
-    this.#reads = new RecentReads(clock, callersMax)
+  constructor(pulse: Pulse, clock: Clock) {
+    this.#reads = new RecentReads({ pulse, clock, entriesMax: callersMax })
   }
 
-  /** The caller of a token, as it was looked up a moment ago; with what belongs to this request. */
-  find(ctx: Context, token: string): IdentityCaller | undefined {
-    const found = this.#reads.find(keyOf(token))
+  /** The caller of a token, as it was looked up before; with what belongs to this request. */
+  async find(ctx: Context, token: string): Promise<IdentityCaller | undefined> {
+    const found = await this.#reads.find(keyOf(token))
     if (!found) return undefined
     const { address, certificateThumbprint } = ctx.caller
     return { ...found.value, address, certificateThumbprint, asOf: found.epoch }
   }
 
-  keep(token: string, { value: caller, epoch }: Recent<IdentityCaller>, moment: Moment): void {
+  keep(token: string, caller: IdentityCaller, beat: Beat): void {
     // A bound token needs a proof with each request, an attenuated one a look at its blocks, an SDK token a note of its use.
     if (caller.confirmation || caller.attenuation !== undefined || caller.method === sdkTokenMethod) return
-    this.#reads.keep(caller.tenantId, keyOf(token), { value: caller, epoch, edge: caller.expiresAt }, moment)
-  }
-
-  momentOf(tenantId: TenantId): Moment {
-    return this.#reads.momentOf(tenantId)
+    this.#reads.keep(caller.tenantId, keyOf(token), { value: caller, ...beat, edge: caller.expiresAt })
   }
 }
 

@@ -6,6 +6,7 @@
 import type { SessionId, TenantId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { asCaller, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import type { Beat } from '../../platform/pulse.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
@@ -53,14 +54,13 @@ export async function callerOfAccessToken(
   token: string,
   recent?: RecentCallers,
 ): Promise<IdentityCaller> {
-  const known = recent?.find(ctx, token)
+  const known = await recent?.find(ctx, token)
   if (known) return known
   const { keysVersion, ...read } = await readAccessToken(ctx, token)
-  const moment = recent?.momentOf(read.tenantId)
-  const { caller, presentVersion, epoch } = await callerInSession(ctx, { ...read, token })
+  const { caller, presentVersion, beat } = await callerInSession(ctx, { ...read, token })
   // Its key may have been revoked since this instance looked: with other keys than those it is verified again.
   if (presentVersion !== keysVersion) await readAccessToken(ctx, token, presentVersion)
-  if (moment) recent?.keep(token, { value: caller, epoch }, moment)
+  recent?.keep(token, caller, beat)
   return caller
 }
 
@@ -86,7 +86,7 @@ export interface PresentedToken {
 export async function callerInSession(
   ctx: Context,
   { token, tenantId, subject, sessionId, expiresAt, attenuation, requireGood }: PresentedToken,
-): Promise<{ caller: IdentityCaller; presentVersion: number; epoch: number }> {
+): Promise<{ caller: IdentityCaller; presentVersion: number; beat: Beat }> {
   if (!isId('session', sessionId)) throw new Problem('invalid-token', 'the access token is not valid here')
   return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
     const found = await findSession(tx, sessionId)
@@ -109,7 +109,7 @@ export async function callerInSession(
         certificateThumbprint,
       },
       presentVersion: found.keysVersion,
-      epoch: found.epoch,
+      beat: found.beat,
     }
   })
 }

@@ -4,6 +4,7 @@ import type { Json, OpenObject } from '@agent-iam/contract/json'
 import { sql, type Generated } from 'kysely'
 import type { Confirmation, Transaction } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
+import type { Beat } from '../../platform/pulse.ts'
 import { fromUuid, isId, toUuid } from '../../platform/ids.ts'
 import type { LiveSession, Session } from './model.ts'
 
@@ -76,13 +77,13 @@ export interface SessionWithIdentity {
   /** Of the tenant's signing keys, at the same moment. */
   readonly keysVersion: number
   /** Of the tenant's log, at the same moment. */
-  readonly epoch: number
+  readonly beat: Beat
   readonly identity: { readonly status: IdentityStatus; readonly expiresAt: Date | undefined }
 }
 
 export async function findSession(tx: Transaction, id: SessionId): Promise<SessionWithIdentity | undefined> {
   const { rows } = await sql<Row>`
-      select s.*, signing_keys_version() as keys_version, h.epoch
+      select s.*, signing_keys_version() as keys_version, h.epoch, h.changes
       from read_live_session(${toUuid(id)}::uuid, ${tx.clock.now()}::timestamptz) s
         join audit_heads h on h.tenant_id = app_tenant()`.execute(tx.db)
   const [row] = rows
@@ -167,6 +168,7 @@ interface Row {
   identity_expires_at: Date | null
   keys_version: number
   epoch: number
+  changes: number
 }
 
 function toSessionWithIdentity(row: Row): SessionWithIdentity {
@@ -188,7 +190,7 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       tenantActs: row.tenant_acts,
     },
     keysVersion: row.keys_version,
-    epoch: row.epoch,
+    beat: { epoch: row.epoch, changes: row.changes },
     identity: { status: row.status, expiresAt: row.identity_expires_at ?? undefined },
   }
 }

@@ -31,11 +31,16 @@ const policies = fc
   }))
 
 const grants = fc.subarray(['a:read', 'b:read', 'c:read'], { minLength: 1 })
-const hops = fc.array(fc.record({ held: grants, isActive: fc.constantFrom(true, true, true, false) }), { minLength: 1, maxLength: 2 })
+const hops = fc.array(fc.record({ held: grants, isActive: fc.constantFrom(true, true, true, false) }), {
+  minLength: 1,
+  maxLength: 2,
+})
 
 function toFacts(chain: ReadonlyArray<{ held: string[]; isActive: boolean }>): Facts {
   return {
     epoch: 1,
+    changes: 0,
+    changes: 0,
     policiesVersion: 1,
     definitionsVersion: 1,
     sessionExpiresAt: undefined,
