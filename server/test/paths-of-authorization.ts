@@ -29,7 +29,7 @@ const ofPolicy =
     return { token, id: policyId, ...(body && { body: body() }) }
   }
 
-/** Every path that the requirements name for authorization, policies and permissions. */
+/** Every path that the requirements name for authorization and policies; those for permissions stand with the grants. */
 export const pathsOfAuthorization: readonly NamedPath[] = [
   {
     source: 'report',
@@ -38,17 +38,6 @@ export const pathsOfAuthorization: readonly NamedPath[] = [
     ask: askingFor(check),
     status: 200,
     fields: allowed,
-  },
-  {
-    source: 'report',
-    method: 'GET',
-    path: '/api/v1/authz/permissions',
-    ask: async (ground) => ({ token: ground.admin, query: `?agentId=${await reader(ground)}` }),
-    status: 200,
-    fields: {
-      agentId: text,
-      permissions: [{ resource: 'database', action: 'read', grantedAt: text, expiresAt: null }],
-    },
   },
   {
     source: 'prd',

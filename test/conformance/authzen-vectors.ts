@@ -90,7 +90,7 @@ const malformedEvaluations: readonly Vector[] = [
   malformed('a context that is a text', { ...good, context: 'now' }),
   malformed('a body that is a list', [good]),
   malformed('a name that is Cedar’s own', { ...good, context: { __entity: { type: 'User', id: 'x' } } }),
-  malformed('a number beyond what JSON keeps', { ...good, context: { n: 9_007_199_254_740_993 } }),
+  malformed('a number beyond what JSON keeps', { ...good, context: { n: 2 ** 60 } }),
   malformed('evaluations that are no list', { ...good, evaluations: {} }, many),
   malformed(
     'a semantic that nobody knows',

@@ -3,7 +3,7 @@ import * as contract from '@agent-iam/contract/authzen'
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { Operation } from '@agent-iam/contract/operation'
 import type { Keys } from '../../platform/keys.ts'
-import { route, type Route } from '../../platform/route.ts'
+import { ofRecentCaller, route, type Route } from '../../platform/route.ts'
 import type { OnRefused } from '../authorization/service.ts'
 import { evaluate, evaluateAll, searchActions, searchResources, searchSubjects, type Desk } from './service.ts'
 import { whoCan } from './who-can.ts'
@@ -16,8 +16,10 @@ interface Desks extends Omit<Desk, 'onRefused'> {
 export function authzenRoutes(desks: Desks): Route[] {
   const deskOf = ({ id }: Operation): Desk => ({ ...desks, onRefused: desks.onRefused(id) })
   return [
-    route(contract.evaluate, (ctx, { body }) => evaluate(ctx, deskOf(contract.evaluate), body)),
-    route(contract.evaluateAll, (ctx, { body }) => evaluateAll(ctx, deskOf(contract.evaluateAll), body)),
+    ofRecentCaller(route(contract.evaluate, (ctx, { body }) => evaluate(ctx, deskOf(contract.evaluate), body))),
+    ofRecentCaller(
+      route(contract.evaluateAll, (ctx, { body }) => evaluateAll(ctx, deskOf(contract.evaluateAll), body)),
+    ),
     route(contract.searchSubjects, (ctx, { body }) => searchSubjects(ctx, deskOf(contract.searchSubjects), body)),
     route(contract.searchResources, (ctx, { body }) => searchResources(ctx, deskOf(contract.searchResources), body)),
     route(contract.searchActions, (ctx, { body }) => searchActions(ctx, deskOf(contract.searchActions), body)),
