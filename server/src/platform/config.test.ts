@@ -157,3 +157,11 @@ test('mail leaves by the server and from the sender that are set', () => {
   expect(read(env).mail).toEqual({ url: env.AGENT_IAM_SMTP_URL, from: env.AGENT_IAM_MAIL_FROM })
   expect(read().mail).toBeUndefined()
 })
+
+test('requests are limited for agents and strangers unless that is set to 0; what is no such number is refused', () => {
+  expect(read().settings).toMatchObject({ requestsPerAgent: 1000, requestsPerAddress: 6000 })
+  const env = { AGENT_IAM_REQUESTS_PER_AGENT: '0', AGENT_IAM_REQUESTS_PER_ADDRESS: '50' }
+  expect(read(env).settings).toMatchObject({ requestsPerAgent: 0, requestsPerAddress: 50 })
+  for (const value of ['-1', '1.5', 'many', '1000001'])
+    expect(() => read({ AGENT_IAM_REQUESTS_PER_AGENT: value })).toThrow('AGENT_IAM_REQUESTS_PER_AGENT')
+})

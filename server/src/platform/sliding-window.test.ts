@@ -53,6 +53,18 @@ describe('a sliding window', () => {
     expect([take('a'), take('b')]).toEqual([false, true])
   })
 
+  test('that is empty takes no memory, however many there were', () => {
+    const windows = new SlidingWindows(1_000_000)
+    const take = (key: string, seconds: number, span: Span) =>
+      windows.take('g', [{ key, span, limit: 5, cost: 1 }], begin + seconds * 1000)
+    for (let index = 0; index < 1000; index++) take(`${index}`, 0, index % 2 === 0 ? 'minute' : 'hour')
+    expect(windows.size).toBe(1000)
+    for (let index = 0; index < 500; index++) take('other', 61, 'minute')
+    expect(windows.size).toBe(501)
+    for (let index = 0; index < 500; index++) take('other', 3_661, 'hour')
+    expect(windows.size).toBe(2)
+  })
+
   test('never lets more than its limit into any span as long as it, and wastes no more than a sixtieth', () => {
     const steps = fc.array(fc.integer({ min: 0, max: 400_000 }), { minLength: 50, maxLength: 150 })
     fc.assert(

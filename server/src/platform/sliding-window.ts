@@ -36,13 +36,26 @@ export interface Room {
   readonly waitMs: number
 }
 
+/** A use brings one key at most for each of its windows. */
+const sweptAtOnce = 2
+
 /** The windows of many keys. Those used longest ago make room for others beyond `keysMax`, and count anew. */
 export class SlidingWindows {
   readonly #keysMax: number
-  readonly #counters = new Map<string, Counter>()
+  /** In the order of their last use, so that those come first that may be empty. */
+  readonly #counters: Readonly<Record<Span, Map<string, Counter>>> = {
+    minute: new Map(),
+    hour: new Map(),
+    day: new Map(),
+  }
 
   constructor(keysMax: number) {
     this.#keysMax = keysMax
+  }
+
+  /** How many keys are remembered. */
+  get size(): number {
+    return Object.values(this.#counters).reduce((sum, { size }) => sum + size, 0)
   }
 
   take(group: string, windows: readonly WindowLimit[], nowMs: number): Room {
@@ -50,6 +63,7 @@ export class SlidingWindows {
     for (const { counter } of pairs) counter.forget(nowMs)
     const full = pairs.filter(({ window, counter }) => counter.count + window.cost > window.limit)
     if (full.length === 0) for (const { window, counter } of pairs) counter.add(window.cost, nowMs)
+    for (const { window } of pairs) this.#sweep(this.#counters[window.span], nowMs)
     return {
       isAllowed: full.length === 0,
       remaining: pairs.map(leftOf),
@@ -58,14 +72,23 @@ export class SlidingWindows {
   }
 
   #counterOf(group: string, { key: name, span }: WindowLimit): Counter {
-    const key = `${group} ${name} ${span}`
-    const counter = this.#counters.get(key) ?? makeCounter(span)
+    const key = `${group} ${name}`
+    const counters = this.#counters[span]
+    const counter = counters.get(key) ?? makeCounter(span)
     // The map keeps the order in which keys came; this one is the last used.
-    this.#counters.delete(key)
-    this.#counters.set(key, counter)
-    const [oldest] = this.#counters.size > this.#keysMax ? this.#counters.keys() : []
-    if (oldest !== undefined) this.#counters.delete(oldest)
+    counters.delete(key)
+    counters.set(key, counter)
     return counter
+  }
+
+  /** Drops a few of those used longest ago that are empty by now, or beyond the most: more than come with a use. */
+  #sweep(counters: Map<string, Counter>, nowMs: number): void {
+    let left = sweptAtOnce
+    for (const [key, counter] of counters) {
+      counter.forget(nowMs)
+      if (left-- === 0 || (counter.count > 0 && counters.size <= this.#keysMax)) return
+      counters.delete(key)
+    }
   }
 }
 

@@ -12,7 +12,8 @@ const apiVersion = '0.1.0'
 const description = `Identity and access management for AI agents: register, authenticate, decide, record.
 
 Paths under \`/api/v1\` are also answered under \`/v1\`. Bodies are JSON; an unknown field is refused.
-A refusal is a problem document (RFC 9457) whose \`code\` is stable.`
+A refusal is a problem document (RFC 9457) whose \`code\` is stable. Where requests are limited, the headers \`RateLimit\` and
+\`RateLimit-Policy\` tell how many are left; what is refused for it (429) says in \`Retry-After\` how long to wait.`
 
 const methods = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE']
 
@@ -193,7 +194,9 @@ function refusalResponses(): JsonObject {
 }
 
 function refusal(codes: readonly ProblemCode[]): JsonObject {
+  const waits = codes.some((code) => problems[code].status === 429)
   return {
+    ...(waits && { headers: { 'Retry-After': retryAfter } }),
     description: codes.map((code) => `\`${code}\`: ${problems[code].title}. ${problems[code].advice}`).join('\n'),
     content: {
       'application/problem+json': {
@@ -203,6 +206,8 @@ function refusal(codes: readonly ProblemCode[]): JsonObject {
     },
   }
 }
+
+const retryAfter: JsonObject = { description: 'Seconds to wait.', schema: { type: 'integer' } }
 
 function problemExamples(): JsonObject {
   const requestId = 'req_0198c5a1f3e07b2c8d4e6f708192a3b4'

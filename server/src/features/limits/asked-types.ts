@@ -1,4 +1,8 @@
-import { ResourceType } from '@agent-iam/contract/authorization'
+import { bulkChecksMax, ResourceType } from '@agent-iam/contract/authorization'
+import { evaluationsMax } from '@agent-iam/contract/authzen'
+
+/** What holds more questions than that is refused for it. */
+const questionsMax = Math.max(bulkChecksMax, evaluationsMax)
 
 /** Operations that ask for decisions, and the field that holds several questions, of those that take several. */
 const questions: Readonly<Record<string, string | undefined>> = {
@@ -17,8 +21,8 @@ export function askedTypes(operationId: string, body: unknown): ReadonlyMap<stri
   const field = questions[operationId]
   const several: unknown = field === undefined ? undefined : fieldOf(body, field)
   const common = fieldOf(body, 'resource')
-  const resources =
-    Array.isArray(several) && several.length > 0 ? several.map((each) => fieldOf(each, 'resource') ?? common) : [common]
+  const each: unknown[] = Array.isArray(several) && several.length > 0 ? several.slice(0, questionsMax) : [undefined]
+  const resources = each.map((question) => fieldOf(question, 'resource') ?? common)
   const types = new Map<string, number>()
   for (const resource of resources) {
     const type = typeOf(resource)
