@@ -40,7 +40,6 @@ function toFacts(chain: ReadonlyArray<{ held: string[]; isActive: boolean }>): F
   return {
     epoch: 1,
     changes: 0,
-    changes: 0,
     policiesVersion: 1,
     definitionsVersion: 1,
     sessionExpiresAt: undefined,

@@ -1,8 +1,8 @@
 import { shadowsMax } from '@agent-iam/contract/simulation'
 import type { PolicyId } from '@agent-iam/contract/ids'
-import { actorOf, inTransaction, type Context } from '../../platform/context.ts'
+import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { toUuid } from '../../platform/ids.ts'
-import { notFound, Problem } from '../../platform/problem.ts'
+import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { requirePolicy } from '../policies/service.ts'
 import { noCounts } from './model.ts'
@@ -41,10 +41,9 @@ export async function startShadow(ctx: Context, id: PolicyId): Promise<StoredSha
 export async function getShadow(ctx: Context, shadow: Shadow, id: PolicyId): Promise<StoredShadow> {
   const look = () =>
     inTransaction(ctx, async (tx) => {
-      const found = await findShadow(tx, id)
-      if (!found) throw notFound('policies', id)
+      await requirePolicy(tx, id)
       await tx.authorize('decisions:read', { type: 'decisions' })
-      return found
+      return requireShadow(tx, id)
     })
   await look()
   await shadow.flush(ctx)
@@ -54,13 +53,23 @@ export async function getShadow(ctx: Context, shadow: Shadow, id: PolicyId): Pro
 /** Ends it, and tells for the last time what was counted. */
 export async function stopShadow(ctx: Context, id: PolicyId): Promise<StoredShadow> {
   return inTransaction(ctx, async (tx) => {
-    const found = await findShadow(tx, id)
-    if (!found) throw notFound('policies', id)
+    await requirePolicy(tx, id)
     await tx.authorize('policies:shadow', { type: 'policies', id })
-    if (!(await deleteShadow(tx, id))) throw notFound('policies', id)
+    const found = await requireShadow(tx, id)
+    if (!(await deleteShadow(tx, id))) throw notShadowed(id)
     const { name, version, evaluated, allowToDeny, denyToAllow, erred } = found
     const data = { name, version, evaluated, allowToDeny, denyToAllow, erred }
     recordEvent(tx, { type: 'policy.shadow-ended', resource: `agent-iam/policies/${id}`, data })
     return found
   })
+}
+
+async function requireShadow(tx: Transaction, id: PolicyId): Promise<StoredShadow> {
+  const found = await findShadow(tx, id)
+  if (!found) throw notShadowed(id)
+  return found
+}
+
+function notShadowed(id: PolicyId): Problem {
+  return new Problem('not-found', `policy ${id} is not shadowed`)
 }
