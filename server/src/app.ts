@@ -322,7 +322,7 @@ const noKeys = {
 }
 
 function createDecider(
-  { clock, log }: World,
+  { clock, log, settings = defaultSettings }: World,
   { telemetry, pulse }: { readonly telemetry: Telemetry; readonly pulse: Pulse },
 ): { decider: Decider; engine: PolicyEngine } {
   const faults: EngineFault[] = []
@@ -332,6 +332,7 @@ function createDecider(
     // What one request brought about by itself concerns nobody else; it stands in its own decision.
     if (fault.blame !== 'request') faults.push(fault)
   }
-  const engine = new PolicyEngine({ clock, onFault })
+  const engine = new PolicyEngine({ clock, onFault, verdictsKept: settings.verdictsKept })
+  telemetry.verdictsWatched(() => engine.memoCounts)
   return { engine, decider: new Decider(engine, { recent: new RecentFacts(pulse, clock), faults }) }
 }

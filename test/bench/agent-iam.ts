@@ -22,7 +22,11 @@ export interface AgentIam extends Program {
 }
 
 /** Our server as a process of its own, as `npm start` runs it: embedded, or on a PostgreSQL. */
-export async function startAgentIam(folder: string, databaseUrl?: string): Promise<AgentIam> {
+export async function startAgentIam(
+  folder: string,
+  databaseUrl?: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<AgentIam> {
   const port = await freePort()
   const url = `http://localhost:${port}`
   const program = await startProgram({
@@ -36,6 +40,9 @@ export async function startAgentIam(folder: string, databaseUrl?: string): Promi
       AGENT_IAM_LOG_LEVEL: 'error',
       // People log in from addresses of their own, since logins are limited by address.
       AGENT_IAM_TRUSTED_PROXIES: '127.0.0.1',
+      // Counted as ever, but far beyond what comes.
+      AGENT_IAM_REQUESTS_PER_AGENT: '100000000',
+      ...settings,
       // Limits are looked up and counted as ever; few agents send what many would, so theirs are far off.
       AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
       AGENT_IAM_REQUESTS_PER_ADDRESS: '1000000',

@@ -8,6 +8,8 @@ export interface Settings {
   readonly requestsPerAgent: number
   /** Requests in a minute from one address that prove nobody; 0: any number. */
   readonly requestsPerAddress: number
+  /** Verdicts of policies that are kept to be given again, about 400 bytes each; 0: none. */
+  readonly verdictsKept: number
 }
 
 export const defaultSettings: Settings = {
@@ -15,4 +17,5 @@ export const defaultSettings: Settings = {
   dynamicRegistration: false,
   requestsPerAgent: 1000,
   requestsPerAddress: 6000,
+  verdictsKept: 20_000,
 }

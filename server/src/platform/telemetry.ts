@@ -75,6 +75,20 @@ export class Telemetry {
     this.#ask('agent_iam_instances', 'Instances that live, this one included.', instances)
   }
 
+  /** How often a policy verdict was given again, and how often it had to be found. */
+  verdictsWatched(counts: () => { readonly hits: number; readonly misses: number }): void {
+    this.#ask(
+      'agent_iam_verdicts_given_again',
+      'Verdicts of policies that were known, since the start.',
+      () => counts().hits,
+    )
+    this.#ask(
+      'agent_iam_verdicts_found',
+      'Verdicts of policies that were evaluated, since the start.',
+      () => counts().misses,
+    )
+  }
+
   /** A gauge that is asked for at each scrape. */
   #ask(name: string, help: string, value: () => number | Promise<number>): void {
     const gauge: Gauge = new Gauge({

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TenantId } from '@agent-iam/contract/ids'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
+import { defaultSettings } from '../../platform/settings.ts'
 import type { CedarRequest } from './cedar-json.ts'
 import type { Cedar } from './cedar-instance.ts'
 import { resultOf, type Spoken, type SpokenPolicy } from './spoken.ts'
@@ -31,6 +32,7 @@ interface EngineOptions {
   readonly onFault?: (fault: EngineFault) => void
   /** Sets kept prepared at once. */
   readonly slots?: number
+  readonly verdictsKept?: number
   /** What is estimated to take longer is evaluated in another thread. */
   readonly hereMicrosecondsMax?: number
   readonly load?: () => Cedar
@@ -57,7 +59,7 @@ type Failure = Exclude<Outcome<never>, { type: 'answered' }> | Overrun
 export class PolicyEngine {
   readonly #options: EngineOptions
   readonly #quarantine = new Quarantine()
-  readonly #memo = new VerdictMemo()
+  readonly #memo: VerdictMemo
   readonly #large = new LargeSets()
   readonly #indexes = new PolicyIndexes((set, texts) => this.#readTexts(set, texts))
   readonly #here: Evaluator
@@ -67,7 +69,8 @@ export class PolicyEngine {
 
   constructor(options: EngineOptions) {
     this.#options = options
-    const { slots: slotsMax = limits.slotsMax, load } = options
+    const { slots: slotsMax = limits.slotsMax, verdictsKept = defaultSettings.verdictsKept, load } = options
+    this.#memo = new VerdictMemo(verdictsKept)
     this.#here = new Evaluator({ slotsMax, charactersMax: limits.preparedCharactersMax, load })
     this.#system = readSystemPolicies(this.#here)
     this.#systemSlice = makeSlice(this.#system)

@@ -4,9 +4,6 @@ import type { CedarJson, CedarRequest } from './cedar-json.ts'
 import { digestOf, type Slice } from './slices.ts'
 import type { Verdict } from './verdict.ts'
 
-/** Verdicts kept at once, at about 400 bytes each. The one used longest ago goes first. */
-const verdictsMax = 20_000
-
 /** A verdict that names more policies is not kept: above it lies only what matches more than a tenant's unscoped policies. */
 const namedMax = 100
 
@@ -17,8 +14,14 @@ const namedMax = 100
  */
 export class VerdictMemo {
   readonly #verdicts = new Map<string, Verdict>()
+  readonly #verdictsMax: number
   #hits = 0
   #misses = 0
+
+  /** The verdict used longest ago goes first. */
+  constructor(verdictsMax: number) {
+    this.#verdictsMax = verdictsMax
+  }
 
   /** How often an answer was there and how often it was not. Requests without a key count as neither. */
   get counts(): { readonly hits: number; readonly misses: number } {
@@ -38,9 +41,9 @@ export class VerdictMemo {
   }
 
   keep(key: string, verdict: Verdict): void {
-    if (verdict.reasons.length + verdict.errors.length > namedMax) return
+    if (this.#verdictsMax === 0 || verdict.reasons.length + verdict.errors.length > namedMax) return
     const [oldest] = this.#verdicts.keys()
-    if (oldest !== undefined && this.#verdicts.size >= verdictsMax) this.#verdicts.delete(oldest)
+    if (oldest !== undefined && this.#verdicts.size >= this.#verdictsMax) this.#verdicts.delete(oldest)
     this.#verdicts.set(key, verdict)
   }
 }
