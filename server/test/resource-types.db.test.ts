@@ -98,7 +98,7 @@ describe.each(databases)('resource types on %s', (_name, open) => {
     const answers = await Promise.all(
       [server, other].map((each) => each.api.send(types.createResourceType, { body, token })),
     )
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, 409])
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201, 409]))
   })
 
   test('who has not seen the last change overwrites nothing', async () => {
@@ -187,7 +187,11 @@ describe.each(databases)('resource types on %s', (_name, open) => {
       expect(await reasons('asset/never-told', 'wipe')).toEqual(denied)
 
       const trust = (score: number) =>
-        server.api.send(setAgentTrust, { params: { agentId }, body: { trustScore: score, reason: 'for a test' }, token })
+        server.api.send(setAgentTrust, {
+          params: { agentId },
+          body: { trustScore: score, reason: 'for a test' },
+          token,
+        })
       expect((await trust(0.6)).status).toBe(200)
       expect(await reasons('asset/person', 'read')).toEqual(allowed)
       expect(await reasons('asset/person', 'wipe')).toEqual(denied)

@@ -9,6 +9,16 @@ import { openServer, type TestServer } from './test-server.ts'
 
 type Content = Partial<resources.ResourceContent>
 
+const everything = {
+  size: 12,
+  owners: ['Ada', 'Bo'],
+  ratio: '0.25',
+  until: '2030-01-01',
+  every: '1h30m',
+  net: '10.0.0.0/8',
+  place: { city: 'Wien', floor: 3 },
+}
+
 describe.each(databases)('resources on %s', (_name, open) => {
   let server: TestServer
   let token: string
@@ -48,10 +58,7 @@ describe.each(databases)('resources on %s', (_name, open) => {
   const remove = (resource: string) => server.api.call(resources.removeResource, { query: { resource }, token })
 
   test('what was registered is shown as it was sent, whatever its id holds', async () => {
-    const attributes = {
-      ...{ size: 12, owners: ['Ada', 'Bo'], ratio: '0.25', until: '2030-01-01', every: '1h30m', net: '10.0.0.0/8' },
-      ...{ open: true, place: { city: 'Wien', floor: 3 } },
-    }
+    const attributes = { ...everything, open: true }
     for (const resource of ['doc/a', 'doc/a//b/../ü 🙂?&=%2F"\\', "doc/' or 1=1 --"]) {
       const made = await put(resource, { attributes, labels: ['phi', 'pii', 'pii'] })
       expect(made).toMatchObject({
@@ -114,7 +121,7 @@ describe.each(databases)('resources on %s', (_name, open) => {
     ['an owner who is nobody', 'doc/x', { owner: `usr_${'0'.repeat(32)}` }, 'owner', /no such identity/],
     ['a parent that is not registered', 'doc/x', { parent: 'shelf/none' }, 'parent', /not registered/],
     ['itself as parent', 'doc/x', { parent: 'doc/x' }, 'parent', /lie in itself/],
-  ])('%s is refused', async (_case, resource, body, field, message) => {
+  ])('%s is refused', async (_case, ...[resource, body, field, message]) => {
     const problem = await refused(resource, body)
     expect(problem).toMatchObject({
       code: 'invalid-request',
@@ -169,7 +176,7 @@ describe.each(databases)('resources on %s', (_name, open) => {
       move(server, 'shelf/left', 'shelf/right'),
       move(other, 'shelf/right', 'shelf/left'),
     ])
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 400])
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 400]))
   })
 
   test('many at once: all or none, parents among them, what stays the same leaves no trace', async () => {
@@ -286,10 +293,7 @@ describe.each(databases)('resources on %s', (_name, open) => {
           && resource has attributes.place.floor && resource.attributes.place.floor == 3 };`
       const { policyId } = await server.api.call(createPolicy, { body: { name: 'all types', policy }, token })
       const nobody = (await server.api.call(registerAgent, { body: { name: 'without rights' }, token })).agentId
-      const attributes = {
-        ...{ size: 12, owners: ['Ada', 'Bo'], ratio: '0.25', until: '2099-01-01', every: '90m', net: '10.0.0.0/8' },
-        place: { city: 'Wien', floor: 3 },
-      }
+      const attributes = { ...everything, until: '2099-01-01', every: '90m' }
       await put('shelf/open')
       await put('doc/typed', { attributes, parent: 'shelf/open' })
       expect(await decide(nobody, 'doc/typed')).toEqual(['allow', policyId])

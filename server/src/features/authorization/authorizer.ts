@@ -109,6 +109,7 @@ const inOwnNameOnly: ReadonlySet<string> = new Set([
   'services:create',
   'services:create-secret',
   'services:pin-certificate',
+  'trust-thresholds:update',
   'users:import',
   'users:invite',
   'users:reset-factors',

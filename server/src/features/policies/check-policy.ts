@@ -54,11 +54,11 @@ export function checkPolicy(cedar: Cedar, text: string, declared: DeclaredAttrib
   const warnings = uses
     .undeclared()
     .map((name) => toWarning(text, name))
-    .toSorted(byPlace)
+    .toSorted(byPosition)
   return { effect: parsed.json.effect, isUnscoped: isUnscoped(parsed.json), warnings }
 }
 
-function byPlace(one: PolicyFault, other: PolicyFault): number {
+function byPosition(one: PolicyFault, other: PolicyFault): number {
   return (one.line ?? 0) - (other.line ?? 0) || (one.column ?? 0) - (other.column ?? 0)
 }
 

@@ -7,19 +7,10 @@ import { systemPolicies } from './system-policies.ts'
 
 const cedar = loadCedar()
 const at = new Date('2026-03-01T12:00:00Z')
-const type = (name: string, rest: Partial<ResourceType>): ResourceType => ({
-  ...{
-    name,
-    description: '',
-    attributes: {},
-    actions: [],
-    revision: 1,
-    createdBy: 'usr_1',
-    createdAt: at,
-    updatedAt: at,
-  },
-  ...rest,
-})
+const type = (name: string, rest: Partial<ResourceType>): ResourceType => {
+  const blank = { description: '', attributes: {}, actions: [], revision: 1, createdBy: 'usr_1' }
+  return { name, ...blank, createdAt: at, updatedAt: at, ...rest }
+}
 const required = true
 
 const types: ResourceType[] = [
