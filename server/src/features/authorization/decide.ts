@@ -11,10 +11,11 @@ import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { notNarrowed } from '../identities/model.ts'
 import { requireSession } from '../sessions/service.ts'
-import { readAskedFor, type Subject } from './asked-for.ts'
+import { isOwn, readAskedFor, type Subject } from './asked-for.ts'
 import { decideAlong, type ChainVerdict } from './chain.ts'
 import type { Decider, Rules } from './decider.ts'
 import { resourceText, trustOf, type ActingIdentity, type Facts, type Question } from './model.ts'
+import { keepAsker, mayAskAgain } from './may-ask.ts'
 import type { AskedCheck } from './read-question.ts'
 import type { Grounds } from './recent-facts.ts'
 import { reserve, type QuotaSpent } from './reservation.ts'
@@ -56,7 +57,8 @@ export async function decideAndRecord(
   asking: Asking,
   grounds: Grounds | undefined,
 ): Promise<Settled> {
-  const decided = grounds ? await decideOn(ctx, decider, asking, grounds) : await decideOnce(ctx, decider, asking)
+  const known = grounds && (await decideOn(ctx, decider, asking, grounds))
+  const decided = known ?? (await decideOnce(ctx, decider, asking))
   if (isReserving(decided)) return decideReserving(ctx, decider, asking)
   const event = { ...decisionEvent(asking, decided), id: ctx.newId('event'), at: ctx.clock.now() }
   return { decided, record: await ctx.spine.commitAlone(ctx, event, decided.epoch) }
@@ -68,19 +70,24 @@ async function decideOnce(ctx: Context | Transaction, decider: Decider, { asked,
     const facts = await readAskedFor(tx, subject)
     const weighed = await weigh(tx, decider, facts, { question: questionOf(tx, asked) })
     decider.recent?.keep(tx, { ...weighed, facts }, { subject, resource: asked.resource })
+    if (!isOwn(tx, subject)) await keepAsker(tx, decider, weighed.rules)
     // A caller that was looked up a moment before may have lost its session since.
     const epoch = Math.min(weighed.epoch, requireSession(tx.caller).asOf ?? Infinity)
     return { ...weighed, facts, epoch, identity: facts.identity, chain: chainOf(facts) }
   })
 }
 
-/** The session is the same, but the token may be narrower than that of whoever asked a moment ago. */
+/**
+ * The session is the same, but the token may be narrower than that of whoever asked before. Undefined unless it is known as
+ * well that the caller may ask: whoever may not is told by reading it all.
+ */
 async function decideOn(
   ctx: Context,
   decider: Decider,
   { asked, subject }: Asking,
   { facts: known, rules, registered, epoch }: Grounds,
-): Promise<Decided> {
+): Promise<Decided | undefined> {
+  if (!isOwn(ctx, subject) && !(await mayAskAgain(ctx, decider, known))) return undefined
   const facts = { ...known, lent: subject.lent ?? notNarrowed }
   const question = completeQuestion(questionOf(ctx, asked), rules, registered)
   const verdict = await decideAlong({ decider, rules, ctx }, facts, question)

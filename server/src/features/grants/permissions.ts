@@ -1,13 +1,11 @@
 import type { GrantId, IdentityId } from '@agent-iam/contract/ids'
 import { actingOf, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { decodeCursor, toPage } from '../../platform/paging.ts'
-import { Problem } from '../../platform/problem.ts'
-import { isWithin } from '../capabilities/model.ts'
 import { listUses } from '../capabilities/service.ts'
 import { requireSession } from '../sessions/service.ts'
 import { requireIdentity } from './access.ts'
-import { quotaUse, type WantedGrant } from './model.ts'
-import { effective, type Holder, type Permission, type Piece } from './permission.ts'
+import { quotaUse } from './model.ts'
+import { effective, type Holder, type Permission, type Piece, type Sourced } from './permission.ts'
 import { listHolders } from './store/holders.ts'
 
 export interface PermissionsView {
@@ -36,25 +34,6 @@ export async function listPermissions(
     const { rows, nextCursor } = pageOf(isActive ? pieces : [], page)
     return { identityId, isActive, isAttenuated, permissions: await withQuotas(tx, rows), nextCursor }
   })
-}
-
-/**
- * Throws `capability-exceeded` for a grant that would last longer than the caller holds what it grants, or anybody who lends
- * the caller authority.
- */
-export async function requireHeldAsLong(tx: Transaction, { entry, expiresAt }: WantedGrant): Promise<void> {
-  const { pieces } = await readOwn(tx, requireSession(tx.caller))
-  const ends = pieces
-    .filter((piece) => isWithin(entry, piece.entry) && isUnconditional(piece))
-    .map(({ until }) => until?.getTime() ?? Infinity)
-  const end = Math.max(...ends)
-  if (end === Infinity || (expiresAt !== undefined && expiresAt.getTime() <= end)) return
-  const until = ends.length === 0 ? 'in part only' : `until ${new Date(end).toISOString()} only`
-  throw new Problem('capability-exceeded', `expiresAt: the caller holds ${entry} ${until}`)
-}
-
-function isUnconditional({ source, limits }: Piece): boolean {
-  return source.conditions === undefined && limits.length === 0
 }
 
 interface Rights {
@@ -97,11 +76,14 @@ function pageOf(pieces: readonly Piece[], { limit, cursor }: { limit: number; cu
   return { rows: rows.map(({ piece }) => piece), nextCursor }
 }
 
-/** Two of one place say the same of one source under other conditions; they stay on one page. */
+/** Whatever tells two apart, so that no page ends between two of one place. */
 function placeOf({ entry, source, until, limits }: Piece): string {
-  const from = source.grantId ?? `${source.role} ${source.via ?? ''} ${source.entry}`
-  const others = limits.map((limit) => `${limit.holder} ${limit.source.grantId ?? limit.source.entry}`)
-  return [entry, from, until?.toISOString() ?? '', ...others].join('\n')
+  const others = limits.map((limit) => `${limit.holder} ${nameOf(limit.source)}`)
+  return [entry, nameOf(source), until?.toISOString() ?? '', ...others].join('\n')
+}
+
+function nameOf({ grantId, role, via, entry, conditions }: Sourced): string {
+  return grantId ?? [role, via, entry, JSON.stringify(conditions ?? null)].join(' ')
 }
 
 async function withQuotas(tx: Transaction, pieces: readonly Piece[]): Promise<Permission[]> {

@@ -12,7 +12,6 @@ import { nounOf, requireChangeable, type AnyIdentity } from '../identities/model
 import { lockIdentity, requireWithinLenders, updateDescription } from '../identities/service.ts'
 import { protectIdentity, requireIdentity } from './access.ts'
 import { grantsMax, quotaUse, type Grant, type GrantsView, type GrantView, type WantedGrant } from './model.ts'
-import { requireHeldAsLong } from './permissions.ts'
 import { deleteGrant, findGrantOf, insertGrant, listGrantsOf, updateGrant } from './store.ts'
 
 export { listPermissions } from './permissions.ts'
@@ -32,8 +31,7 @@ export async function grantCapability(ctx: Context, id: IdentityId, wanted: Want
     await tx.authorize('capabilities:grant', await protectIdentity(tx, identity))
     requireChangeable(identity, tx.clock.now())
     requireFuture(wanted.expiresAt, tx.clock.now())
-    await requireMayGrant(tx, [wanted.entry])
-    await requireHeldAsLong(tx, wanted)
+    await requireMayGrant(tx, [wanted.entry], wanted.expiresAt)
     await requireWithinLenders(tx, identity, { capabilities: [wanted.entry] })
     const before = await findGrantOf(tx, id, wanted.entry)
     if (!before) await requireRoom(tx, id)
