@@ -73,7 +73,9 @@ export function problemsOf(operation: Operation): ProblemCode[] {
   if (operation.action !== 'public' || operation.bindsTokens) codes.push('invalid-proof', 'use-dpop-nonce', 'replayed')
   if (takesKey(operation)) codes.push('idempotency-mismatch')
   if (honoursIfMatch(operation)) codes.push('precondition-failed')
-  if (operation.body !== undefined) codes.push('too-large', 'unsupported-media-type')
+  if (operation.body !== undefined) codes.push('too-large')
+  // AuthZEN has no status for it: it is malformed.
+  if (operation.body !== undefined && !operation.refusesIn) codes.push('unsupported-media-type')
   codes.push('internal-error', 'unavailable')
   return [...new Set(codes)].toSorted((a, b) => problems[a].status - problems[b].status)
 }
@@ -177,28 +179,35 @@ const entityTag: JsonObject = { description: 'The `revision`, in quotes.', schem
 function refusals(operation: Operation): JsonObject {
   const byStatus = Map.groupBy(problemsOf(operation), (code) => problems[code].status)
   return Object.fromEntries(
-    [...byStatus].map(([status, codes]) => [status, { $ref: `#/components/responses/${refusalName(codes)}` }]),
+    [...byStatus].map(([status, codes]) => [
+      status,
+      { $ref: `#/components/responses/${refusalName(codes, operation)}` },
+    ]),
   )
 }
 
-function refusalName(codes: readonly ProblemCode[]): string {
-  return codes.join('.')
+function refusalName(codes: readonly ProblemCode[], { refusesIn }: Operation): string {
+  return [...codes, ...(refusesIn ? ['text'] : [])].join('.')
 }
 
 function refusalResponses(): JsonObject {
-  const groups = documentedGroups
+  const named = documentedGroups
     .flatMap(({ operations }) => operations)
-    .flatMap((operation) => [...Map.groupBy(problemsOf(operation), (code) => problems[code].status).values()])
-  const named = groups.map((codes): [string, JsonObject] => [refusalName(codes), refusal(codes)])
+    .flatMap((operation) =>
+      [...Map.groupBy(problemsOf(operation), (code) => problems[code].status).values()].map(
+        (codes): [string, JsonObject] => [refusalName(codes, operation), refusal(codes, operation)],
+      ),
+    )
   return Object.fromEntries(named.toSorted(([a], [b]) => compare(a, b)))
 }
 
-function refusal(codes: readonly ProblemCode[]): JsonObject {
+function refusal(codes: readonly ProblemCode[], { refusesIn }: Operation): JsonObject {
   const waits = codes.some((code) => problems[code].status === 429)
   return {
     ...(waits && { headers: { 'Retry-After': retryAfter } }),
     description: codes.map((code) => `\`${code}\`: ${problems[code].title}. ${problems[code].advice}`).join('\n'),
     content: {
+      ...(refusesIn && { [refusesIn]: { schema: { type: 'string' } } }),
       'application/problem+json': {
         schema: { $ref: '#/components/schemas/ProblemDocument' },
         examples: Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }])),
