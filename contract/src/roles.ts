@@ -204,6 +204,8 @@ export const deleteRole = operation({
   status: 200,
   response: z.object({
     roleId: idSchema('role'),
+    /** The last. */
+    revision: z.int(),
     /** From how many identities it was taken. */
     takenFrom: z.int(),
     /** Roles that inherited it. */

@@ -135,10 +135,19 @@ describe.each(databases)('assignments of roles on %s', (_kind, open) => {
     expect(await both()).toEqual([true, true])
     server.clock.advance(30)
     expect(await both()).toEqual([false, false])
-    await forget()
+    // Nor does a beginning that lies ahead again.
+    const ahead = await make(['db:read'])
+    await give(ahead, user.id, { validFrom: later(60) })
+    const bothAhead = async () => [await may(user.token, 'db/a'), await may(user.token, 'db/a', other)]
+    server.clock.advance(60)
+    expect(await bothAhead()).toEqual([true, true])
     server.clock.advance(-30)
+    expect(await bothAhead()).toEqual([false, false])
+    await forget()
+    // Back before the end.
+    server.clock.advance(-61)
     expect(await both()).toEqual([false, false])
-    server.clock.advance(30)
+    server.clock.advance(61)
     await other.close()
   })
 
@@ -250,6 +259,30 @@ describe.each(databases)('assignments of roles on %s', (_kind, open) => {
       expect((await take('admin', first.id, token)).status).toBe(200)
     })
 
+    test('who is one for a time hands on nothing for longer', async () => {
+      const { admin: first, ...there } = await tenant()
+      const [brief, other] = [await server.user(undefined, there), await server.user(undefined, there)]
+      const end = later(hour)
+      await give('admin', brief.id, { validUntil: end }, first.token)
+      const token = await relogin(brief)
+      for (const body of [{}, { validUntil: later(2 * hour) }]) {
+        expect(await refuseGiving('admin', brief.id, body, token)).toBe('capability-exceeded')
+        expect(await refuseGiving('member', other.id, body, token)).toBe('capability-exceeded')
+      }
+      await give('member', other.id, { validUntil: end }, token)
+      for (const [operation, input] of [
+        [setUserRole, { params: { userId: brief.id }, body: { role: 'admin' } }],
+        [setUserRole, { params: { userId: other.id }, body: { role: 'member' } }],
+        [inviteUser, { body: { email: 'x@example.com', name: 'X' } }],
+        [createRole, { body: { name: 'lasting', permissions: [{ permission: 'file:read' }] } }],
+        [registerAgent, { body: { name: 'lasting', capabilities: ['file:read'] } }],
+      ] as const)
+        expect(await server.api.refuse(operation, { ...input, token })).toMatchObject({ code: 'capability-exceeded' })
+      // What is there may be decided about, and stopped.
+      expect((await take('member', other.id, token)).status).toBe(200)
+      await server.api.call(listUsers, { token })
+    })
+
     test('of two who take it from each other at once, on two instances, one stays', async () => {
       const other = await server.beside()
       const { admin: first, ...there } = await tenant()
@@ -280,13 +313,12 @@ describe.each(databases)('assignments of roles on %s', (_kind, open) => {
 
     test('an invitation by who no longer holds what it hands out is good for nothing', async () => {
       const { admin: first, ...there } = await tenant()
-      const boss = await server.user('viewer', there)
-      await give('admin', boss.id, { validUntil: later(60) }, first.token)
-      const token = await relogin(boss)
+      const boss = await server.user('admin', there)
       const body = { email: `late-${tenants}@example.com`, name: 'Late', role: 'manager' as const }
-      await server.api.call(inviteUser, { body, token })
+      await server.api.call(inviteUser, { body, token: boss.token })
       const { messages } = await server.api.call(listMessages, { token: first.token })
       const [secret = ''] = /ivt_[\w-]+/.exec(messages[0]?.text ?? '') ?? []
+      await give('admin', boss.id, { validUntil: later(60) }, first.token)
       server.clock.advance(61)
       const accept = { body: { token: secret, password: 'seven grey herons by the weir' } }
       expect(await server.api.refuse(acceptInvitation, accept)).toMatchObject({ code: 'invalid-token' })

@@ -226,7 +226,7 @@ describe.each(databases)('roles on %s', (_kind, open) => {
       expect.stringMatching(`1 have it \\(${user.id}\\); ${heir.roleId} inherit`),
     ])
     const deleted = await server.api.call(deleteRole, { ...input, query: { force: 'true' } })
-    expect(deleted).toEqual({ roleId: role.roleId, takenFrom: 1, takenOutOf: [heir.roleId] })
+    expect(deleted).toEqual({ roleId: role.roleId, revision: 1, takenFrom: 1, takenOutOf: [heir.roleId] })
     expect(await ask(user.token)).toMatchObject({ allowed: false })
     expect(await server.api.call(getRole, { params: { roleId: heir.roleId }, token: admin })).toMatchObject({
       inherits: [],

@@ -17,7 +17,7 @@ export class RecentReads<Value> {
   readonly #pulse: Pick<Pulse, 'of'>
   readonly #clock: Clock
   readonly #entriesMax: number
-  readonly #held = new Map<string, Recent<Value> & { readonly tenantId: TenantId }>()
+  readonly #held = new Map<string, Recent<Value> & { readonly tenantId: TenantId; readonly since: Date }>()
 
   constructor({ pulse, clock, entriesMax }: { pulse: Pick<Pulse, 'of'>; clock: Clock; entriesMax: number }) {
     this.#pulse = pulse
@@ -31,13 +31,16 @@ export class RecentReads<Value> {
     if (!held) return undefined
     const { epoch, changes } = await this.#pulse.of(held.tenantId)
     const isPresent = held.epoch === epoch && held.changes === changes
-    return isPresent && (!held.edge || this.#clock.now() < held.edge) ? held : undefined
+    const now = this.#clock.now()
+    // A clock may step back, over an edge too: what held later is not known to hold now.
+    const isInTime = now >= held.since && (!held.edge || now < held.edge)
+    return isPresent && isInTime ? held : undefined
   }
 
   keep(tenantId: TenantId, key: string, recent: Recent<Value>): void {
     this.#held.delete(key)
     const [oldest] = this.#held.keys()
     if (oldest !== undefined && this.#held.size >= this.#entriesMax) this.#held.delete(oldest)
-    this.#held.set(key, { ...recent, tenantId })
+    this.#held.set(key, { ...recent, tenantId, since: this.#clock.now() })
   }
 }

@@ -11,7 +11,7 @@ import {
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireHolds } from '../capabilities/service.ts'
 import { endSessionsOf } from '../sessions/service.ts'
 import type { UserView } from './model.ts'
 import { revokePending } from './store/invitations.ts'
@@ -110,7 +110,7 @@ export function about(id: UserId, reason: string | undefined) {
 export async function requireMayChange(tx: Transaction, action: PlatformAction, id: UserId): Promise<void> {
   requireFound(await findUser(tx, id), id)
   await tx.authorize(action, { type: 'users', id })
-  await requireMayGrant(tx, await listReach(tx, id))
+  await requireHolds(tx, await listReach(tx, id))
 }
 
 export function requireFound(user: UserView | undefined, id: UserId): UserView {

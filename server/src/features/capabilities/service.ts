@@ -49,8 +49,20 @@ export function requireWithin(entries: readonly string[], ceiling: readonly stri
   if (excess !== undefined) throw new Problem('capability-exceeded', `${excess} lies outside ${whose}`)
 }
 
-/** Throws unless the caller, an identity, holds all that it wants to grant. */
-export async function requireMayGrant(tx: Transaction, entries: readonly string[]): Promise<void> {
+/**
+ * Throws unless the caller, an identity, holds all that it wants to grant, and holds it for as long.
+ *
+ * @param until when what is granted ends; undefined: never
+ */
+export async function requireMayGrant(tx: Transaction, entries: readonly string[], until?: Date): Promise<void> {
+  if (entries.every(isLabel)) return
+  await requireHolds(tx, entries)
+  // The end itself is the first instant at which it is held no more.
+  await requireAlong(tx, entries, alwaysHeld, until ? new Date(until.getTime() - 1) : 'infinity')
+}
+
+/** Throws unless the caller holds all of this now: nobody decides about who, or what, holds more than they do. */
+export async function requireHolds(tx: Transaction, entries: readonly string[]): Promise<void> {
   if (entries.every(isLabel)) return
   if (await isBoundByBlocks(tx))
     throw new Problem('capability-exceeded', 'a token that was attenuated, or who was made with one, grants nothing')
@@ -76,10 +88,18 @@ export async function requireMayLend(tx: Transaction, entries: readonly string[]
 
 type HeldBy = (holding: Holding | undefined) => string[]
 
-async function requireAlong(tx: Transaction, entries: readonly string[], heldBy: HeldBy): Promise<void> {
+async function requireAlong(
+  tx: Transaction,
+  entries: readonly string[],
+  heldBy: HeldBy,
+  at?: Date | 'infinity',
+): Promise<void> {
   const { caller } = tx
-  const [own, ...above] = caller.kind === 'identity' ? await listHoldings(tx, actingOf(caller)) : []
-  requireWithin(entries, heldBy(own), 'what the caller holds and so may grant')
+  const [own, ...above] = caller.kind === 'identity' ? await listHoldings(tx, actingOf(caller), at) : []
+  const whose = at
+    ? 'what the caller holds for as long as it would be granted'
+    : 'what the caller holds and so may grant'
+  requireWithin(entries, heldBy(own), whose)
   if (caller.kind === 'identity' && caller.scope) requireWithin(entries, caller.scope, 'the scope of the session')
   for (const holding of above) requireWithin(entries, heldBy(holding), 'what they hold who lend the caller authority')
   for (const { lentScope } of own ? [own, ...above] : [])

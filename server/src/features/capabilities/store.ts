@@ -67,10 +67,14 @@ export interface Holding {
 }
 
 /** What each of some identities holds, and each who lends them authority: nobody's rights are more than theirs. */
-export async function listHoldings(tx: Transaction, acting: readonly IdentityId[]): Promise<Holding[]> {
+export async function listHoldings(
+  tx: Transaction,
+  acting: readonly IdentityId[],
+  at: Date | 'infinity' = tx.clock.now(),
+): Promise<Holding[]> {
   const { rows } = await sql<HoldingRow>`
     select grants, conditioned, roles, lent_scope, lent_blocks is not null as attenuated
-    from read_decision_grounds(${acting.map(toUuid)}::uuid[], null, ${tx.clock.now()}::timestamptz)
+    from read_decision_grounds(${acting.map(toUuid)}::uuid[], null, ${at}::timestamptz)
     where place is not null`.execute(tx.db)
   const roles = await readRoleDefinitions(tx)
   return rows.map((row) => ({

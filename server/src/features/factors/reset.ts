@@ -2,7 +2,7 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireHolds } from '../capabilities/service.ts'
 import { findUser, lockIdentity } from '../identities/service.ts'
 import { deletePasskeys } from './store/passkeys.ts'
 import { replaceRecoveryCodes } from './store/recovery-codes.ts'
@@ -23,7 +23,7 @@ export async function resetFactors(ctx: Context, userId: UserId): Promise<Reset>
     await tx.authorize('users:reset-factors', { type: 'users', id: userId })
     if (tx.caller.kind === 'identity' && tx.caller.identityId === userId)
       throw new Problem('forbidden', 'your own factors you remove one by one, each with a fresh proof')
-    await requireMayGrant(tx, await listReach(tx, userId))
+    await requireHolds(tx, await listReach(tx, userId))
     await lockIdentity(tx, userId)
     const reset = { totp: await deleteTotp(tx, userId), passkeys: await deletePasskeys(tx, userId) }
     await replaceRecoveryCodes(tx, userId, [])

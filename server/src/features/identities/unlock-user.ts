@@ -2,7 +2,7 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { notFound } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireHolds } from '../capabilities/service.ts'
 import { releaseUser } from '../credentials/service.ts'
 import { findUser } from './store/users.ts'
 
@@ -15,7 +15,7 @@ export async function unlockUser(ctx: Context, id: UserId): Promise<boolean> {
     const user = await findUser(tx, id)
     if (!user) throw notFound('users', id)
     await tx.authorize('users:unlock', { type: 'users', id })
-    await requireMayGrant(tx, await listReach(tx, id))
+    await requireHolds(tx, await listReach(tx, id))
     const wasLocked = await releaseUser(tx, user)
     recordEvent(tx, { type: 'user.unlocked', resource: `agent-iam/users/${id}`, data: { wasLocked } })
     return wasLocked

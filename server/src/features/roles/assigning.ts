@@ -6,7 +6,7 @@ import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { endInvitationsOf, lockWithAdministrators, requireAnotherAdministrator } from '../accounts/service.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, readRoleDefinitions, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, readRoleDefinitions, requireHolds, requireMayGrant } from '../capabilities/service.ts'
 import { nounOf } from '../identities/model.ts'
 import { findIdentity, lockIdentity } from '../identities/service.ts'
 import { endSessionsOf } from '../sessions/service.ts'
@@ -29,9 +29,10 @@ export async function assignRole(
   asked: AskedTimes,
 ): Promise<Assignment> {
   return inTransaction(ctx, async (tx) => {
-    const { held, administrators } = await holdForAssigning(tx, 'roles:assign', role, identityId)
+    const { held, administrators, given } = await holdForAssigning(tx, 'roles:assign', role, identityId)
     const now = tx.clock.now()
     const times = readTimes(asked, now)
+    await requireMayGrant(tx, given, times.validUntil)
     if (isBounded(times) && role === 'admin') requireAnotherAdministrator(administrators, identityId)
     requireRoom(held, role)
     const assignment = { role, identityId, ...times, grantedBy: actorOf(tx.caller), grantedAt: now }
@@ -64,6 +65,8 @@ interface Ground {
   readonly held: readonly Assignment[]
   /** Who is an administrator without an end. */
   readonly administrators: readonly UserId[]
+  /** All that the role gives. */
+  readonly given: readonly string[]
 }
 
 /**
@@ -80,12 +83,13 @@ async function holdForAssigning(
   await requireRole(tx, action, role)
   const administrators = await hold(tx, identityId)
   if (isId('role', role) && !(await holdRole(tx, role))) throw notFound('roles', role)
-  await requireMayGrant(tx, reachOf(role, await readRoleDefinitions(tx)))
-  if (isId('user', identityId)) await requireMayGrant(tx, await listReach(tx, identityId))
+  const given = reachOf(role, await readRoleDefinitions(tx))
+  await requireHolds(tx, given)
+  if (isId('user', identityId)) await requireHolds(tx, await listReach(tx, identityId))
   const identity = await findIdentity(tx, identityId)
   if (!identity || identity.status === 'revoked' || identity.status === 'deleted')
     throw new Problem('wrong-state', `${identityId} has ended; its roles change no more`)
-  return { held: await listAssignmentsOf(tx, identityId), administrators }
+  return { held: await listAssignmentsOf(tx, identityId), administrators, given }
 }
 
 async function hold(tx: Transaction, identityId: IdentityId): Promise<readonly UserId[]> {

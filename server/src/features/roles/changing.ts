@@ -8,7 +8,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { RoleDefinition } from '../capabilities/model.ts'
-import { readRoleDefinitions, requireMayGrant } from '../capabilities/service.ts'
+import { readRoleDefinitions, requireHolds, requireMayGrant } from '../capabilities/service.ts'
 import { requireRole } from './finding.ts'
 import { isReserved, isRoleKey, reachOf, requireSound, toHeld, toRecord, type OwnRole } from './model.ts'
 import { deleteAssignments, listHolders } from './store/assignments.ts'
@@ -45,7 +45,7 @@ export async function updateRole(ctx: Context, key: RoleKey, change: RoleChange,
   return inTransaction(ctx, async (tx) => {
     const before = await holdForChange(tx, 'roles:update', key, ifMatch)
     const definitions = await readRoleDefinitions(tx)
-    await requireMayGrant(tx, reachOf(key, definitions))
+    await requireHolds(tx, reachOf(key, definitions))
     const others = definitions.filter((role) => role.key !== key)
     const after = applyChange(before, change, others)
     const changed = {
@@ -64,6 +64,7 @@ export async function updateRole(ctx: Context, key: RoleKey, change: RoleChange,
 /** What became of a deleted role. */
 export interface DeletedRole {
   readonly id: RoleId
+  readonly revision: number
   readonly takenFrom: number
   readonly takenOutOf: readonly RoleId[]
 }
@@ -77,7 +78,7 @@ export async function deleteRole(
   return inTransaction(ctx, async (tx) => {
     const role = await holdForChange(tx, 'roles:delete', key, ifMatch)
     const definitions = await readRoleDefinitions(tx)
-    await requireMayGrant(tx, reachOf(key, definitions))
+    await requireHolds(tx, reachOf(key, definitions))
     if (!force) await requireUnused(tx, role, definitions)
     const takenFrom = await deleteAssignments(tx, key)
     const takenOutOf = await deleteRow(tx, role.key)
@@ -87,7 +88,7 @@ export async function deleteRole(
       data: { ...toRecord(role), takenFrom, takenOutOf },
       narrows: true,
     })
-    return { id: role.key, takenFrom, takenOutOf }
+    return { id: role.key, revision: role.revision, takenFrom, takenOutOf }
   })
 }
 

@@ -18,8 +18,8 @@ export const roleRoutes = [
   ),
   route(contract.deleteRole, async (ctx, { params, query, ifMatch }) => {
     const asked = { force: query.force === 'true', ifMatch }
-    const { id, takenFrom, takenOutOf } = await service.deleteRole(ctx, params.roleId, asked)
-    return { roleId: id, takenFrom, takenOutOf: [...takenOutOf] }
+    const { id: roleId, takenOutOf, ...deleted } = await service.deleteRole(ctx, params.roleId, asked)
+    return { ...deleted, roleId, takenOutOf: [...takenOutOf] }
   }),
   route(contract.listRoleAssignments, async (ctx, { params, query }) => {
     const { rows, nextCursor } = await service.pageAssignments(ctx, params.roleId, query)
