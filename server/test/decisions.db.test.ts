@@ -98,6 +98,7 @@ describe.each(databases)('decisions and secrets on %s', (_name, open) => {
     await server.database.ask(`update identities set expires_at = now() - interval '1 hour' where id = $1`, [
       uuidOf(agent.id),
     ])
+    await server.changedBehindItsBack()
     const denied = await decide(admin, { ...reading, agentId: agent.id })
     expect([denied.decision, denied.reasons[0]?.policyId]).toEqual(['deny', 'system:guard-expired'])
     expect((await server.api.refuse(check, { body: reading, token })).code).toBe('identity-inactive')

@@ -118,6 +118,12 @@ export class TestServer {
     return other
   }
 
+  /** After a test wrote into the database itself: the log counts the change, as it does every change of ours. */
+  async changedBehindItsBack(): Promise<void> {
+    await this.database.ask('update audit_heads set changes = changes + 1')
+    this.clock.advance(1)
+  }
+
   async close(): Promise<void> {
     for (const other of this.#beside) await other.close()
     this.#beside.clear()

@@ -1,6 +1,6 @@
 import type { Decision } from '@agent-iam/contract/authorization'
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
-import { actingOf, type Context, type Transaction } from '../../platform/context.ts'
+import { actingOf, type Context, type ProtectedResource, type Transaction } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { callerOfToken } from '../biscuits/service.ts'
 import { nounOf, notNarrowed, type Lent } from '../identities/model.ts'
@@ -64,9 +64,13 @@ export async function readAskedFor(tx: Transaction, subject: Subject): Promise<A
   const [identity] = facts.hops
   if (!identity) throw notFound(nounOf(subject.identityId), subject.identityId)
   if (!facts.isSessionAlive) throw endedSession(tx, subject)
-  const isOwn = subject.basis === 'token' && subject.sessionId === requireSession(tx.caller).sessionId
-  if (!isOwn) await requireMayAskFor(tx, facts)
+  if (!isOwn(tx, subject)) await requireMayAskFor(tx, facts)
   return { ...facts, identity, lent: subject.lent ?? notNarrowed }
+}
+
+/** Whether it is the caller’s own session that was shown: with another’s comes the question whether it may be asked for. */
+export function isOwn({ caller }: Pick<Context, 'caller'>, { basis, sessionId }: Subject): boolean {
+  return basis === 'token' && sessionId === requireSession(caller).sessionId
 }
 
 function endedSession({ caller }: Transaction, subject: Subject): Problem {
@@ -76,10 +80,16 @@ function endedSession({ caller }: Transaction, subject: Subject): Problem {
 
 /** Everyone may ask for itself. Whoever asks for another is authorised, which also sees that its own session lives. */
 async function requireMayAskFor(tx: Transaction, { hops }: Facts): Promise<void> {
-  const [identity, ...above] = hops
+  const [identity] = hops
   if (!identity || identity.id === requireSession(tx.caller).identityId) return
+  const asked = protectedOf(hops)
+  await tx.authorize(`${asked.type}:check`, asked)
+}
+
+/** An identity as what somebody asks for, with who lends it authority. */
+export function protectedOf([identity, ...above]: readonly ActingIdentity[]): ProtectedResource {
+  if (!identity) throw new Error('nobody was asked for')
   const { id, owner } = identity
-  const noun = nounOf(id)
   const ancestors = above.map((each) => each.id)
-  await tx.authorize(`${noun}:check`, { type: noun, id, identity: id, ancestors, ...(owner && { owner }) })
+  return { type: nounOf(id), id, identity: id, ancestors, ...(owner && { owner }) }
 }

@@ -6,7 +6,7 @@ import { RecentReads } from '../../platform/recent-reads.ts'
 import type { ResourceName } from '../capabilities/model.ts'
 import type { RegisteredResource } from '../resources/model.ts'
 import { requireSession } from '../sessions/service.ts'
-import type { AskedFacts, Subject } from './asked-for.ts'
+import { isOwn, type AskedFacts, type Subject } from './asked-for.ts'
 import type { Rules } from './decider.ts'
 import { resourceText } from './model.ts'
 
@@ -22,7 +22,7 @@ export interface Grounds extends Beat {
   readonly registered: RegisteredResource | undefined
 }
 
-/** What decisions rested on before, for those who ask for themselves: they ask again and again. */
+/** What decisions rested on before: the same are asked for again and again, by the same. */
 export class RecentFacts {
   readonly #sessions: RecentReads<Pick<Grounds, 'facts' | 'rules'>>
   readonly #resources: RecentReads<RegisteredResource | undefined>
@@ -34,8 +34,7 @@ export class RecentFacts {
 
   /** Not to be awaited inside a transaction. */
   async find(ctx: Context, subject: Subject, resource: ResourceName): Promise<Grounds | undefined> {
-    const { tenantId, sessionId, asOf = Infinity } = requireSession(ctx.caller)
-    if (!isOwn(subject, sessionId)) return undefined
+    const { tenantId, asOf = Infinity } = requireSession(ctx.caller)
     const known = await this.#sessions.find(sessionKey(subject))
     if (!known) return undefined
     const { facts, rules } = known.value
@@ -51,8 +50,9 @@ export class RecentFacts {
     { facts, rules, registered, epoch, changes }: Grounds,
     about: { readonly subject: Subject; readonly resource: ResourceName },
   ): void {
-    const { tenantId, sessionId } = requireSession(caller)
-    if (!isOwn(about.subject, sessionId)) return
+    const { tenantId } = requireSession(caller)
+    // Another's token is looked at with each question, so nothing is to be gained.
+    if (about.subject.basis === 'token' && !isOwn({ caller }, about.subject)) return
     const ends = [facts.edge, facts.sessionExpiresAt].flatMap((end) => (end ? [end.getTime()] : []))
     const edge = ends.length === 0 ? undefined : new Date(Math.min(...ends))
     this.#sessions.keep(tenantId, sessionKey(about.subject), { value: { facts, rules }, epoch, changes, edge })
@@ -63,13 +63,9 @@ export class RecentFacts {
 
 const nothingRegistered = { value: undefined, epoch: Infinity }
 
-/** With another's session comes the question whether the caller may ask for it. */
-function isOwn({ basis, sessionId }: Subject, callersSession: string): boolean {
-  return basis === 'token' && sessionId === callersSession
-}
-
-function sessionKey({ sessionId, acting }: Subject): string {
-  return [sessionId, ...acting].join(' ')
+/** Of who asks by an id, with its own session: others may not ask. */
+function sessionKey({ basis, sessionId, acting }: Subject): string {
+  return [basis, sessionId, ...acting].join(' ')
 }
 
 function resourceKey(tenantId: TenantId, resource: ResourceName): string {
