@@ -44,7 +44,7 @@ export const Policy = z.object({
 })
 export type Policy = z.infer<typeof Policy>
 
-export const PolicyPath = z.strictObject({ policyId: idSchema('policy') })
+export const policyPath = z.strictObject({ policyId: idSchema('policy') })
 export const examplePath = { policyId: 'pol_0198c5a1f3e07b2c8d4e6f708192a3b4' } as const
 
 const example = {
@@ -106,7 +106,7 @@ export const getPolicy = operation({
   path: '/api/v1/policies/:policyId',
   action: 'policies:read',
   summary: 'Shows one policy with its latest text.',
-  params: PolicyPath,
+  params: policyPath,
   status: 200,
   response: Policy,
   hasRevision: true,
@@ -121,7 +121,7 @@ export const updatePolicy = operation({
   action: 'policies:update',
   summary:
     'Replaces a policy; another text makes another version. An active policy stays so, with the new text from that moment.',
-  params: PolicyPath,
+  params: policyPath,
   body: z.strictObject({
     name: Name,
     description: FreeText.default(''),
@@ -144,7 +144,7 @@ export const deletePolicy = operation({
   path: '/api/v1/policies/:policyId',
   action: 'policies:delete',
   summary: 'Removes a policy with all its versions, at once everywhere. The audit log keeps its text.',
-  params: PolicyPath,
+  params: policyPath,
   status: 200,
   response: Policy,
   hasRevision: true,

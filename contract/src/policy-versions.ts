@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { nextCursor, pageQuery } from './pages.ts'
-import { examplePath, Policy, PolicyEffect, PolicyPath } from './policies.ts'
+import { examplePath, Policy, PolicyEffect, policyPath } from './policies.ts'
 import { FreeText, Instant } from './text.ts'
 
 /** Versions count from one; a policy has fewer than this in its whole life. */
@@ -26,7 +26,7 @@ const Comment = z.strictObject({ comment: FreeText.default('') }).default({ comm
 /** What the steps of a policy's life share. */
 const step = {
   method: 'POST',
-  params: PolicyPath,
+  params: policyPath,
   body: Comment,
   status: 200,
   response: Policy,
@@ -69,7 +69,7 @@ export const listPolicyVersions = operation({
   path: '/api/v1/policies/:policyId/versions',
   action: 'policies:read',
   summary: 'Lists what a policy said, the latest first. The last 200 versions are kept.',
-  params: PolicyPath,
+  params: policyPath,
   query: z.strictObject(pageQuery),
   status: 200,
   response: z.object({ versions: z.array(PolicyVersion), nextCursor }),
@@ -83,7 +83,7 @@ export const getPolicyVersion = operation({
   path: '/api/v1/policies/:policyId/versions/:version',
   action: 'policies:read',
   summary: 'Shows one version of a policy.',
-  params: PolicyPath.extend({ version: VersionText }),
+  params: policyPath.extend({ version: VersionText }),
   status: 200,
   response: PolicyVersion,
   problems: ['forbidden', 'not-found'],
@@ -96,7 +96,7 @@ export const diffPolicy = operation({
   path: '/api/v1/policies/:policyId/diff',
   action: 'policies:read',
   summary: 'Shows how two versions of a policy differ: the latest and the one before, unless said otherwise.',
-  params: PolicyPath,
+  params: policyPath,
   query: z.strictObject({ from: VersionText.optional(), to: VersionText.optional() }),
   status: 200,
   response: z.object({
