@@ -107,7 +107,6 @@ async function startOn(
     return createApp(world, door)
   })
   opened.defer(() => app.close())
-  opened.defer(() => leave(presence, app, log))
   opened.defer(() => flush(app, log))
   opened.defer(() => app.http.close())
   await app.http.listen({ port, host: config.host })
@@ -118,9 +117,7 @@ async function startOn(
   // Announced once we can be reached: a start that fails takes neither link nor token from the one that runs.
   const announcement = { log, publicUrl, isEmbedded: embedded !== undefined }
   const link = await underStartLock(pool, () => announce(app, config, announcement))
-  await tellPresence(presence, app, log)
-  const telling = setInterval(() => void tellPresence(presence, app, log), presenceIntervalMs).unref()
-  opened.defer(() => clearInterval(telling))
+  if (config.redisUrl !== undefined) await joinOthers(presence, app, log, opened)
   const timer = setInterval(() => void flush(app, log), flushIntervalMs).unref()
   opened.defer(() => clearInterval(timer))
   const mailTimer = setInterval(() => void deliverMail(app, log), mailIntervalMs).unref()
@@ -166,6 +163,14 @@ function openWorld(
   opened.defer(() => world.db.close())
   opened.defer(() => world.sharedState.close())
   return { pool, world }
+}
+
+/** Tells the other instances of this one, from now on and until it ends. */
+async function joinOthers(presence: Presence, app: App, log: Log, opened: Closing): Promise<void> {
+  opened.defer(() => leave(presence, app, log))
+  await tellPresence(presence, app, log)
+  const telling = setInterval(() => void tellPresence(presence, app, log), presenceIntervalMs).unref()
+  opened.defer(() => clearInterval(telling))
 }
 
 /** What was counted last is believed until it can be counted again. */

@@ -31,11 +31,15 @@ export class Presence {
       await sql`
         insert into instances (tenant_id, id, seen_at) values (${tenant}, ${this.#id}, clock_timestamp())
           on conflict (tenant_id, id) do update set seen_at = excluded.seen_at`.execute(db)
+      // One that wakes holds its own row, and may be about to forget this one: neither waits for the other.
       await sql`
-        delete from instances where tenant_id = ${tenant}
-          and seen_at < clock_timestamp() - make_interval(secs => ${silentSecondsMax}::double precision)`.execute(db)
+        delete from instances where tenant_id = ${tenant} and id in (
+          select id from instances where tenant_id = ${tenant}
+            and seen_at < clock_timestamp() - make_interval(secs => ${silentSecondsMax}::double precision)
+            for update skip locked)`.execute(db)
       const { rows } = await sql<{ living: number }>`
-        select count(*)::int as living from instances where tenant_id = ${tenant}`.execute(db)
+        select count(*)::int as living from instances where tenant_id = ${tenant}
+          and seen_at >= clock_timestamp() - make_interval(secs => ${silentSecondsMax}::double precision)`.execute(db)
       return Math.max(1, rows[0]?.living ?? 1)
     })
   }
