@@ -57,6 +57,14 @@ export class Evaluator {
     return this.#guard(() => ({ type: 'answered', answer: texts.map((text) => readFacts(this.#instance(), text)) }))
   }
 
+  /** What is prepared may give way before it is asked. */
+  prepare(parts: readonly Part[]): Outcome<'prepared'> {
+    return this.#guard(() => {
+      for (const part of parts) this.#prepared(part)
+      return { type: 'answered', answer: 'prepared' }
+    })
+  }
+
   decide(parts: readonly Part[], request: CedarRequest): Outcome<Answer> {
     let stage: Stage = 'prepare'
     return this.#guard(

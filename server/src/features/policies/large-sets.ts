@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { Problem } from '../../platform/problem.ts'
 import type { CedarRequest } from './cedar-json.ts'
 import type { LargeQuestion } from './engine-worker.ts'
-import type { Answer, Outcome, Part } from './evaluator.ts'
+import type { Answer, Outcome, Part, Stage } from './evaluator.ts'
 import { LargeSetTurns } from './large-set-turns.ts'
 import type { PolicyFacts } from './policy-facts.ts'
 import * as limits from './policy-limits.ts'
@@ -35,6 +35,7 @@ const facts: z.ZodType<PolicyFacts> = z.object({
   likeCharacters: z.number(),
 })
 const ReadOutcome = z.union([z.object({ type: z.literal('answered'), answer: z.array(facts) }), ...failures])
+const PrepareOutcome = z.union([z.object({ type: z.literal('answered'), answer: z.literal('prepared') }), ...failures])
 const answer: z.ZodType<Answer> = z.object({
   decision: z.enum(['allow', 'deny']),
   reasons: z.array(z.number()),
@@ -45,7 +46,7 @@ const DecideOutcome = z.union([z.object({ type: z.literal('answered'), answer })
 /** It took longer than it may, and was ended. */
 export interface Overrun {
   readonly type: 'overran'
-  readonly stage: 'prepare' | 'decide'
+  readonly stage: Stage
   readonly cause: string
 }
 
@@ -72,14 +73,18 @@ export class LargeSets {
   /** Throws `unavailable` when too much waits already, the tenant's own or everybody's. */
   async decide(tenantId: TenantId, parts: readonly Part[], request: CedarRequest): Promise<Outcome<Answer> | Overrun> {
     this.#requireRoom(tenantId)
-    const bare = parts.map((part) => ({ ...part, texts: undefined }))
-    const first = await this.#ask(tenantId, { kind: 'decide', parts: bare, request }, limits.largeDecideMs)
-    if (first === tookTooLong) return overrun('decide')
-    const outcome = DecideOutcome.parse(first)
-    if (outcome.type !== 'wanting') return outcome
+    const bare = { kind: 'decide', parts: parts.map((part) => ({ ...part, texts: undefined })), request } as const
+    const first = await this.#decide(tenantId, bare, 'decide')
+    if (first.type !== 'wanting') return first
 
-    const second = await this.#ask(tenantId, { kind: 'decide', parts, request }, limits.largePrepareMs)
-    return second === tookTooLong ? overrun('prepare') : DecideOutcome.parse(second)
+    // Apart, since preparing may take long and deciding may not.
+    const prepared = await this.#ask(tenantId, { kind: 'prepare', parts }, limits.largePrepareMs)
+    if (prepared === tookTooLong) return overrun('prepare')
+    const outcome = PrepareOutcome.parse(prepared)
+    if (outcome.type !== 'answered') return outcome
+    const second = await this.#decide(tenantId, bare, 'decide')
+    // In between others took its place.
+    return second.type === 'wanting' ? this.#decide(tenantId, { kind: 'decide', parts, request }, 'prepare') : second
   }
 
   /** What the texts' syntax trees say. */
@@ -101,6 +106,12 @@ export class LargeSets {
     this.#isClosed = true
     for (let waiting = this.#turns.next(); waiting; waiting = this.#turns.next()) waiting.task.fail(busy())
     await this.#discard()
+  }
+
+  async #decide(tenantId: TenantId, question: LargeQuestion, stage: Stage): Promise<Outcome<Answer> | Overrun> {
+    const limitMs = stage === 'decide' ? limits.largeDecideMs : limits.largePrepareMs
+    const reply = await this.#ask(tenantId, question, limitMs)
+    return reply === tookTooLong ? overrun(stage) : DecideOutcome.parse(reply)
   }
 
   #requireRoom(tenantId: TenantId): void {
