@@ -66,6 +66,35 @@ describe.each(databases)('grants on %s', (_name, open) => {
     expect(await may(id, 'file/a')).toBe('deny')
   })
 
+  test('conditions are asked with every question: where it comes from, and when', async () => {
+    const { id } = await makeAgent(server, admin)
+    const hour = (at: number) =>
+      `${String(new Date(server.clock.now().getTime() + at * 3_600_000).getUTCHours()).padStart(2, '0')}:00`
+    const timeWindow = { from: hour(0), to: hour(2) }
+    await grant(id, {
+      capability: 'file:read',
+      conditions: { addresses: ['192.0.2.0/24', '2001:db8::/32'], timeWindow },
+    })
+    const from = async (address: string) =>
+      (
+        await server.api.call(check, {
+          body: { agentId: id, resource: 'file/a', action: 'read' },
+          token: admin,
+          from: address,
+        })
+      ).decision
+    const asked = ['192.0.2.9', '192.0.3.9', '::ffff:192.0.2.9', '2001:db8::7', '2001:db9::7']
+    const expected = ['allow', 'deny', 'allow', 'allow', 'deny']
+    expect(await Promise.all(asked.map(from))).toEqual(expected)
+    expect(await Promise.all(asked.map(from))).toEqual(expected)
+    server.clock.advance(2 * 3600)
+    admin = await server.admin()
+    expect(await Promise.all(asked.map(from))).toEqual(asked.map(() => 'deny'))
+    server.clock.advance(22 * 3600)
+    admin = await server.admin()
+    expect(await from('192.0.2.9')).toBe('allow')
+  })
+
   test('granting what is there replaces conditions and times, keeps the id, and lets no old decision through', async () => {
     const { id } = await makeAgent(server, admin, ['file:read'])
     const { revision } = await server.api.call(getAgent, { params: { agentId: id }, token: admin })
