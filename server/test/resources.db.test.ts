@@ -1,6 +1,7 @@
 import { registerAgent } from '@agent-iam/contract/agents'
 import { check } from '@agent-iam/contract/authorization'
 import { createPolicy } from '@agent-iam/contract/policies'
+import { assignRole, createRole } from '@agent-iam/contract/roles'
 import * as types from '@agent-iam/contract/resource-types'
 import * as resources from '@agent-iam/contract/resources'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -75,53 +76,49 @@ describe.each(databases)('resources on %s', (_name, open) => {
     expect(await put('doc/b', { attributes: { ratio: 0.5 } })).toMatchObject({ attributes: { ratio: '0.5000' } })
   })
 
-  test.each([
-    ['an undeclared type', 'spaceship/a', {}, 'resource', /^resource type spaceship is not declared/],
-    ['an undeclared attribute', 'doc/x', { attributes: { colour: 'red' } }, 'attributes.colour', /^is not declared/],
-    ['a text for a number', 'doc/x', { attributes: { size: '12' } }, 'attributes.size', /^is no long$/],
-    ['a fraction for a number', 'doc/x', { attributes: { size: 1.5 } }, 'attributes.size', /^is no long$/],
-    ['null', 'doc/x', { attributes: { size: null } }, 'attributes.size', /^is no long$/],
+  test.each<[string, string, unknown, [string, RegExp]]>([
+    ['an undeclared type', 'spaceship/a', {}, ['resource', /^resource type spaceship is not declared/]],
+    ['an undeclared attribute', 'doc/x', { attributes: { colour: 'red' } }, ['attributes.colour', /^is not declared/]],
+    ['a text for a number', 'doc/x', { attributes: { size: '12' } }, ['attributes.size', /^is no long$/]],
+    ['a fraction for a number', 'doc/x', { attributes: { size: 1.5 } }, ['attributes.size', /^is no long$/]],
+    ['null', 'doc/x', { attributes: { size: null } }, ['attributes.size', /^is no long$/]],
     [
       'one of a set that is none',
       'doc/x',
       { attributes: { owners: ['a', 1] } },
-      'attributes.owners.1',
-      /^is no string$/,
+      ['attributes.owners.1', /^is no string$/],
     ],
-    ['five places', 'doc/x', { attributes: { ratio: 0.12345 } }, 'attributes.ratio', /^is no decimal$/],
-    ['a day that is none', 'doc/x', { attributes: { until: '2030-02-30' } }, 'attributes.until', /^is no datetime$/],
-    ['an address that is none', 'doc/x', { attributes: { net: '10.0.0.256' } }, 'attributes.net', /^is no ipaddr$/],
-    ['a number beyond JSON’s', 'doc/x', { attributes: { size: 2 ** 53 } }, 'attributes', /beyond ±\(2\^53−1\)/],
-    ['a NUL', 'doc/x', { attributes: { owners: ['\u0000'] } }, 'attributes', /NUL/],
-    ['part of a record', 'doc/x', { attributes: { place: { floor: 1 } } }, 'attributes.place.city', /^is required$/],
+    ['five places', 'doc/x', { attributes: { ratio: 0.12345 } }, ['attributes.ratio', /^is no decimal$/]],
+    ['a day that is none', 'doc/x', { attributes: { until: '2030-02-30' } }, ['attributes.until', /^is no datetime$/]],
+    ['an address that is none', 'doc/x', { attributes: { net: '10.0.0.256' } }, ['attributes.net', /^is no ipaddr$/]],
+    ['a number beyond JSON’s', 'doc/x', { attributes: { size: 2 ** 53 } }, ['attributes', /beyond ±\(2\^53−1\)/]],
+    ['a NUL', 'doc/x', { attributes: { owners: ['\u0000'] } }, ['attributes', /NUL/]],
+    ['part of a record', 'doc/x', { attributes: { place: { floor: 1 } } }, ['attributes.place.city', /^is required$/]],
     [
       'more than a record has',
       'doc/x',
       { attributes: { place: { city: 'a', b: 1 } } },
-      'attributes.place.b',
-      /^is not/,
+      ['attributes.place.b', /^is not/],
     ],
     [
       'a name of Cedar’s',
       'doc/x',
       { attributes: { place: { city: 'a', __extn: {} } } },
-      'attributes.place.__extn',
-      /^is not/,
+      ['attributes.place.__extn', /^is not/],
     ],
     [
       'what every object has',
       'doc/x',
       { attributes: { constructor: 'x' } },
-      'attributes.constructor',
-      /^is not declared/,
+      ['attributes.constructor', /^is not declared/],
     ],
-    ['a missing attribute', 'folder/x', {}, 'attributes.title', /^is required$/],
-    ['17 kB of text', 'doc/x', { attributes: { owners: ['x'.repeat(17_000)] } }, 'attributes', /16384 bytes/],
-    ['a label that is none', 'doc/x', { labels: ['Top Secret'] }, 'labels.0', /lower-case/],
-    ['an owner who is nobody', 'doc/x', { owner: `usr_${'0'.repeat(32)}` }, 'owner', /no such identity/],
-    ['a parent that is not registered', 'doc/x', { parent: 'shelf/none' }, 'parent', /not registered/],
-    ['itself as parent', 'doc/x', { parent: 'doc/x' }, 'parent', /lie in itself/],
-  ])('%s is refused', async (_case, ...[resource, body, field, message]) => {
+    ['a missing attribute', 'folder/x', {}, ['attributes.title', /^is required$/]],
+    ['17 kB of text', 'doc/x', { attributes: { owners: ['x'.repeat(17_000)] } }, ['attributes', /16384 bytes/]],
+    ['a label that is none', 'doc/x', { labels: ['Top Secret'] }, ['labels.0', /lower-case/]],
+    ['an owner who is nobody', 'doc/x', { owner: `usr_${'0'.repeat(32)}` }, ['owner', /no such identity/]],
+    ['a parent that is not registered', 'doc/x', { parent: 'shelf/none' }, ['parent', /not registered/]],
+    ['itself as parent', 'doc/x', { parent: 'doc/x' }, ['parent', /lie in itself/]],
+  ])('%s is refused', async (_case, resource, body, [field, message]) => {
     const problem = await refused(resource, body)
     expect(problem).toMatchObject({
       code: 'invalid-request',
@@ -254,6 +251,38 @@ describe.each(databases)('resources on %s', (_name, open) => {
     )
   })
 
+  test('who may describe some resources describes no others, and moves nothing out of their reach', async () => {
+    const { id: identityId, token: theirs } = await server.user('viewer')
+    const { roleId } = await server.api.call(createRole, {
+      body: { name: 'Librarian', permissions: [{ permission: 'agent-iam/resources/shelf/open*:update' }] },
+      token,
+    })
+    await server.api.call(assignRole, { params: { roleId, identityId }, body: {}, token })
+    const send = (resource: string) =>
+      server.api.send(resources.putResource, { query: { resource }, body: { labels: ['a'] }, token: theirs })
+    expect((await send('shelf/open-1')).status).toBe(200)
+    expect((await send('shelf/closed')).status).toBe(403)
+    const all = (names: string[]) => ({ resources: names.map((resource) => ({ resource })) })
+    const bulk = (names: string[]) => server.api.send(resources.putResources, { body: all(names), token: theirs })
+    expect((await bulk(['shelf/open-2', 'shelf/open-3'])).status).toBe(200)
+    expect((await bulk(['shelf/open-4', 'shelf/closed'])).status).toBe(403)
+    const query = { resource: 'shelf/open-1' }
+    expect((await server.api.refuse(resources.removeResource, { query, token: theirs })).code).toBe('forbidden')
+  })
+
+  test('values of attributes are not in the log, their names are', async () => {
+    await put('doc/told', { attributes: { owners: ['a name of somebody'] }, labels: ['pii'] })
+    const rows = await server.database.ask(
+      `select convert_from(leaf, 'UTF8') as leaf from audit_events where resource = 'agent-iam/resources/doc/told'`,
+    )
+    expect(rows.length).toBe(1)
+    expect(JSON.parse(String(rows[0]?.['leaf']))).toMatchObject({
+      type: 'resource.registered',
+      data: { attributes: ['owners'], labels: ['pii'], owner: null, parent: null },
+    })
+    expect(String(rows[0]?.['leaf'])).not.toContain('somebody')
+  })
+
   describe('in decisions', () => {
     const decide = async (agentId: string, resource: string, context = {}) => {
       const body = { agentId, resource, action: 'read', context }
@@ -274,7 +303,7 @@ describe.each(databases)('resources on %s', (_name, open) => {
       await put('shelf/room')
       await put('doc/inside', { parent: 'shelf/room' })
       expect(await decide(agentId, 'doc/inside')).toEqual(['allow', 'system:capability'])
-      await put('shelf/room', { labels: ['secret'] })
+      await put('shelf/room', { labels: ['secret'] }, await server.beside())
       expect(await decide(agentId, 'doc/inside')).toEqual(['deny', policyId])
       await put('doc/inside', {})
       expect(await decide(agentId, 'doc/inside')).toEqual(['allow', 'system:capability'])

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 
 /** Cedar keeps decimals in 64 bits, counted in ten-thousandths. */
-export const decimalMax = 922_337_203_685_477
+const decimalMax = 922_337_203_685_477
 
 /** The constructors of Cedar's own types, and which texts each of them takes: what passes here passes the library. */
 export const extensionForms: ReadonlyMap<string, (text: string) => boolean> = new Map<

@@ -6,7 +6,7 @@ import type { CheckTask, DeclaredAttributes, PolicyCheck } from './check-policy.
 import * as limits from './policy-limits.ts'
 import { ValidationGate } from './validation-gate.ts'
 
-export type { CheckedPolicy, DeclaredAttributes, PolicyCheck } from './check-policy.ts'
+export type { PolicyCheck } from './check-policy.ts'
 
 /**
  * Checks a tenant's policy before it is stored: one policy, within our limits, valid against our schema and what the
