@@ -1,4 +1,6 @@
-import { evaluate, searchActions, searchSubjects } from '@agent-iam/contract/authzen'
+import { updateAgent } from '@agent-iam/contract/agents'
+import { logout } from '@agent-iam/contract/auth'
+import { evaluate, evaluateAll, searchActions, searchSubjects } from '@agent-iam/contract/authzen'
 import { bulkCheck, whoCan } from '@agent-iam/contract/authorization'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import { createPolicy } from '@agent-iam/contract/policies'
@@ -270,5 +272,57 @@ describe.each(databases)('AuthZEN on %s', (_name, open) => {
       token: admin,
     })
     expect(results.filter(({ decision }) => decision?.allowed)).toHaveLength(100)
+  })
+
+  test('what a caller tells never stands for what is registered, nor for who asks', async () => {
+    const rules = {
+      probe: 'resource has labels && resource.labels.contains("pii")',
+      pose: 'principal.status == "suspended"',
+    }
+    for (const [name, when] of Object.entries(rules)) {
+      const policy = `permit(principal, action == AgentIam::Action::"${name}", resource) when { ${when} };`
+      await server.api.call(createPolicy, { body: { name, policy }, token: admin })
+    }
+    const properties = { labels: ['pii'], status: 'suspended', id: 'x', tenant: 'x' }
+    for (const name of Object.keys(rules))
+      for (const id of ['record-1', 'unregistered']) {
+        const body = {
+          subject: { type: 'user', id: bob.id, properties },
+          action: { name, properties },
+          resource: { type: 'record', id, properties },
+          context: { resource: { labels: ['pii'] }, principal: properties },
+        }
+        expect((await server.api.call(evaluate, { body, token: admin })).decision).toBe(false)
+      }
+  })
+
+  test('what was taken away elsewhere is gone from the next bulk, evaluation and search', async () => {
+    const other = await server.beside()
+    const agent = await makeAgent(server, admin, ['shelf/*:read'])
+    const [subject, action, resource] = [{ type: 'agent', id: agent.id }, { name: 'read' }, { type: 'shelf', id: '1' }]
+    const checks = Array.from({ length: 20 }, (_, n) => ({ agentId: agent.id, action: 'read', resource: `shelf/${n}` }))
+    const allowed = async () => {
+      const { results } = await server.api.call(bulkCheck, { body: { checks }, token: admin })
+      const one = await server.api.call(evaluate, { body: { subject, action, resource }, token: admin })
+      const found = await server.api.call(searchSubjects, { body: { subject, action, resource }, token: admin })
+      const ours = found.results.filter(({ id }) => id === agent.id)
+      return [results.filter(({ decision }) => decision?.allowed).length, one.decision, ours.length]
+    }
+    expect(await allowed()).toEqual([20, true, 1])
+    await other.api.call(updateAgent, { params: { agentId: agent.id }, body: { capabilities: [] }, token: admin })
+    expect(await allowed()).toEqual([0, false, 0])
+  })
+
+  test('whose session has ended learns nothing more, of one question or of many', async () => {
+    const { token } = await server.user('admin')
+    const check = { resource: 'file/a', action: 'read' }
+    await server.api.call(bulkCheck, { body: { checks: [check] }, token })
+    await server.api.call(logout, { token })
+    const refused = await server.api.refuse(bulkCheck, { body: { checks: [check, check] }, token })
+    expect(refused).toMatchObject({ status: 401, code: 'token-revoked' })
+    const body = { subject: { type: 'user', id: bob.id }, action: { name: 'read' }, resource: { type: 'a', id: 'b' } }
+    for (const operation of [evaluate, searchSubjects, searchActions])
+      expect((await server.api.refuse(operation, { body, token })).status).toBe(401)
+    expect((await server.api.refuse(evaluateAll, { body: { ...body, evaluations: [{}] }, token })).status).toBe(401)
   })
 })
