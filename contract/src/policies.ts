@@ -90,7 +90,7 @@ export const listPolicies = operation({
     ...pageQuery,
     status: PolicyStatus.optional(),
     effect: PolicyEffect.optional(),
-    pack: z.string().max(nameCharactersMax).optional(),
+    pack: SearchText(nameCharactersMax).optional(),
     /** What the name or description holds, in whatever case. */
     search: SearchText(nameCharactersMax).optional(),
   }),

@@ -163,6 +163,10 @@ describe.each(databases)('policies on %s', (_name, open) => {
     expect(await found({ search: 'FINDABLE' })).toEqual([policyId])
     expect(await found({ search: '%' })).toEqual([])
     expect(await found({ status: 'active', search: 'needle' })).toEqual([])
+    for (const query of [{ search: 'a\0' }, { pack: 'a\0' }])
+      expect(await server.api.refuse(policies.listPolicies, { query, token })).toMatchObject({
+        code: 'invalid-request',
+      })
     expect(await server.api.call(policies.getPolicy, { params: { policyId }, token })).toMatchObject({ priority: 0 })
   })
 

@@ -12,9 +12,6 @@ import * as limits from '@agent-iam/contract/limits'
 import * as mail from '@agent-iam/contract/mail'
 import * as members from '@agent-iam/contract/members'
 import * as registrations from '@agent-iam/contract/registrations'
-import * as resourceTypes from '@agent-iam/contract/resource-types'
-import * as resources from '@agent-iam/contract/resources'
-import * as roles from '@agent-iam/contract/roles'
 import * as sdkTokens from '@agent-iam/contract/sdk-tokens'
 import * as sessions from '@agent-iam/contract/sessions'
 import * as setup from '@agent-iam/contract/setup'
@@ -24,11 +21,10 @@ import * as statusLists from '@agent-iam/contract/status-lists'
 import * as system from '@agent-iam/contract/system'
 import * as tenants from '@agent-iam/contract/tenants'
 import * as token from '@agent-iam/contract/token'
-import * as trustThresholds from '@agent-iam/contract/trust-thresholds'
 import * as users from '@agent-iam/contract/users'
 import { type Bind, call, type Connection } from './call.ts'
 import { identities } from './operations-of-identities.ts'
-import { policies } from './operations-of-policies.ts'
+import { rules } from './operations-of-rules.ts'
 
 /** Every operation of the API by name. */
 export type Client = ReturnType<typeof connect>
@@ -157,38 +153,7 @@ function rights(bind: Bind) {
       listPermissions: bind(grants.listPermissions),
       catalogue: bind(grants.getCapabilityCatalogue),
     },
-    roles: {
-      create: bind(roles.createRole),
-      list: bind(roles.listRoles),
-      get: bind(roles.getRole),
-      replace: bind(roles.replaceRole),
-      update: bind(roles.updateRole),
-      delete: bind(roles.deleteRole),
-      assign: bind(roles.assignRole),
-      unassign: bind(roles.unassignRole),
-      listAssignments: bind(roles.listRoleAssignments),
-      listOfIdentity: bind(roles.listIdentityRoles),
-    },
-    ...policies(bind),
-    resourceTypes: {
-      create: bind(resourceTypes.createResourceType),
-      list: bind(resourceTypes.listResourceTypes),
-      get: bind(resourceTypes.getResourceType),
-      update: bind(resourceTypes.updateResourceType),
-      delete: bind(resourceTypes.deleteResourceType),
-      schema: bind(resourceTypes.getSchema),
-    },
-    registry: {
-      put: bind(resources.putResource),
-      putAll: bind(resources.putResources),
-      list: bind(resources.listRegisteredResources),
-      get: bind(resources.getResource),
-      remove: bind(resources.removeResource),
-    },
-    trustThresholds: {
-      get: bind(trustThresholds.getTrustThresholds),
-      set: bind(trustThresholds.setTrustThresholds),
-    },
+    ...rules(bind),
     limits: {
       create: bind(limits.createRateLimit),
       list: bind(limits.listRateLimits),
