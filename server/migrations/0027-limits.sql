@@ -18,6 +18,11 @@ create table rate_limits (
 call confine_to_tenant('rate_limits');
 grant select, insert, update, delete on rate_limits to agent_iam_tenant;
 
+-- As before, and that requests come too fast.
+create or replace function is_everyday(type text) returns boolean language sql immutable as $$
+  select type ~ '^((action|biscuit|decision|log|login|message|outbox|policy-engine|request|session|token)\.|agent\.(delegated|registered)$|rate-limit\.exceeded$)'
+$$;
+
 -- The instances that live: each says so every few seconds, by the database's clock. While Redis is lost, each takes its
 -- share of every limit. They are the platform's.
 create table instances (

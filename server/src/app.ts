@@ -170,7 +170,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
   const refusals = new RefusalRecorder()
-  const limiter = createLimiter(world, telemetry)
+  const limiter = createLimiter(world, { telemetry, pulse })
   const expiry = createExpiry(world, telemetry)
   const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
   const whatIf = createWhatIf(world, decider)
@@ -255,9 +255,15 @@ function routesOf({ committer, telemetry, decider, postman, refusals, limiter }:
 const recorderOf = (refusals: RefusalRecorder) => (operation: string) => (ctx: Context, problem: Problem) =>
   refusals.record(ctx, { code: problem.code, policyIds: problem.policyIds, operation })
 
-function createLimiter({ instances = () => 1 }: World, telemetry: Telemetry): Limiter {
+/** What tells operators, and what tells of changes. */
+interface Watch {
+  readonly telemetry: Telemetry
+  readonly pulse: Pulse
+}
+
+function createLimiter({ instances = () => 1 }: World, { telemetry, pulse }: Watch): Limiter {
   telemetry.instancesWatched(instances)
-  return new Limiter({
+  return new Limiter(pulse, {
     onRefused: (dimension) => telemetry.rateLimited(dimension),
     onLost: () => telemetry.refusalLost(),
   })
@@ -323,7 +329,7 @@ const noKeys = {
 
 function createDecider(
   { clock, log, settings = defaultSettings }: World,
-  { telemetry, pulse }: { readonly telemetry: Telemetry; readonly pulse: Pulse },
+  { telemetry, pulse }: Watch,
 ): { decider: Decider; engine: PolicyEngine } {
   const faults: EngineFault[] = []
   const onFault = (fault: EngineFault) => {

@@ -20,7 +20,7 @@ const believedMs = 1000
  * `is_everyday`.
  */
 const everyday =
-  /^(?:(?:action|biscuit|decision|log|login|message|outbox|policy-engine|request|session|token)\.|agent\.(?:delegated|registered)$)/
+  /^(?:(?:action|biscuit|decision|log|login|message|outbox|policy-engine|request|session|token)\.|agent\.(?:delegated|registered)$|rate-limit\.exceeded$)/
 
 export function isEveryday(type: EventType): boolean {
   return everyday.test(type)

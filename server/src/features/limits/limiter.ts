@@ -2,6 +2,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { addressNetwork } from '../../platform/address-network.ts'
 import { actorOf, type Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
+import type { Pulse } from '../../platform/pulse.ts'
 import { askedTypes } from './asked-types.ts'
 import { Bursts, type Told } from './bursts.ts'
 import { eachMinute, hasRulesOn, windowsOf, type Admission, type Limits, type LimitWindow, type Use } from './model.ts'
@@ -21,12 +22,13 @@ export interface Asking {
 
 /** Lets requests in as often as limits say. Nothing of it runs inside a transaction. */
 export class Limiter {
-  readonly rules = new Rules()
+  readonly #rules: Rules
   readonly #bursts: Bursts
   /** Until when a network's requests are refused without asking: what it sends costs nothing then. */
   readonly #waiting = new Map<string, { readonly admission: Admission; readonly untilMs: number }>()
 
-  constructor(told: Told) {
+  constructor(pulse: Pick<Pulse, 'of'>, told: Told) {
+    this.#rules = new Rules(pulse)
     this.#bursts = new Bursts(told)
   }
 
@@ -64,11 +66,11 @@ export class Limiter {
   async windowsFor(ctx: Context, { operation, body }: Asking): Promise<LimitWindow[]> {
     const actor = actorOf(ctx.caller)
     if (operation.action.startsWith('limits:')) return windowsOf(new Map(), [mending(actor)])
-    const rules = await this.rules.bookOf(ctx)
+    const rules = await this.#rules.bookOf(ctx)
     const unless = isId('agent', actor) ? eachMinute(ctx.settings.requestsPerAgent) : undefined
     const identity: Use = { dimension: 'identity', subject: actor, cost: 1, unless }
     if (rules.size === 0) return windowsOf(rules, [identity])
-    const roles = hasRulesOn(rules, 'role') ? await this.rules.rolesOf(ctx, actor) : []
+    const roles = hasRulesOn(rules, 'role') ? await this.#rules.rolesOf(ctx, actor) : []
     const types = hasRulesOn(rules, 'resource-type') ? askedTypes(operation.id, body) : new Map<string, number>()
     return windowsOf(rules, [
       { dimension: 'tenant', subject: ctx.caller.tenantId, cost: 1 },

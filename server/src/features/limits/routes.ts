@@ -5,11 +5,7 @@ import * as service from './service.ts'
 
 export function limitRoutes(limiter: service.Limiter): Route[] {
   return [
-    route(contract.createRateLimit, async (ctx, { body }) => {
-      const limit = await service.createRateLimit(ctx, body)
-      limiter.rules.forget(ctx.caller.tenantId)
-      return toWire(limit)
-    }),
+    route(contract.createRateLimit, async (ctx, { body }) => toWire(await service.createRateLimit(ctx, body))),
     route(contract.listRateLimits, async (ctx, { query }) => {
       const { rows, nextCursor } = await service.pageRateLimits(ctx, query)
       return { rateLimits: rows.map(toWire), nextCursor }
@@ -17,14 +13,11 @@ export function limitRoutes(limiter: service.Limiter): Route[] {
     route(contract.getRateLimit, async (ctx, { params }) =>
       toWire(await service.getRateLimit(ctx, params.rateLimitId)),
     ),
-    route(contract.updateRateLimit, async (ctx, { params, body, ifMatch }) => {
-      const limit = await service.updateRateLimit(ctx, params.rateLimitId, body, ifMatch)
-      limiter.rules.forget(ctx.caller.tenantId)
-      return toWire(limit)
-    }),
+    route(contract.updateRateLimit, async (ctx, { params, body, ifMatch }) =>
+      toWire(await service.updateRateLimit(ctx, params.rateLimitId, body, ifMatch)),
+    ),
     route(contract.deleteRateLimit, async (ctx, { params }) => {
       await service.deleteRateLimit(ctx, params.rateLimitId)
-      limiter.rules.forget(ctx.caller.tenantId)
       return { rateLimitId: params.rateLimitId }
     }),
     route(contract.getRateLimitUsage, async (ctx) => {

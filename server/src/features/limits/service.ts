@@ -29,7 +29,7 @@ import {
 
 export { Limiter } from './limiter.ts'
 
-/** Most rules of a tenant: each instance reads all of them once a second. */
+/** Most rules of a tenant: each instance reads all of them whenever something has changed. */
 const rulesMax = 500
 
 export interface NewRateLimit extends Limits {
