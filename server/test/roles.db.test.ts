@@ -257,7 +257,23 @@ describe.each(databases)('roles on %s', (_kind, open) => {
         link(server.api, roleIdOf(one), roleIdOf(two)),
         link(other.api, roleIdOf(two), roleIdOf(one)),
       ])
-      expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409])
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409])
+    }
+    await other.close()
+  })
+
+  test('of who gives a role and who deletes it at once, on two instances, one comes too late', async () => {
+    const other = await server.beside()
+    for (let round = 0; round < 10; round++) {
+      const [{ roleId }, { id: identityId }] = [await make(), await makeAgent(server, admin)]
+      const [given, deleted] = await Promise.all([
+        server.api.send(assignRole, { params: { roleId, identityId }, body: {}, token: admin }),
+        other.api.send(deleteRole, { params: { roleId }, token: admin }),
+      ])
+      expect([
+        [200, 409],
+        [404, 200],
+      ]).toContainEqual([given.status, deleted.status])
     }
     await other.close()
   })
@@ -272,12 +288,15 @@ describe.each(databases)('roles on %s', (_kind, open) => {
     expect(await server.api.refuse(updateRole, below)).toMatchObject({ code: 'quota-spent' })
   })
 
-  test('a tenant has so many roles', async () => {
+  test('a tenant has so many roles, also when two instances make the last at once', async () => {
     const { admin: other } = await server.tenant('many-roles')
-    const create = (n: number) => server.api.send(createRole, { body: { name: `number ${n}` }, token: other.token })
-    const statuses: number[] = []
-    for (let n = 0; n <= rolesMax; n++) statuses.push((await create(n)).status)
-    expect([statuses.filter((status) => status === 201).length, statuses.at(-1)]).toEqual([rolesMax, 403])
+    const beside = await server.beside()
+    const create = async ({ api }: TestServer, n: number) =>
+      (await api.send(createRole, { body: { name: `number ${n}` }, token: other.token })).status
+    for (let n = 1; n < rolesMax; n++) expect(await create(n % 2 === 0 ? server : beside, n)).toBe(201)
+    const last = await Promise.all([0, 1, 2, 3].map((n) => create(n % 2 === 0 ? server : beside, rolesMax + n)))
+    expect(last.toSorted((a, b) => a - b)).toEqual([201, 403, 403, 403])
+    await beside.close()
   })
 
   test('another tenant’s role is not found, and is inherited by nobody', async () => {
