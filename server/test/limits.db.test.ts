@@ -254,6 +254,20 @@ describe.each(databases)('limits on %s', (_name, open) => {
       expect(await ask(1, { token, from })).toEqual({ 200: 1 })
     })
 
+    test('a flood is one event of the platform, whose address is sealed', async () => {
+      const from = `198.18.${++networks % 250}.7`
+      await times(strangersMax + 20, () => send({ from }))
+      const token = await server.admin('platform')
+      const query = { type: 'rate-limit.exceeded', limit: 100 } as const
+      const { events } = await server.api.call(listAuditEvents, { query, token })
+      const of = events.filter(({ personal }) => personal?.['network'] === from)
+      expect(of).toMatchObject([
+        { actor: 'anonymous', action: 'jwks', data: { dimension: 'address', span: 'minute', limit: strangersMax } },
+      ])
+      const leaves = await server.database.ask(`select convert_from(leaf, 'UTF8') as leaf from audit_events`)
+      expect(leaves.filter(({ leaf }) => String(leaf).includes(from))).toEqual([])
+    })
+
     test('what is nobody’s path and what the OAuth endpoints answer counts as well; probes of health never', async () => {
       const from = anAddress()
       const urls = ['/nowhere', '/.well-known/oauth-authorization-server', '/oauth/token']
