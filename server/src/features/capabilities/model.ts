@@ -2,7 +2,7 @@ import { parseGrant, platformResourceType, type GrantParts } from '@agent-iam/co
 import type { GrantConditions } from '@agent-iam/contract/conditions'
 import type { GrantId } from '@agent-iam/contract/ids'
 
-export { periodEnd, periodStart, quotaLimits, type Period } from './quota.ts'
+export { periodEnd, quotaLimits, type Period } from './quota.ts'
 
 /** A resource as a question names it; `id` is empty where the whole type is meant. */
 export interface ResourceName {
