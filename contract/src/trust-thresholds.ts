@@ -28,8 +28,8 @@ const content = {
 export const TrustThresholds = z.object({
   byLabel: z.record(z.string(), z.number()),
   byRisk: z.partialRecord(ActionRisk, z.number()),
-  /** 0: nothing was ever set. */
   revision: z.int(),
+  /** Null: nothing was ever set. */
   updatedAt: Instant.nullable(),
 })
 export type TrustThresholds = z.infer<typeof TrustThresholds>

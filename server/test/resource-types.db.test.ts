@@ -163,7 +163,7 @@ describe.each(databases)('resource types on %s', (_name, open) => {
       expect(await server.api.call(thresholds.getTrustThresholds, { token })).toEqual({
         byLabel: {},
         byRisk: {},
-        revision: 0,
+        revision: 1,
         updatedAt: null,
       })
     })
@@ -180,7 +180,8 @@ describe.each(databases)('resource types on %s', (_name, open) => {
       const denied = ['deny', 'system:guard-sensitivity']
 
       expect(await reasons('asset/person', 'read')).toEqual(allowed)
-      expect((await set({ byLabel: { pii: 0.6 }, byRisk: { critical: 0.8 } })).status).toBe(200)
+      const first = await set({ byLabel: { pii: 0.6 }, byRisk: { critical: 0.8 } }, { 'if-match': '"1"' })
+      expect([first.status, first.headers['etag']]).toEqual([200, '"2"'])
       expect(await reasons('asset/person', 'read')).toEqual(denied)
       expect(await reasons('asset/plain', 'read')).toEqual(allowed)
       expect(await reasons('asset/plain', 'wipe')).toEqual(denied)

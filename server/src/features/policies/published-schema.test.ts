@@ -4,6 +4,7 @@ import { loadCedar } from './cedar-instance.ts'
 import { publishSchema } from './published-schema.ts'
 import { schemaText } from './schema-text.ts'
 import { systemPolicies } from './system-policies.ts'
+import { fillTemplate, templates } from './templates.ts'
 
 const cedar = loadCedar()
 const at = new Date('2026-03-01T12:00:00Z')
@@ -50,18 +51,34 @@ const examples = [
   'forbid(principal, action == AgentIam::Action::"agents:delete", resource);',
 ]
 
+/** A value for each kind of a template's parameters. */
+const values = {
+  days: ['mon'],
+  time: '08:00',
+  addresses: ['10.0.0.0/8'],
+  text: 'pii',
+  score: 0.5,
+  actions: ['read'],
+}
+const shipped = templates.map((template) =>
+  fillTemplate(template, Object.fromEntries(template.parameters.map(({ name, kind }) => [name, values[kind]]))),
+)
+
 describe.each([
   ['JSON', schema],
   ['text', text],
 ])('the published schema in %s', (_name, published) => {
-  test.each([...systemPolicies.map(({ cedar: policy }) => policy), ...examples])('knows all of %s', (policy) => {
-    const answer = cedar.validate({
-      schema: published,
-      policies: { staticPolicies: { policy } },
-      validationSettings: { mode: 'strict' },
-    })
-    expect(answer).toMatchObject({ type: 'success', validationErrors: [], validationWarnings: [] })
-  })
+  test.each([...systemPolicies.map(({ cedar: policy }) => policy), ...shipped, ...examples])(
+    'knows all of %s',
+    (policy) => {
+      const answer = cedar.validate({
+        schema: published,
+        policies: { staticPolicies: { policy } },
+        validationSettings: { mode: 'strict' },
+      })
+      expect(answer).toMatchObject({ type: 'success', validationErrors: [], validationWarnings: [] })
+    },
+  )
 
   test.each([
     'permit(principal, action == AgentIam::Action::"raed", resource);',

@@ -83,7 +83,7 @@ export interface Resource extends ResourceName {
   readonly updatedAt: Date
 }
 
-/** What was set, and how often; revision 0: nothing ever was. */
+/** What was set, and when; undefined: nothing ever was, which is the first revision. */
 export interface SetThresholds extends TrustThresholds {
   readonly revision: number
   readonly updatedAt: Date | undefined

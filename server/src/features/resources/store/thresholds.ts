@@ -25,7 +25,7 @@ export async function findThresholds(tx: Transaction): Promise<SetThresholds> {
     .selectAll()
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .executeTakeFirst()
-  if (!row) return { byLabel: {}, byRisk: {}, revision: 0, updatedAt: undefined }
+  if (!row) return { byLabel: {}, byRisk: {}, revision: 1, updatedAt: undefined }
   return {
     byLabel: ByLabel.parse(row.by_label),
     byRisk: ByRisk.parse(row.by_risk),
