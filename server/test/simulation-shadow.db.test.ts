@@ -6,12 +6,33 @@ import { createPolicy } from '@agent-iam/contract/policies'
 import { activatePolicy } from '@agent-iam/contract/policy-versions'
 import { getShadow, startShadow, stopShadow } from '@agent-iam/contract/simulation'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Answered } from '../src/features/authorization/service.ts'
+import { PolicyEngine } from '../src/features/policies/service.ts'
+import { DraftDecider, Shadow } from '../src/features/simulation/service.ts'
+import type { Context } from '../src/platform/context.ts'
 import { loginAgent, makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
+import { makeFacts } from './made-facts.ts'
 import { openServer, type TestServer } from './test-server.ts'
 
 const onType = (type: string, effect: 'permit' | 'forbid') =>
   `${effect}(principal, action, resource) when { resource.type == "${type}" };`
+
+/** An answer that nobody asked for. */
+function answered(ctx: Context): Answered {
+  const { tenantId } = ctx.caller
+  const question = { tenantId, action: 'read', resource: { type: 'dates', id: 'x' }, resourceFacts: {}, request: {} }
+  return {
+    decisionId: ctx.newId('decision'),
+    facts: { ...makeFacts([{ held: ['dates:read'], isActive: true }]), definitionsVersion: 1_000_000 },
+    question: { ...question, now: ctx.clock.now(), address: '' },
+    verdict: { decision: 'allow', reasons: [], errors: [] },
+    rules: {
+      policies: { tenantId, version: '1', policies: [] },
+      definitions: { version: 1, roles: [], resources: { types: new Map(), thresholds: { byLabel: {}, byRisk: {} } } },
+    },
+  }
+}
 
 describe.each(databases)('shadowed drafts on %s', (_name, open) => {
   let server: TestServer
@@ -148,6 +169,22 @@ describe.each(databases)('shadowed drafts on %s', (_name, open) => {
     expect(await ask(agentId, 'figs/2')).toBe('deny')
     expect(await look(policyId)).toMatchObject({ evaluated: 1 })
     expect(await server.api.refuse(startShadow, { params: { policyId }, token })).toMatchObject({ code: 'wrong-state' })
+  })
+
+  test('what a busy server passes over is counted, and never holds it up', async () => {
+    const policyId = await draft('no dates', onType('dates', 'forbid'))
+    await start(policyId)
+    const engine = new PolicyEngine({ clock: server.clock })
+    const decider = new DraftDecider(() => engine)
+    const shadow = new Shadow(decider)
+    const ctx = server.inTenant(server.app.defaultTenantId)
+    const observe = () => shadow.observe(ctx, answered(ctx))
+    observe()
+    await shadow.flush(ctx)
+    for (let n = 1; n <= 1_100; n++) observe()
+    await shadow.close(ctx)
+    expect(await look(policyId)).toMatchObject({ evaluated: 1_001, allowToDeny: 1_001, dropped: 100 })
+    await decider.close()
   })
 
   test('ten are shadowed at once, and of two who want the last place one gets it', async () => {

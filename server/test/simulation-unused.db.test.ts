@@ -63,7 +63,8 @@ describe.each(databases)('unused rights on %s', (_name, open) => {
     expect(found?.enough).toEqual(['file/docs/2030/*:read', 'file/docs/2031:write'])
     await later(91)
     expect((await look(id))?.rights.map(({ use }) => use)).toEqual(['unused', 'unused', 'unused'])
-    expect((await look(id, 200))?.rights.map(({ use }) => use)).toEqual(['unused', 'used', 'unused'])
+    expect((await look(id, 180))?.rights.map(({ use }) => use)).toEqual(['unused', 'used', 'unused'])
+    expect((await look(id, 200))?.rights.map(({ use }) => use)).toEqual(['too-young', 'used', 'too-young'])
   })
 
   test('what was held for fewer days is told apart, and stays as it is', async () => {

@@ -7,7 +7,7 @@ import type { LoggedDecision } from '../audit/service.ts'
 import type { Facts, Question } from '../authorization/model.ts'
 import { readFacts, weigh, type Decider, type Rules } from '../authorization/service.ts'
 import { notNarrowed } from '../identities/model.ts'
-import { toRequestFacts, type CedarJson, type Verdict } from '../policies/model.ts'
+import { toRequestFacts, type Verdict } from '../policies/model.ts'
 import { whyNotAgain } from './model.ts'
 import type { Redraft } from './drafts.ts'
 import { listParents } from './store/lineage.ts'
@@ -29,32 +29,30 @@ export interface Replayed {
 
 export type Outcome = { readonly replayed: Replayed } | { readonly notExamined: NotExamined }
 
-/** Decides recorded decisions again, of one transaction: who acted is read once. */
+/** Decides recorded decisions again. Who acted, and by which policies, is read once for all of them. */
 export class Replay {
-  readonly #tx: Transaction
   readonly #deciders: Deciders
   readonly #redraft: Redraft
   readonly #facts = new Map<string, Promise<Facts | undefined>>()
   #rules: { live: Rules; draft: Rules; wantsAddress: boolean } | undefined
 
-  constructor(tx: Transaction, deciders: Deciders, redraft: Redraft) {
-    this.#tx = tx
+  constructor(deciders: Deciders, redraft: Redraft) {
     this.#deciders = deciders
     this.#redraft = redraft
   }
 
-  async decide(logged: LoggedDecision): Promise<Outcome> {
+  async decide(tx: Transaction, logged: LoggedDecision): Promise<Outcome> {
     const why = whyNotAgain(logged)
     const request = logged.context && readRequest(logged.context)
     if (why) return { notExamined: why }
     if (!request) return { notExamined: 'context-gone' }
-    const facts = await this.#factsOf(logged.chain)
+    const facts = await this.#factsOf(tx, logged.chain)
     const identityId = logged.chain.at(-1)
     if (!facts || identityId === undefined) return { notExamined: 'identity-gone' }
-    const { live: liveRules, draft, wantsAddress } = await this.#rulesFor(facts)
-    const question = this.#question(logged, request)
-    const live = await weigh(this.#tx, this.#deciders.live, facts, { question, rules: liveRules })
-    const would = await weigh(this.#tx, this.#deciders.draft, facts, { question, rules: draft })
+    const { live: liveRules, draft, wantsAddress } = await this.#rulesFor(tx, facts)
+    const question = questionOf(tx, logged, request)
+    const live = await weigh(tx, this.#deciders.live, facts, { question, rules: liveRules })
+    const would = await weigh(tx, this.#deciders.draft, facts, { question, rules: draft })
     if (live.verdict.fault || would.verdict.fault) return { notExamined: 'engine-fault' }
     const isConditioned = facts.hops.some(({ grants }) => grants.some(({ conditions }) => conditions?.addresses))
     return {
@@ -68,35 +66,31 @@ export class Replay {
     }
   }
 
-  #question({ action, resource, at }: LoggedDecision, request: Readonly<Record<string, CedarJson>>): Question {
-    const slash = resource.indexOf('/')
-    return {
-      tenantId: this.#tx.caller.tenantId,
-      action,
-      resource:
-        slash < 0 ? { type: resource, id: '' } : { type: resource.slice(0, slash), id: resource.slice(slash + 1) },
-      resourceFacts: {},
-      request,
-      now: at,
-      address: '',
-    }
-  }
-
   /** As they are today, with no narrowing of the session: what is left of it was not denied by it. */
-  async #factsOf(chain: readonly IdentityId[]): Promise<Facts | undefined> {
+  async #factsOf(tx: Transaction, chain: readonly IdentityId[]): Promise<Facts | undefined> {
     const key = chain.join(' ')
-    const known = this.#facts.get(key) ?? readFactsOf(this.#tx, chain)
+    const known = this.#facts.get(key) ?? readFactsOf(tx, chain)
     this.#facts.set(key, known)
     return known
   }
 
-  async #rulesFor(facts: Facts) {
+  async #rulesFor(tx: Transaction, facts: Facts) {
     if (this.#rules) return this.#rules
-    const live = await this.#deciders.live.rulesFor(this.#tx, facts)
+    const live = await this.#deciders.live.rulesFor(tx, facts)
     const draft = { ...live, policies: this.#redraft(live.policies) }
     const texts = [...live.policies.policies, ...draft.policies.policies]
     return (this.#rules = { live, draft, wantsAddress: texts.some(({ cedar }) => /\b(?:ip|address)\b/.test(cedar)) })
   }
+}
+
+function questionOf(
+  { caller: { tenantId } }: Transaction,
+  { action, resource, at }: LoggedDecision,
+  request: Question['request'],
+): Question {
+  const slash = resource.indexOf('/')
+  const [type, id] = slash < 0 ? [resource, ''] : [resource.slice(0, slash), resource.slice(slash + 1)]
+  return { tenantId, action, resource: { type, id }, resourceFacts: {}, request, now: at, address: '' }
 }
 
 async function readFactsOf(tx: Transaction, chain: readonly IdentityId[]): Promise<Facts | undefined> {

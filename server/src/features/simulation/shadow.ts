@@ -94,7 +94,9 @@ export class Shadow {
   }
 
   async #evaluate({ ctx, answered }: { ctx: Context; answered: Answered }): Promise<void> {
-    for (const draft of await this.#draftsOf(ctx, answered)) {
+    const drafts = await this.#draftsOf(ctx, answered)
+    // What was decided before a draft was shadowed may be looked at later.
+    for (const draft of drafts.filter(({ startedAt }) => startedAt <= answered.question.now)) {
       const { would, isErring } = await shadowVerdict(ctx, this.#decider.get(), answered, draft)
       const live = answered.verdict.decision
       const counts = {

@@ -72,30 +72,17 @@ export class Simulator {
   async #run(ctx: Context, { redraft, filter, place }: Run): Promise<Simulation> {
     const until = addSeconds(ctx.clock.now(), budgetSeconds)
     const outcomes: Array<{ readonly id: DecisionId; readonly outcome: Outcome }> = []
+    const replay = new Replay({ live: this.#live, draft: this.#drafts.get() }, redraft)
     let { before } = place
     for (let scanned = 0; scanned < scannedMax; scanned += decisionsAtOnce) {
       const left = place.left - outcomes.length
-      const batch = await this.#decideSome(ctx, { redraft, filter, place: { before, left } })
+      const batch = await decideSome(ctx, { replay, filter, place: { before, left } })
       outcomes.push(...batch.outcomes)
       before = batch.before
       if (before === undefined || outcomes.length >= place.left) return toSimulation(outcomes, null)
       if (ctx.clock.now() >= until) break
     }
     return toSimulation(outcomes, encodeCursor([before ?? 0, place.left - outcomes.length]))
-  }
-
-  /** The next few, and where those after them begin; undefined at the beginning of the log. */
-  async #decideSome(ctx: Context, { redraft, filter, place }: Run) {
-    return inTransaction(ctx, async (tx) => {
-      const page = await listDecisions(tx, { before: place.before, limit: decisionsAtOnce })
-      const replay = new Replay(tx, { live: this.#live, draft: this.#drafts.get() }, redraft)
-      const outcomes: Array<{ readonly id: DecisionId; readonly outcome: Outcome }> = []
-      for (const logged of page.filter((each) => isWanted(each, filter)).slice(0, place.left)) {
-        outcomes.push({ id: logged.id, outcome: await replay.decide(logged) })
-        await setImmediate()
-      }
-      return { outcomes, before: page.length < decisionsAtOnce ? undefined : page.at(-1)?.sequence }
-    })
   }
 }
 
@@ -105,10 +92,25 @@ interface Place {
   readonly left: number
 }
 
-interface Run {
-  readonly redraft: Redraft
+interface Batch {
+  readonly replay: Replay
   readonly filter: DecisionFilter
   readonly place: Place
+}
+
+type Run = Omit<Batch, 'replay'> & { readonly redraft: Redraft }
+
+/** The next few, and where those after them begin; undefined at the beginning of the log. */
+async function decideSome(ctx: Context, { replay, filter, place }: Batch) {
+  return inTransaction(ctx, async (tx) => {
+    const page = await listDecisions(tx, { before: place.before, limit: decisionsAtOnce })
+    const outcomes: Array<{ readonly id: DecisionId; readonly outcome: Outcome }> = []
+    for (const logged of page.filter((each) => isWanted(each, filter)).slice(0, place.left)) {
+      outcomes.push({ id: logged.id, outcome: await replay.decide(tx, logged) })
+      await setImmediate()
+    }
+    return { outcomes, before: page.length < decisionsAtOnce ? undefined : page.at(-1)?.sequence }
+  })
 }
 
 function readPlace({ cursor, last }: SimulationInput): Place {
