@@ -54,8 +54,10 @@ export async function findWho(ctx: Context, decider: Decider, asked: WhoAsked): 
       decide: async ({ id, kind, name }) => {
         const facts = { ...(await readFacts(tx, [id], sessionId)), lent: notNarrowed }
         const [identity] = facts.hops
+        // Somebody else may have ended it since it was listed.
+        if (!identity) return undefined
         const { decision, reasons } = await decideCandidate(tx, decider, facts, asked)
-        if (!identity || decision === 'deny') return undefined
+        if (decision === 'deny') return undefined
         return { id, kind, name, reasons: reasons.map((reason) => ({ ...reason })), ...trustOf(identity) }
       },
     })

@@ -1,20 +1,19 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { TenantId } from '@agent-iam/contract/ids'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
 import { defaultSettings } from '../../platform/settings.ts'
 import type { CedarRequest } from './cedar-json.ts'
 import type { Cedar } from './cedar-instance.ts'
-import { resultOf, type Spoken, type SpokenPolicy } from './spoken.ts'
+import { partsOfEffect, toSpoken, type Spoken } from './spoken.ts'
 import { Evaluator, type Answer, type Outcome, type Stage } from './evaluator.ts'
 import { LargeSets, type Overrun } from './large-sets.ts'
 import { PolicyIndexes } from './policy-indexes.ts'
 import * as limits from './policy-limits.ts'
 import { Quarantine } from './quarantine.ts'
 import { unreadable } from './readable.ts'
-import { selectPolicies, type PolicySet, type Selection, type TenantPolicy } from './selection.ts'
+import { selectPolicies, type PolicySet, type Selection } from './selection.ts'
 import { estimateMicroseconds, largeParts, SmallParts } from './slice-parts.ts'
 import { digestOf, makeSlice, type KnownPolicy, type PolicyIndex, type Slice } from './slices.ts'
-import { systemPolicies } from './system-policies.ts'
+import { systemPolicies, type Effect } from './system-policies.ts'
 import { memoKey, VerdictMemo } from './verdict-memo.ts'
 import { faultVerdict, readVerdict, type Verdict } from './verdict.ts'
 
@@ -101,32 +100,31 @@ export class PolicyEngine {
    * many. Of a set that rests nothing is asked.
    */
   async explain(set: PolicySet, request: CedarRequest, most: number): Promise<Spoken> {
-    const selection = selectPolicies(set, request)
-    const rests = this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now())
-    const index = selection === 'none' || rests ? undefined : await this.#index(set)
-    const slice = index?.slice(request, this.#system, { onlyForbids: selection === 'forbids' }) ?? this.#systemSlice
-    const own = slice.policies.slice(this.#system.length)
-    const inScope = [...own, ...slice.policies.slice(0, this.#system.length)]
-    const spoken: SpokenPolicy[] = []
-    for (const policy of unreadable(request) === undefined ? inScope.slice(0, most) : []) {
-      spoken.push(await this.#askAlone(set, policy, request))
-      // Others are decided for in between.
-      await nextTurn()
-    }
-    const heard = new Set(own)
-    return { spoken, untold: inScope.length - spoken.length, others: set.policies.filter((each) => !heard.has(each)) }
+    const slice = await this.#explainable(set, request)
+    const permit = await this.#hear(set, slice, 'permit', request)
+    const forbid = await this.#hear(set, slice, 'forbid', request)
+    const places = [...slice.policies.keys()]
+    const told = [...places.slice(this.#system.length), ...places.slice(0, this.#system.length)].slice(0, most)
+    return toSpoken(set, slice, { permit, forbid }, told)
   }
 
-  async #askAlone(set: PolicySet, policy: TenantPolicy, request: CedarRequest): Promise<SpokenPolicy> {
-    const read = this.#here.read([policy.cedar])
-    const facts = read.type === 'answered' ? read.answer[0] : undefined
-    if (!facts) return { policy, result: 'error', paths: [] }
-    const slice = makeSlice([{ policy, digest: digestOf(policy.cedar), facts }])
+  async #explainable(set: PolicySet, request: CedarRequest): Promise<Slice> {
+    const selection = selectPolicies(set, request)
+    const rests = this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now())
+    if (selection === 'none' || rests) return this.#systemSlice
+    const index = this.#indexes.find(set) ?? (await this.#index(set))
+    return index?.slice(request, this.#system, { onlyForbids: selection === 'forbids' }) ?? this.#systemSlice
+  }
+
+  /** What all of one effect say: asked apart, none is passed over because another one decides. */
+  async #hear(set: PolicySet, slice: Slice, effect: Effect, request: CedarRequest): Promise<Answer | undefined> {
+    if (unreadable(request) !== undefined) return undefined
+    const { system, own } = partsOfEffect(slice, effect, this.#system.length)
     const hereMax = this.#options.hereMicrosecondsMax ?? limits.hereMicrosecondsMax
-    const parts = [{ key: undefined, places: [0], texts: [policy.cedar] }]
     const isLong = estimateMicroseconds(slice, request) > hereMax
+    const parts = own.places.length > 0 ? [system, own] : [system]
     const outcome = isLong ? await this.#large.decide(set.tenantId, parts, request) : this.#here.decide(parts, request)
-    return { policy, result: resultOf(outcome), paths: facts.paths }
+    return outcome.type === 'answered' ? outcome.answer : undefined
   }
 
   /** Lets go of the library and all it prepared. */

@@ -3,6 +3,7 @@ import { joinReads, type ContextReads } from './context-reads.ts'
 import type { CedarRequest, Entity, EntityUid } from './cedar-json.ts'
 import { entityKey, type Bound, type PolicyFacts } from './policy-facts.ts'
 import type { TenantPolicy } from './selection.ts'
+import type { ReadPath } from './syntax-paths.ts'
 
 /** A policy with what its syntax tree says. */
 export interface KnownPolicy {
@@ -27,6 +28,8 @@ export interface Slice {
   /** Of all that an answer tells of the policies. */
   readonly identity: string
   readonly reads: ContextReads
+  /** What each reads. */
+  readonly paths: ReadonlyArray<readonly ReadPath[]>
   readonly nodes: number
   readonly likeCharacters: number
 }
@@ -99,6 +102,7 @@ export function makeSlice(known: readonly KnownPolicy[], groups: readonly Group[
     content: digestOf(digests),
     identity: digestOf(known.map(({ policy: { id, title, effect }, digest }) => [id, title, effect, digest])),
     reads: joinReads(known.flatMap(({ facts }) => facts.paths)),
+    paths: known.map(({ facts }) => facts.paths),
     nodes: sum(known.map(({ facts }) => facts.nodes)),
     likeCharacters: sum(known.map(({ facts }) => facts.likeCharacters)),
   }

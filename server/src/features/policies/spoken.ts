@@ -1,7 +1,8 @@
-import type { Answer, Outcome } from './evaluator.ts'
-import type { Overrun } from './large-sets.ts'
-import type { TenantPolicy } from './selection.ts'
+import type { Answer, Part } from './evaluator.ts'
+import type { PolicySet, TenantPolicy } from './selection.ts'
+import { digestOf, type Slice } from './slices.ts'
 import type { ReadPath } from './syntax-paths.ts'
+import type { Effect } from './system-policies.ts'
 
 /** What one policy says of a request by itself, and what it reads. */
 export interface SpokenPolicy {
@@ -18,8 +19,43 @@ export interface Spoken {
   readonly others: readonly TenantPolicy[]
 }
 
-/** Of an answer of one policy alone: it is its reason, or an error, or nothing. */
-export function resultOf(outcome: Outcome<Answer> | Overrun): SpokenPolicy['result'] {
-  if (outcome.type !== 'answered' || outcome.answer.errors.length > 0) return 'error'
-  return outcome.answer.reasons.length > 0 ? 'matched' : 'not-matched'
+/** The policies of one effect: the system's, which are the first of a slice and the same for all, and the tenant's. */
+export function partsOfEffect(slice: Slice, effect: Effect, systemCount: number): { system: Part; own: Part } {
+  const places = [...slice.policies.entries()].flatMap(([place, each]) => (each.effect === effect ? [place] : []))
+  const system = places.filter((place) => place < systemCount)
+  const toPart = (some: readonly number[], key: string | undefined): Part => ({
+    key,
+    places: some,
+    texts: some.map((place) => slice.policies[place]?.cedar ?? ''),
+  })
+  const key = digestOf(system.map((place) => slice.digests[place]))
+  return {
+    system: toPart(system, key),
+    own: toPart(
+      places.filter((place) => place >= systemCount),
+      undefined,
+    ),
+  }
+}
+
+/** @param heard what those of each effect said; undefined: they could not be asked */
+export function toSpoken(
+  set: PolicySet,
+  slice: Slice,
+  heard: Readonly<Record<Effect, Answer | undefined>>,
+  told: readonly number[],
+): Spoken {
+  const spoken = told.flatMap((place) => {
+    const policy = slice.policies[place]
+    if (!policy) return []
+    return [{ policy, result: resultOf(place, heard[policy.effect]), paths: slice.paths[place] ?? [] }]
+  })
+  const inScope = new Set(slice.policies)
+  const others = set.policies.filter((each) => !inScope.has(each))
+  return { spoken, untold: slice.policies.length - spoken.length, others }
+}
+
+function resultOf(place: number, answer: Answer | undefined): SpokenPolicy['result'] {
+  if (!answer || answer.errors.some((error) => error.place === place)) return 'error'
+  return answer.reasons.includes(place) ? 'matched' : 'not-matched'
 }
