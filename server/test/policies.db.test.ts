@@ -134,6 +134,24 @@ describe.each(databases)('policies on %s', (_name, open) => {
     }
   })
 
+  test('of two who change the same revision at once, one does', async () => {
+    const { policyId, revision } = await create('raced')
+    const outcomes = await Promise.all(
+      ['one', 'other'].map((type) => {
+        const body = { name: 'raced', policy: onType(type) }
+        return server.api.send(policies.updatePolicy, {
+          params: { policyId },
+          body,
+          headers: { 'if-match': `"${revision}"` },
+          token,
+        })
+      }),
+    )
+    expect(outcomes.map(({ status }) => `${status}`).toSorted()).toEqual(['200', '412'])
+    const { versions: kept } = await server.api.call(versions.listPolicyVersions, { params: { policyId }, token })
+    expect(kept.map(({ version }) => version)).toEqual([2, 1])
+  })
+
   test('two hundred versions are kept, and the one in force', async () => {
     const { policyId } = await create('often')
     await server.database.ask(

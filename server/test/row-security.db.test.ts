@@ -28,6 +28,7 @@ const doors = [
   'find_tenants_with_mail',
   'find_tenants_with_reset_requests',
   'find_tenants_with_spent_statuses',
+  'find_tenants_with_unread_uses',
   'list_tenants_after',
   'read_tenants',
 ]
