@@ -32,9 +32,9 @@ describe('a set that takes long', () => {
     await engine.evaluate(some, burn(0))
     await engine.evaluate(calm, ask())
 
-    let isBurning = true
+    const end = new AbortController()
     const fire = async () => {
-      for (let turn = 1; isBurning; turn++) {
+      for (let turn = 1; !end.signal.aborted; turn++) {
         await engine.evaluate(some, burn(turn))
         await setImmediate()
       }
@@ -48,7 +48,7 @@ describe('a set that takes long', () => {
       waits.push(performance.now() - began)
       await setImmediate()
     }
-    isBurning = false
+    end.abort()
     await Promise.all(fires)
     expect(faults).toEqual([])
     // A burning evaluation takes 40 ms at the least, and here there is always one.
