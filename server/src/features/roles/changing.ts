@@ -62,7 +62,7 @@ export async function updateRole(ctx: Context, key: RoleKey, change: RoleChange,
 }
 
 /** What became of a deleted role. */
-export interface DeletedRole {
+interface DeletedRole {
   readonly id: RoleId
   readonly revision: number
   readonly takenFrom: number

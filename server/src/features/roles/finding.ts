@@ -13,6 +13,6 @@ export async function requireRole(tx: Transaction, action: PlatformAction, key: 
   return role
 }
 
-export async function findAnyRole(tx: Transaction, key: RoleKey): Promise<Role | undefined> {
+async function findAnyRole(tx: Transaction, key: RoleKey): Promise<Role | undefined> {
   return isId('role', key) ? findRole(tx, key) : builtInRoles.find((role) => role.key === key)
 }

@@ -17,7 +17,7 @@ import { listAssignments, listAssignmentsOf } from './store/assignments.ts'
 import { listRoles } from './store/roles.ts'
 
 export { assignRole, unassignRole } from './assigning.ts'
-export { createRole, deleteRole, updateRole, type DeletedRole } from './changing.ts'
+export { createRole, deleteRole, updateRole } from './changing.ts'
 export { endExpiredRoles } from './expired.ts'
 
 /** A role with what it has by inheritance beside its own. */
