@@ -21,6 +21,12 @@ test.each([
   ['file:*', [one('read', 'file', '𝒜1', '𝒜2')], ['file/𝒜*:read']],
   ['file:*', [one('read', 'file', '\u{1d49c}', '\u{1d49d}')], ['file:read']],
   ['file:*', [], []],
+  [`file/${'z'.repeat(150)}*:read`, [one('read', 'file', `${'z'.repeat(160)}a`)], [`file/${'z'.repeat(160)}a:read`]],
+  [
+    `file/${'z'.repeat(150)}*:read`,
+    [one('read', 'file', `${'z'.repeat(160)}a`, `${'z'.repeat(160)}b`)],
+    [`file/${'z'.repeat(150)}*:read`],
+  ],
 ])('of %s, %j would have needed %j', (entry, used, enough) => {
   expect(narrowTo(entry, used)).toEqual(enough)
 })
