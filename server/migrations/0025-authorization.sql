@@ -76,7 +76,7 @@ alter table role_assignments
   add check (valid_until > valid_from);
 grant update on role_assignments to agent_iam_tenant;
 create index role_assignments_by_role on role_assignments (tenant_id, role);
-create index role_assignments_by_end on role_assignments (tenant_id, valid_until) where valid_until is not null;
+create index role_assignments_expiring on role_assignments (valid_until, tenant_id) where valid_until is not null;
 
 -- conditions: {"timeWindow"?, "addresses"?, "resourcePrefix"?, "quota"?}; null: none.
 alter table capability_grants
@@ -276,4 +276,32 @@ begin
       f.kind, f.id, f.name, f.type, f.status, f.expires_at, f.trust_score, f.trust_basis, f.owner_kind, f.owner_id,
       f.parent_id, f.lent_scope, f.lent_blocks, f.grants, f.roles
     from read_decision_grounds(acting, session, at) f;
+end $$;
+
+-- As before, and assignments of roles that have run out. The release before finds nothing to do for them.
+create or replace function find_tenants_with_expired(at timestamptz, after uuid, at_most integer)
+  returns table (tenant_id uuid, kinds text[])
+  language plpgsql security definer set search_path = public, pg_temp as $$
+#variable_conflict use_column
+begin
+  perform set_config('app.lookup', 'on', true);
+  return query
+    select due.tenant_id, array_agg(due.kind) from (
+      select s.tenant_id, 'settling' as kind from settling s
+      union select i.tenant_id, 'agents' from identities i
+        where i.expires_at <= at and i.expires_at is not null and i.kind = 'agent'
+          and i.status in ('pending', 'active', 'suspended')
+      union select g.tenant_id, 'grants' from capability_grants g where g.expires_at <= at and g.expires_at is not null
+      union select s.tenant_id, 'sessions' from sessions s where s.expires_at <= at and s.ended_at is null
+      union select k.tenant_id, 'agent-keys' from agent_keys k where k.expires_at <= at and k.status = 'retiring'
+      union select k.tenant_id, 'api-keys' from api_keys k
+        where k.expires_at <= at and k.expired_at is null and k.status <> 'deleted'
+      union select s.tenant_id, 'secrets' from service_secrets s
+        where s.expires_at <= at and s.expired_at is null and s.deleted_at is null
+      union select c.tenant_id, 'certificates' from certificates c where c.not_after <= at
+      union select e.tenant_id, 'enrolment-tokens' from enrolment_tokens e
+        where e.expires_at <= at and e.expired_at is null and e.revoked_at is null
+      union select r.tenant_id, 'roles' from role_assignments r where r.valid_until <= at and r.valid_until is not null
+    ) due where due.tenant_id > after group by due.tenant_id order by due.tenant_id limit at_most;
+  perform set_config('app.lookup', '', true);
 end $$;

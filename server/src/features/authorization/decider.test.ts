@@ -24,5 +24,5 @@ test('a fault of the engine that cannot be recorded is kept for the next time', 
   await decider.recordFaults({ ...inNoWorld, spine })
   await decider.recordFaults({ ...inNoWorld, spine })
   expect(versions).toEqual(['7', '8'])
-  engine.close()
+  await engine.close()
 })

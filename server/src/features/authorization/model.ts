@@ -4,8 +4,14 @@ import type { EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract
 import type { ProtectedResource } from '../../platform/context.ts'
 import type { Beat } from '../../platform/pulse.ts'
 import { plainAddress } from '../../platform/address-network.ts'
-import { conditionsHold } from '../capabilities/conditions.ts'
-import { closureOf, covers, type Held, type ResourceName, type RoleDefinition } from '../capabilities/model.ts'
+import {
+  closureOf,
+  conditionsHold,
+  covers,
+  type Held,
+  type ResourceName,
+  type RoleDefinition,
+} from '../capabilities/model.ts'
 import { riskLevelOf, type Lent } from '../identities/model.ts'
 import type { RegisteredResource } from '../resources/model.ts'
 import {
