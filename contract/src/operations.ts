@@ -67,7 +67,10 @@ export const operationGroups: ReadonlyArray<{ readonly title: string; readonly o
   { title: 'AuthZEN', operations: collect(authzen) },
   { title: 'Capabilities', operations: collect(grants) },
   { title: 'Roles', operations: collect(roles) },
-  { title: 'Policies', operations: [policies, policyVersions, policyChecks, policyTemplates, policyFiles].flatMap(collect) },
+  {
+    title: 'Policies',
+    operations: [policies, policyVersions, policyChecks, policyTemplates, policyFiles].flatMap(collect),
+  },
   { title: 'Resources', operations: [resourceTypes, resources, trustThresholds].flatMap(collect) },
   { title: 'Rate limits', operations: collect(limits) },
   { title: 'What-if', operations: collect(simulation) },

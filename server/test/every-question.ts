@@ -7,7 +7,11 @@ import type { TestServer } from './test-server.ts'
 export async function callEveryQuestion(server: TestServer, token: string): Promise<void> {
   const { api } = server
   const { id } = await makeAgent(server, token, ['file/docs/*:read'])
-  const asked = { subject: { type: 'agent', id }, action: { name: 'read' }, resource: { type: 'file', id: 'docs/a.md' } }
+  const asked = {
+    subject: { type: 'agent', id },
+    action: { name: 'read' },
+    resource: { type: 'file', id: 'docs/a.md' },
+  }
   await api.call(authorization.bulkCheck, { ...authorization.bulkCheck.example, token })
   await api.call(authorization.whoCan, { ...authorization.whoCan.example, token })
   await api.call(authzen.evaluate, { body: asked, token })

@@ -40,12 +40,10 @@ export async function startAgentIam(
       AGENT_IAM_LOG_LEVEL: 'error',
       // People log in from addresses of their own, since logins are limited by address.
       AGENT_IAM_TRUSTED_PROXIES: '127.0.0.1',
-      // Counted as ever, but far beyond what comes.
-      AGENT_IAM_REQUESTS_PER_AGENT: '100000000',
-      ...settings,
       // Limits are looked up and counted as ever; few agents send what many would, so theirs are far off.
-      AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
+      AGENT_IAM_REQUESTS_PER_AGENT: '100000000',
       AGENT_IAM_REQUESTS_PER_ADDRESS: '1000000',
+      ...settings,
       ...(databaseUrl !== undefined && {
         DATABASE_URL: databaseUrl,
         AGENT_IAM_PUBLIC_URL: url,
@@ -60,7 +58,7 @@ export async function startAgentIam(
 /** One for the whole run: a server that starts a second time must find what it sealed. */
 const masterKey = randomBytes(32).toString('base64url')
 
-interface RegisteredAgent {
+export interface RegisteredAgent {
   readonly agentId: `agt_${string}`
   readonly privateKey: string
 }
@@ -80,13 +78,21 @@ export async function setUp(server: AgentIam): Promise<string> {
   return administratorToken(server)
 }
 
-/** Finishes the setup and makes agents and policies, all through the API. */
-export async function fill(server: AgentIam, workload: Workload): Promise<FilledServer> {
+/** Finishes the setup and makes agents and policies, all through the API; `then` is told each agent that was made. */
+export async function fill(
+  server: AgentIam,
+  workload: Workload,
+  then: (agent: RegisteredAgent) => Promise<void> = () => Promise.resolve(),
+): Promise<FilledServer> {
   const admin = connect({ server: server.url, token: await setUp(server) })
   for (const area of workload.guarded)
     await admin.policies.create({ body: { name: `tickets for ${area}`, policy: forbidWithoutTicket(area) } })
   const agents: RegisteredAgent[] = []
-  for (const [index, grants] of workload.agents.entries()) agents.push(await register(admin, `agent ${index}`, grants))
+  for (const [index, grants] of workload.agents.entries()) {
+    const agent = await register(admin, `agent ${index}`, grants)
+    agents.push(agent)
+    await then(agent)
+  }
   return { server, workload, agents }
 }
 
@@ -102,15 +108,22 @@ async function setupLink(file: string): Promise<string> {
 const setupLinkRetryMs = 20
 
 /** Logs every agent in: the questions as they ask them, good until their tokens end. */
-export async function targetOf({ server, workload, agents }: FilledServer, name: string): Promise<Target> {
-  const tokens: string[] = []
-  for (const agent of agents) tokens.push(await logIn(server, agent))
+export async function targetOf(filled: FilledServer, name: string): Promise<Target> {
+  const { server, workload } = filled
+  const tokens = await logInAll(filled)
   return {
     name,
     port: server.port,
     requests: workload.questions.map((question) => requestOf(question, tokens[question.agent] ?? '')),
     check: (question, answer) => checkAnswer(workload.questions[question], answer),
   }
+}
+
+/** A token of each agent, by its place. */
+export async function logInAll({ server, agents }: FilledServer): Promise<string[]> {
+  const tokens: string[] = []
+  for (const agent of agents) tokens.push(await logIn(server, agent))
+  return tokens
 }
 
 /** More keys than a server makes within an hour. */
@@ -155,7 +168,7 @@ async function askAlone(port: number, request: Buffer): Promise<Answer> {
   }
 }
 
-async function administrator(server: AgentIam): Promise<Client> {
+export async function administrator(server: AgentIam): Promise<Client> {
   return connect({ server: server.url, token: await administratorToken(server) })
 }
 

@@ -25,8 +25,8 @@ export interface Route {
 }
 
 /** A route that answers by nothing but what the log takes at the caller's epoch, so a caller of a moment ago will do. */
-export function ofRecentCaller(route: Route): Route {
-  return { ...route, takesRecentCaller: true }
+export function ofRecentCaller(whole: Route): Route {
+  return { ...whole, takesRecentCaller: true }
 }
 
 type Schema = z.ZodType | undefined

@@ -20,13 +20,13 @@ import type { AskedCheck } from './read-question.ts'
 import { insertResult, readFacts } from './store.ts'
 
 export { createAuthorizer } from './authorizer.ts'
-export { decideAlong, type ChainVerdict } from './chain.ts'
+export { decideAlong } from './chain.ts'
 export { RecentFacts } from './recent-facts.ts'
 export { Decider, type Answered, type Rules } from './decider.ts'
 export { findSubject, readAskedFor } from './asked-for.ts'
 export { answerEach, orRefusal, type OnRefused } from './bulk.ts'
 export { readResource, type AskedCheck } from './read-question.ts'
-export { weigh, type Weighed } from './weigh.ts'
+export { weigh } from './weigh.ts'
 export { readFacts }
 
 /** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */

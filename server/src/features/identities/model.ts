@@ -134,8 +134,7 @@ export function requireChangeable(
 ): void {
   if (status === 'revoked' || status === 'deleted')
     throw new Problem('wrong-state', `${id} is ${status} and can no longer be changed`)
-  if (expiresAt && expiresAt <= now)
-    throw new Problem('wrong-state', `${id} has expired and can no longer be changed`)
+  if (expiresAt && expiresAt <= now) throw new Problem('wrong-state', `${id} has expired and can no longer be changed`)
 }
 
 export interface AgentChange {

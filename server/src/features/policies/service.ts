@@ -16,7 +16,6 @@ import type { PolicyCheck } from './validate.ts'
 
 export { PolicyEngine, type EngineFault } from './engine.ts'
 export { PolicySets } from './policy-sets.ts'
-export { policyPaths } from './policy-paths.ts'
 export type { PolicySet } from './selection.ts'
 export { requirePolicy, requireValidText }
 export { exportPolicies } from './export.ts'

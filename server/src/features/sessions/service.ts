@@ -148,14 +148,15 @@ async function succeed(
   named: SessionId | undefined,
 ): Promise<Grant | 'reused'> {
   const token = await findRefreshTokenForUpdate(tx, digest)
-  const found = token && (await findSessionForUpdate(tx, token.sessionId))
-  if (!token || !found || (named && named !== token.sessionId))
-    throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
+  const isNamed = token && (!named || named === token.sessionId)
+  const found = isNamed && (await findSessionForUpdate(tx, token.sessionId))
+  if (!found) throw new Problem('invalid-token', 'the refresh token is not valid here; log in again')
   const { session, identity } = found
   requireLive(session, identity, tx.clock.now())
   if (isBoundByAnother(tx.caller, token, session)) return endReused(tx, session)
   const confirmation = await requireOrBind(tx, session.confirmation)
-  if (confirmation && !session.confirmation) await bindSession(tx, session.id, confirmation)
+  const isNewlyBound = confirmation !== undefined && !session.confirmation
+  if (isNewlyBound) await bindSession(tx, session.id, confirmation)
   if (token.usedAt && addSeconds(token.usedAt, refreshGraceSeconds) < tx.clock.now()) return endReused(tx, session)
   if (!token.usedAt) {
     await markRefreshTokenUsed(tx, digest)
@@ -166,7 +167,7 @@ async function succeed(
     actor: session.identityId,
     resource: `agent-iam/sessions/${session.id}`,
     // From now on its tokens are good with the key only.
-    narrows: confirmation !== undefined && !session.confirmation,
+    narrows: isNewlyBound,
   })
   const { id: sessionId, identityId, clientId, scope } = session
   return {
