@@ -55,7 +55,7 @@ describe('a policy that may be stored', () => {
     ['context.request["__proto__"] == "x" && context.request.constructor > 1'],
     ['if context.request.a then context.request.b > 1 else context.request.c.contains("x")'],
     ['resource.id == "резюме-v2" || resource == AgentIam::Resource::"file/резюме"'],
-    ['action == AgentIam::Action::"🖨️" && context.request.urgent'],
+    ['action == AgentIam::Action::"🚀" && context.request.urgent'],
   ])('finds the types of what callers send: %s', (expression) => {
     expect(when(expression)).toMatchObject({ effect: 'permit' })
   })
