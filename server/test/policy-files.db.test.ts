@@ -149,4 +149,18 @@ describe.each(databases)('files of policies on %s', (_name, open) => {
       code: 'forbidden',
     })
   })
+
+  test('a file changes no policy that the one who sends it may not change', async () => {
+    const { token } = await administrator()
+    const guarded = await create(token, 'guarded', permit('a'))
+    const update = 'AgentIam::Action::"policies:update"'
+    const resource = `AgentIam::Resource::"agent-iam/policies/${guarded.policyId}"`
+    await create(token, 'the guard', `forbid(principal, action == ${update}, resource == ${resource});`)
+    const before = await listed(token)
+    const body = { cedar: `${permit('c')}\n@name("guarded")\n${permit('b')}` }
+    expect(await server.api.refuse(importPolicies, { body, token })).toMatchObject({ code: 'forbidden' })
+    expect(await listed(token)).toEqual(before)
+    await take(token, `@name("the guard")\n${permit('c')}`)
+    await take(token, `@name("guarded")\n${permit('b')}`)
+  })
 })

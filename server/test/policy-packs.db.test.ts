@@ -53,6 +53,17 @@ describe.each(databases)('packs and templates of policies on %s', (_name, open) 
     expect(listed.policies).toMatchObject([{ status: 'active', version: 3, pack: 'address-allow-list' }])
   })
 
+  test('who switches a pack off may retire what it brought', async () => {
+    await set('address-allow-list', true, { addresses: ['10.0.0.0/8'] })
+    const may = ['agent-iam/policies*:activate', 'agent-iam/policies*:read']
+    const { accessToken } = await loginAgent(server, await makeAgent(server, token, may))
+    const off = { params: { pack: 'address-allow-list' }, body: { enabled: false } }
+    expect(await server.api.refuse(templates.setPolicyPack, { ...off, token: accessToken })).toMatchObject({
+      code: 'forbidden',
+    })
+    expect(await decide()).toBe('address-allow-list')
+  })
+
   test('business hours are told by the clock, over midnight too', async () => {
     /** At the next such time: days count from Sunday, the nought. */
     const at = async (day: number, hours: number, minutes = 0) => {

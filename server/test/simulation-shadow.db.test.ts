@@ -159,6 +159,17 @@ describe.each(databases)('shadowed drafts on %s', (_name, open) => {
     expect(await server.api.refuse(stopShadow, { params: { policyId }, token })).toMatchObject({ code: 'not-found' })
   })
 
+  test('whose decisions were counted is told to who may read decisions', async () => {
+    const policyId = await draft('no kernels', onType('kernels', 'forbid'))
+    const shadowing = await makeAgent(server, token, ['agent-iam/policies*:shadow', 'agent-iam/policies*:read'])
+    const { accessToken } = await loginAgent(server, shadowing)
+    const input = { params: { policyId }, token: accessToken }
+    await server.api.call(startShadow, input)
+    for (const refused of [getShadow, stopShadow])
+      expect(await server.api.refuse(refused, input)).toMatchObject({ code: 'forbidden' })
+    await server.api.call(stopShadow, { params: { policyId }, token })
+  })
+
   test('only a draft is shadowed, and once in force it is no more', async () => {
     const agentId = await register('of states', ['figs:read'])
     const policyId = await draft('no figs', onType('figs', 'forbid'))

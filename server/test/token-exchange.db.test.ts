@@ -1,5 +1,7 @@
 import { changePassword } from '@agent-iam/contract/accounts'
+import { setUserRole } from '@agent-iam/contract/members'
 import { deleteAgent, listAgents, reactivateAgent, registerAgent, suspendAgent } from '@agent-iam/contract/agents'
+import { updateAgent } from '@agent-iam/contract/agents'
 import { listAuditEvents } from '@agent-iam/contract/audit'
 import { logout, validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
@@ -239,12 +241,15 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     const { api } = oauth.server
     expect((await api.call(listAgents, { token })).agents.length).toBeGreaterThan(0)
     const { serviceId } = await api.call(createService, { body: { name: 'a service of theirs' }, token: person.token })
+    const other = await oauth.server.user('member')
     for (const refused of [
       await api.refuse(registerAgent, { body: { name: 'made for another' }, token }),
       await api.refuse(createService, { body: { name: 'made for another' }, token }),
       await api.refuse(createServiceSecret, { params: { serviceId }, body: {}, token }),
       await api.refuse(createEnrolmentToken, { body: { name: 'made for another' }, token }),
       await api.refuse(createClient, { ...createClient.example, token }),
+      await api.refuse(setUserRole, { params: { userId: other.id }, body: { role: 'viewer' }, token }),
+      await api.refuse(updateAgent, { params: { agentId: agent.id }, body: { capabilities: entries }, token }),
     ])
       expect(refused).toMatchObject({ code: 'forbidden', detail: expect.stringContaining('log in as yourself') })
   })

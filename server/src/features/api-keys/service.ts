@@ -20,7 +20,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listHeld, requireMayGrant, requireScope, requireWithin } from '../capabilities/service.ts'
+import { listHeld, listReach, requireMayGrant, requireScope, requireWithin } from '../capabilities/service.ts'
 import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { apiKeyMethod, sdkTokenMethod } from '../sessions/model.ts'
@@ -194,7 +194,12 @@ function requireNotOfDevice(caller: Caller, identityId: IdentityId): void {
 async function requireMayLend(tx: Transaction, key: Pick<ApiKey, 'identityId' | 'scopes'>): Promise<void> {
   const held = await listHeld(tx, key.identityId)
   requireWithin(key.scopes ?? [], held, 'what the identity holds')
-  await requireMayGrant(tx, key.scopes ?? held)
+  await requireMayGrant(tx, key.scopes ?? (await reachedBy(tx, key, held)))
+}
+
+/** A whole key of another comes to all that this one comes to, later or under conditions too; one's own is oneself. */
+async function reachedBy(tx: Transaction, { identityId }: Pick<ApiKey, 'identityId'>, held: readonly string[]) {
+  return requireSession(tx.caller).identityId === identityId ? held : listReach(tx, identityId)
 }
 
 /** What a narrowed session makes stays narrow, also where the identity is given more later. */

@@ -99,6 +99,8 @@ const inOwnNameOnly: ReadonlySet<string> = new Set([
   'enrolment-tokens:create',
   'policies:activate',
   'policies:create',
+  'policies:delete',
+  'policies:retire',
   'policies:rollback',
   'policies:update',
   'registrations:approve',

@@ -36,11 +36,13 @@ export async function listHeld(tx: Transaction, identityId: IdentityId): Promise
  * the identity.
  */
 export async function listReach(tx: Transaction, identityId: IdentityId): Promise<string[]> {
+  return [...(await listReached(tx, identityId)), ...(await listReachByRole(tx, identityId))]
+}
+
+/** What of it comes by role. */
+export async function listReachByRole(tx: Transaction, identityId: IdentityId): Promise<string[]> {
   const roles = closureOf(await listRoleKeys(tx, identityId), await readRoleDefinitions(tx))
-  return [
-    ...(await listReached(tx, identityId)),
-    ...roles.flatMap(({ permissions }) => permissions.map(({ entry }) => entry)),
-  ]
+  return roles.flatMap(({ permissions }) => permissions.map(({ entry }) => entry))
 }
 
 /** Throws `capability-exceeded`, naming the first entry that lies outside the ceiling. */
@@ -56,6 +58,9 @@ export function requireWithin(entries: readonly string[], ceiling: readonly stri
  */
 export async function requireMayGrant(tx: Transaction, entries: readonly string[], until?: Date): Promise<void> {
   if (entries.every(isLabel)) return
+  // It would go on when who made it for another is stopped, and no chain would name them.
+  if (tx.caller.kind === 'identity' && tx.caller.actors.length > 0)
+    throw new Problem('forbidden', 'who acts for another grants nothing; log in as yourself')
   await requireHolds(tx, entries)
   // The end itself is the first instant at which it is held no more.
   await requireAlong(tx, entries, alwaysHeld, until ? new Date(until.getTime() - 1) : 'infinity')

@@ -4,7 +4,7 @@ import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { firstExcess } from '../capabilities/model.ts'
-import { requireMayGrant } from '../capabilities/service.ts'
+import { listReachByRole, requireMayGrant } from '../capabilities/service.ts'
 import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
 import { findAgent, holdAccountable, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
@@ -32,7 +32,7 @@ export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<
       throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')
     requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
     // Also what it was granted before: with another lender, or none, it may come to more than it was worth until now.
-    await requireMayGrant(tx, move.capabilities)
+    await requireMayGrant(tx, [...move.capabilities, ...(await listReachByRole(tx, id))])
     await requireDepth(tx, id, lenders)
     await place(tx, agent, { parent: lenders[0], owner })
     await replaceGrants(tx, id, move.capabilities)

@@ -71,6 +71,7 @@ export async function importFile(ctx: Context, file: PolicyFile, checked: Checke
     await holdPolicies(tx)
     // Made again: what is stored may have changed while the texts were checked.
     const plan = planImport(file.cedar, await listPolicies(tx, {}), file.mode)
+    await authorizeChanges(tx, plan)
     const ids: PolicyId[] = []
     for (const [place, each] of plan.planned.entries())
       ids.push(await takeOver(tx, each, textOf(each.filed, checked.checks.get(place))))
@@ -89,6 +90,21 @@ export async function importFile(ctx: Context, file: PolicyFile, checked: Checke
 async function authorizeImport(tx: Transaction): Promise<void> {
   for (const verb of ['create', 'update', 'activate', 'retire'] as const)
     await tx.authorize(`policies:${verb}`, { type: 'policies' })
+}
+
+/** Each that is there is asked about by itself too: a policy may forbid to change one of them. */
+async function authorizeChanges(tx: Transaction, { planned, retired }: ImportPlan): Promise<void> {
+  const changed = planned.flatMap(({ before, status, action }) =>
+    before && action === 'update' ? [{ before, status }] : [],
+  )
+  const ended = changed.filter(({ before, status }) => before.status === 'active' && status !== 'active')
+  const changes = [
+    ['policies:update', changed.map(({ before }) => before)],
+    ['policies:activate', changed.flatMap(({ before, status }) => (status === 'active' ? [before] : []))],
+    ['policies:retire', [...retired, ...ended.map(({ before }) => before)]],
+  ] as const
+  for (const [action, policies] of changes)
+    for (const { id } of policies) await tx.authorize(action, { type: 'policies', id })
 }
 
 async function takeOver(tx: Transaction, planned: PlannedPolicy, text: PolicyText | undefined): Promise<PolicyId> {

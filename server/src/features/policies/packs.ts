@@ -124,8 +124,10 @@ export async function setPack(ctx: Context, name: PackName, wanted: readonly Che
     const left = stored.filter(
       (policy) => policy.status === 'active' && !wanted.some((each) => each.name === policy.name),
     )
-    for (const before of left)
+    for (const before of left) {
+      await tx.authorize('policies:retire', { type: 'policies', id: before.id })
       await storeChange(tx, { before, after: retire(before, tx.clock.now()), type: 'policy.retired' })
+    }
     if (wanted.length > 0) await requireWithinQuotas(tx)
     const type = wanted.length > 0 ? 'policy-pack.enabled' : 'policy-pack.disabled'
     recordEvent(tx, { type, resource: `agent-iam/policy-packs/${name}`, data: { pack: name, policies: wanted.length } })
@@ -145,6 +147,7 @@ async function bringIntoForce(
     return
   }
   if (before.activeVersion === before.version && before.cedar === text.cedar) return
+  await tx.authorize('policies:activate', { type: 'policies', id: before.id })
   const after = inForce(revise(before, {}, text, tx.clock.now()))
   await storeChange(tx, { before, after, type: before.status === 'active' ? 'policy.updated' : 'policy.activated' })
 }

@@ -55,6 +55,8 @@ export async function stopShadow(ctx: Context, id: PolicyId): Promise<StoredShad
   return inTransaction(ctx, async (tx) => {
     await requirePolicy(tx, id)
     await tx.authorize('policies:shadow', { type: 'policies', id })
+    // The answer tells of decisions, as `getShadow` does.
+    await tx.authorize('decisions:read', { type: 'decisions' })
     const found = await requireShadow(tx, id)
     if (!(await deleteShadow(tx, id))) throw notShadowed(id)
     const { name, version, evaluated, allowToDeny, denyToAllow, erred } = found
