@@ -41,7 +41,7 @@ export async function startAgentIam(
       // People log in from addresses of their own, since logins are limited by address.
       AGENT_IAM_TRUSTED_PROXIES: '127.0.0.1',
       // Limits are looked up and counted as ever; few agents send what many would, so theirs are far off.
-      AGENT_IAM_REQUESTS_PER_AGENT: '100000000',
+      AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
       AGENT_IAM_REQUESTS_PER_ADDRESS: '1000000',
       ...settings,
       ...(databaseUrl !== undefined && {
@@ -159,7 +159,7 @@ export async function answerBytesOf({ port, requests }: Target): Promise<number>
   return (await askAlone(port, requests[0] ?? Buffer.alloc(0))).body.length
 }
 
-async function askAlone(port: number, request: Buffer): Promise<Answer> {
+export async function askAlone(port: number, request: Buffer): Promise<Answer> {
   const connection = await HttpConnection.open(port)
   try {
     return await connection.ask(request)
@@ -201,8 +201,13 @@ function forbidWithoutTicket(area: string): string {
     when { resource.id like "${area}/*" } unless { context.request has ticket };`
 }
 
-function requestOf({ type, id, action, context }: Question, token: string): Buffer {
-  return postRequest(checkPath, { resource: `${type}/${id}`, action, context }, { authorization: `Bearer ${token}` })
+function requestOf(question: Question, token: string): Buffer {
+  return postRequest(checkPath, bodyOf(question), { authorization: `Bearer ${token}` })
+}
+
+/** A question as it is sent. */
+export function bodyOf({ type, id, action, context }: Question) {
+  return { resource: `${type}/${id}`, action, context }
 }
 
 const allowed = Buffer.from('"allowed":true')

@@ -1,10 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fill, logSizeReader, requireTokensAreVerified, startAgentIam, targetOf, type AgentIam } from './agent-iam.ts'
+import {
+  fill,
+  logSizeReader,
+  requireTokensAreVerified,
+  startAgentIam,
+  targetOf,
+  type AgentIam,
+  type FilledServer,
+  type RegisteredAgent,
+} from './agent-iam.ts'
 import { askAll, offer, saturate, type Peer, type Run, type Target } from './load.ts'
 import type { Settings } from './settings.ts'
 import { median, percentile } from './statistics.ts'
+import { hitRateOf, readVerdictCounts, type VerdictCounts } from './verdict-counts.ts'
 import type { Workload } from './workload.ts'
 
 /** What one server did. */
@@ -38,16 +48,43 @@ export function peerContender({ target, stop }: Peer): Contender {
   return { name: target.name, open, prove: (load) => load(), stop, saturated: [], offered: [] }
 }
 
+/** Ours in the race. */
+export interface Ours extends Contender {
+  readonly filled: FilledServer
+  /** Of each run, the warming one first. */
+  readonly verdicts: readonly VerdictCounts[]
+}
+
+export interface OursOptions {
+  /** Embedded without. */
+  readonly databaseUrl?: string
+  readonly settings?: Readonly<Record<string, string>>
+  readonly afterEachAgent?: (agent: RegisteredAgent) => Promise<void>
+}
+
+/** With these it evaluates the policies for every question. */
+export const noVerdictKept = { AGENT_IAM_VERDICTS_KEPT: '0' }
+
 /** Ours, filled with the workload. It has written an event for every answer, or the run does not count. */
-export async function startOurs(name: string, workload: Workload, databaseUrl?: string): Promise<Contender> {
+export async function startOurs(name: string, workload: Workload, options: OursOptions = {}): Promise<Ours> {
+  const { databaseUrl, settings, afterEachAgent } = options
   const folder = await mkdtemp(join(tmpdir(), 'agent-iam-bench-'))
-  const server = await startAgentIam(folder, databaseUrl)
-  const filled = await fill(server, workload)
+  const server = await startAgentIam(folder, databaseUrl, settings)
+  const filled = await fill(server, workload, afterEachAgent)
   await requireTokensAreVerified(await targetOf(filled, name))
+  const verdicts: VerdictCounts[] = []
   return {
     name,
+    filled,
+    verdicts,
     open: () => targetOf(filled, name),
-    prove: (load) => withEventsCounted(server, load),
+    async prove(load) {
+      const before = await readVerdictCounts(server)
+      const run = await withEventsCounted(server, load)
+      const after = await readVerdictCounts(server)
+      verdicts.push({ givenAgain: after.givenAgain - before.givenAgain, found: after.found - before.found })
+      return run
+    },
     async stop() {
       await server.stop()
       await rm(folder, { recursive: true, force: true })
@@ -82,6 +119,13 @@ export function figuresOf(contender: Contender): Figures {
   }
 }
 
+/** Of the verdicts in all runs but the warming one, the share that was remembered. */
+export function cacheHitRateOf({ name, verdicts }: Ours): number {
+  const [, ...measured] = verdicts
+  if (measured.length === 0) throw new Error(`${name} was not measured`)
+  return hitRateOf(measured)
+}
+
 async function eachInTurn(
   contenders: readonly Contender[],
   rounds: number,
@@ -93,12 +137,14 @@ async function eachInTurn(
     for (const [contender, target] of targets) await work(contender, target, round)
 }
 
-async function withEventsCounted(server: AgentIam, load: () => Promise<Run>): Promise<Run> {
+/** Throws unless each answer left as many events as it must. */
+export async function withEventsCounted(server: AgentIam, load: () => Promise<Run>, eventsPerAnswer = 1): Promise<Run> {
   const logSize = await logSizeReader(server)
   const before = await logSize()
   const run = await load()
   const written = (await logSize()) - before
-  if (written !== run.answers) throw new Error(`${run.answers} answers left ${written} events in the log`)
+  if (written !== run.answers * eventsPerAnswer)
+    throw new Error(`${run.answers} answers left ${written} events in the log`)
   return run
 }
 

@@ -50,7 +50,7 @@ async function startAgain(databaseUrl: string | undefined): Promise<{ startMs: n
 }
 
 /** Resident memory of one process, in millions of bytes. */
-function residentMb(pid: number): number {
+export function residentMb(pid: number): number {
   const kibibytes = Number(execFileSync('ps', ['-o', 'rss=', '-p', `${pid}`], { encoding: 'utf8' }))
   if (!(kibibytes > 0)) throw new Error(`process ${pid} has no memory`)
   return (kibibytes * 1024) / 1e6

@@ -1,9 +1,12 @@
 // `npm run bench -- [ids] [--json FILE]`: measures the budgets against peers, in one run on one machine.
 import { startPostgres } from '../../server/test/postgres.ts'
+import { bulkEntry, measureBulk, printBulk } from './bulk.ts'
 import { measureChecks } from './checks.ts'
 import { measureLimits, printLimits } from './limits.ts'
 import { measureLogins } from './logins.ts'
 import { measureRest } from './memory.ts'
+import { measureAgents, measurePolicies } from './policies.ts'
+import { policiesEntry, printPolicies } from './report-sizes.ts'
 import { checkEntries, loginEntry, printChecks, printLogins, printRest, restEntry, writeEntries } from './report.ts'
 import { readSettings } from './settings.ts'
 import { measureTokens, printTokens, tokensEntry } from './tokens.ts'
@@ -20,6 +23,17 @@ if (rest) printRest(rest)
 const asksChecks = settings.ids.has('P1') || settings.ids.has('P3')
 const checks = asksChecks ? await onPostgres((databaseUrl) => measureChecks(settings, databaseUrl)) : undefined
 if (checks) printChecks(checks, settings)
+const sizes = settings.ids.has('P2')
+  ? {
+      policies: await onPostgres((databaseUrl) => measurePolicies(settings, databaseUrl)),
+      agents: await onPostgres((databaseUrl) => measureAgents(settings, databaseUrl)),
+    }
+  : undefined
+if (sizes) printPolicies(sizes, settings)
+const bulk = settings.ids.has('BULK')
+  ? await onPostgres((databaseUrl) => measureBulk(settings, databaseUrl))
+  : undefined
+if (bulk) printBulk(bulk, settings)
 const asksLogins = settings.ids.has('LOGINS')
 const logins = asksLogins ? await onPostgres((databaseUrl) => measureLogins(settings, databaseUrl)) : undefined
 if (logins) printLogins(logins, settings)
@@ -37,9 +51,11 @@ const tree = settings.ids.has('TREE')
 if (tree) printTree(tree, settings)
 const entries = {
   ...(checks && checkEntries(checks)),
+  ...(sizes && { P2: policiesEntry(sizes) }),
   ...(tokens && { P4: tokensEntry(tokens) }),
   ...(validation && { P5: { ...validationEntry(validation), limits } }),
   ...(rest && { P9: restEntry(rest) }),
+  ...(bulk && { BULK: bulkEntry(bulk) }),
   ...(logins && { LOGINS: loginEntry(logins) }),
   ...(tree && { TREE: treeEntry(tree) }),
 }

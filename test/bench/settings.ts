@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const ids = ['P1', 'P3', 'P4', 'P5', 'P9', 'LOGINS', 'TREE'] as const
+export const ids = ['P1', 'P2', 'P3', 'P4', 'P5', 'P9', 'BULK', 'LOGINS', 'TREE'] as const
 export type Id = (typeof ids)[number]
 
 export interface Settings {

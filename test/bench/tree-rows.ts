@@ -48,5 +48,6 @@ const grantsSql = `
   insert into capability_grants
     select made.*
       from capability_grants g, planted p,
-        jsonb_populate_record(null::capability_grants, to_jsonb(g) || jsonb_build_object('identity_id', p.id)) made
+        jsonb_populate_record(null::capability_grants, to_jsonb(g) || jsonb_build_object(
+          'identity_id', p.id, 'id', gen_random_uuid())) made
       where p.level > 0 and g.identity_id = (select id from planted where level = 0)`

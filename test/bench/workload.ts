@@ -28,7 +28,8 @@ export interface Grant {
   readonly action: (typeof actions)[number]
 }
 
-export interface Question extends Grant {
+export interface Question extends Pick<Grant, 'type' | 'area'> {
+  readonly action: string
   /** Its place in `agents`. */
   readonly agent: number
   readonly id: string
@@ -88,19 +89,26 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
+/** Whether what the agent holds covers a question. */
+export function isGranted(
+  grants: readonly Grant[],
+  { type, area, action }: Pick<Question, 'type' | 'area' | 'action'>,
+): boolean {
+  return grants.some((grant) => grant.type === type && grant.area === area && grant.action === action)
+}
+
 function makeQuestion(agents: readonly (readonly Grant[])[], index: number, random: () => number): Question {
   const agent = Math.floor(random() * agents.length)
   const grants = agents[agent] ?? []
   const wish = pick(random() < withinGrants ? grants : allGrants, random)
   const hasTicket = random() < 0.5
-  const isGranted = grants.some((grant) => isSame(grant, wish))
   return {
     ...wish,
     agent,
     // The number makes every question another.
     id: `${wish.area}/2030/item-${index}`,
     context: { purpose: 'nightly indexing', ...(hasTicket && { ticket: `T-${index}` }) },
-    isAllowed: isGranted && (wish.action !== 'write' || hasTicket),
+    isAllowed: isGranted(grants, wish) && (wish.action !== 'write' || hasTicket),
   }
 }
 
@@ -117,10 +125,6 @@ function pick(grants: readonly Grant[], random: () => number): Grant {
   const grant = grants[Math.floor(random() * grants.length)]
   if (!grant) throw new Error('nothing to pick from')
   return grant
-}
-
-function isSame(a: Grant, b: Grant): boolean {
-  return a.type === b.type && a.area === b.area && a.action === b.action
 }
 
 /** The first place whose value is at least `wanted`, in ascending values. */
