@@ -77,7 +77,6 @@ async function requireRoom(tx: Transaction, id: IdentityId): Promise<void> {
   throw new Problem('quota-spent', `${id} holds ${grantsMax} grants, the most there may be; revoke some, or use a role`)
 }
 
-/** What replaces something may take away, if only a circumstance. */
 function recordGrant(tx: Transaction, grant: Grant, before: Grant | undefined): void {
   recordEvent(tx, {
     ...about(grant.identityId),
@@ -89,7 +88,8 @@ function recordGrant(tx: Transaction, grant: Grant, before: Grant | undefined): 
       validFrom: grant.validFrom?.toISOString() ?? null,
       expiresAt: grant.expiresAt?.toISOString() ?? null,
     },
-    narrows: before !== undefined,
+    // What replaces another may take away, if only a circumstance; and a policy may forbid something to who holds this.
+    narrows: true,
   })
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isRaised, isSameType, parseResource, resourceText, thresholdFor } from './model.ts'
+import { isSameType, parseResource, resourceText, thresholdFor } from './model.ts'
 
 describe('the trust that an agent needs', () => {
   const thresholds = { byLabel: { pii: 0.6, phi: 0.8, open: 0 }, byRisk: { high: 0.7, critical: 0.9 } }
@@ -15,18 +15,6 @@ describe('the trust that an agent needs', () => {
     [['constructor', 'toString'], undefined, 0],
   ] as const)('for labels %j at risk %s is %s', (labels, risk, score) => {
     expect(thresholdFor(thresholds, labels, risk)).toBe(score)
-  })
-
-  test.each([
-    [{ byLabel: {}, byRisk: {} }, false],
-    [thresholds, false],
-    [{ byLabel: { pii: 0.5, open: 0 }, byRisk: { high: 0.1 } }, false],
-    [{ byLabel: { pii: 0.61 }, byRisk: {} }, true],
-    [{ byLabel: { own: 0.1 }, byRisk: {} }, true],
-    [{ byLabel: {}, byRisk: { low: 0.1 } }, true],
-    [{ byLabel: { own: 0 }, byRisk: {} }, false],
-  ])('%j asks for more than before: %s', (after, expected) => {
-    expect(isRaised(thresholds, after)).toBe(expected)
   })
 })
 

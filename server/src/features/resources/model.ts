@@ -89,14 +89,6 @@ export interface SetThresholds extends TrustThresholds {
   readonly updatedAt: Date | undefined
 }
 
-/** Whether an agent may need more trust than before for anything. */
-export function isRaised(before: TrustThresholds, after: TrustThresholds): boolean {
-  return (['byLabel', 'byRisk'] as const).some((kind) => {
-    const earlier = new Map(Object.entries(before[kind]))
-    return Object.entries(after[kind]).some(([name, score]) => score > (earlier.get(name) ?? 0))
-  })
-}
-
 /** A resource as it is written, `type/id`: the id is all after the first slash. */
 export function parseResource(text: string): ResourceName {
   const slash = text.indexOf('/')
