@@ -70,7 +70,7 @@ async function decideOnce(ctx: Context | Transaction, decider: Decider, { asked,
     const facts = await readAskedFor(tx, subject)
     const weighed = await weigh(tx, decider, facts, { question: questionOf(tx, asked) })
     decider.recent?.keep(tx, { ...weighed, facts }, { subject, resource: asked.resource })
-    if (!isOwn(tx, subject)) await keepAsker(tx, decider, weighed.rules)
+    if (!isOwn(tx, subject)) await keepAsker(tx, decider)
     // A caller that was looked up a moment before may have lost its session since.
     const epoch = Math.min(weighed.epoch, requireSession(tx.caller).asOf ?? Infinity)
     return { ...weighed, facts, epoch, identity: facts.identity, chain: chainOf(facts) }

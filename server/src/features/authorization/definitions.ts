@@ -25,7 +25,11 @@ export class DefinitionsCache {
    */
   async get(tx: Transaction, version: number): Promise<Definitions> {
     const { tenantId } = tx.caller
-    return this.#keep(tenantId, this.find(tenantId, version) ?? (await read(tx, version)))
+    const held = this.find(tenantId, version)
+    if (held) return this.#keep(tenantId, held)
+    const definitions = await read(tx, version)
+    // What this transaction changed may yet be undone, and another change come under the same version.
+    return tx.events.length > 0 ? definitions : this.#keep(tenantId, definitions)
   }
 
   /** Those held at this version, if they are. */

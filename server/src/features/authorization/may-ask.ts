@@ -3,7 +3,7 @@ import { notNarrowed } from '../identities/model.ts'
 import { requireSession } from '../sessions/service.ts'
 import { protectedOf, readAskedFor, type Subject } from './asked-for.ts'
 import { decideAlong } from './chain.ts'
-import type { Decider, Rules } from './decider.ts'
+import type { Decider } from './decider.ts'
 import { platformResource, type Facts } from './model.ts'
 
 /**
@@ -34,11 +34,12 @@ export async function mayAskAgain(ctx: Context, decider: Decider, { hops }: Pick
   return decision === 'allow'
 }
 
-/** Keeps what is known of a caller that may ask for somebody, for when it asks again. */
-export async function keepAsker(tx: Transaction, decider: Decider, rules: Rules): Promise<void> {
+/** Keeps what is known of a caller that may ask for somebody, for when it asks again; with the rules of the same moment. */
+export async function keepAsker(tx: Transaction, decider: Decider): Promise<void> {
   const subject = plainSelf(tx)
   if (!subject || !decider.recent) return
   const facts = await readAskedFor(tx, subject)
+  const rules = await decider.rulesFor(tx, facts)
   const resource = platformResource(protectedOf(facts.hops))
   decider.recent.keep(tx, { ...facts, facts, rules, registered: undefined }, { subject, resource })
 }

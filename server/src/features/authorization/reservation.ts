@@ -28,7 +28,7 @@ const forgottenAtOnce = 100
 export async function reserve(tx: Transaction, used: ReadonlyArray<readonly Held[]>): Promise<QuotaSpent | undefined> {
   const now = tx.clock.now()
   const hops = used.map(quotasOf)
-  const uses = await holdUses(tx, distinct(hops.flat().flatMap(({ limits }) => limits)))
+  const uses = await holdUses(tx, distinct(hops.flat().flatMap(({ limits }) => limits)), now)
   const taken = new Map<GrantId, Quota>()
   for (const [hop, quotas] of hops.entries()) {
     const [first] = quotas
@@ -40,6 +40,8 @@ export async function reserve(tx: Transaction, used: ReadonlyArray<readonly Held
   await countUses(
     tx,
     [...taken.values()].flatMap(({ limits }) => limits),
+    // Others may have kept this waiting into the next hour: what was held is counted, no other.
+    now,
   )
   // A row that is new tells that a period began: time to forget those that ended.
   if (uses.some((use) => use.used === 0)) await deleteOldUses(tx, addSeconds(now, -keptSeconds), forgottenAtOnce)

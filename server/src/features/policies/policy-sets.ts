@@ -21,6 +21,8 @@ export class PolicySets {
     const held = this.#sets.get(tenantId)
     if (held?.version === version) return this.#keep(tenantId, held)
     const set = await readPolicySet(tx)
+    // It may hold what this transaction changed: that may yet be undone, and another change come under the same version.
+    if (tx.events.length > 0) return set
     // A set newer than the version asked for is kept under its own: the next question names that one.
     return this.#keep(tenantId, { version: Number(set.version) || version, set })
   }

@@ -17,6 +17,7 @@ import type { PolicyCheck } from './validate.ts'
 export { PolicyEngine, type EngineFault } from './engine.ts'
 export { PolicySets } from './policy-sets.ts'
 export type { PolicySet } from './selection.ts'
+export { holdPolicies } from './store.ts'
 export { requirePolicy, requireValidText }
 export { exportPolicies } from './export.ts'
 export { checkFile, importFile, reportFile } from './import.ts'

@@ -23,6 +23,8 @@ export class RecentCallers {
 
   /** The caller of a token, as it was looked up before; with what belongs to this request. */
   async find(ctx: Context, token: string): Promise<IdentityCaller | undefined> {
+    // Here are only tokens that are bound to no key: one that comes with a proof is refused, by who looks it up.
+    if (ctx.caller.dpop) return undefined
     const found = await this.#reads.find(keyOf(token))
     if (!found) return undefined
     const { address, certificateThumbprint } = ctx.caller

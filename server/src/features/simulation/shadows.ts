@@ -4,7 +4,7 @@ import { actorOf, inTransaction, type Context, type Transaction } from '../../pl
 import { toUuid } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { requirePolicy } from '../policies/service.ts'
+import { holdPolicies, requirePolicy } from '../policies/service.ts'
 import { noCounts } from './model.ts'
 import type { Shadow } from './shadow.ts'
 import { countShadows, deleteShadow, findShadow, insertShadow, type StoredShadow } from './store/shadows.ts'
@@ -12,8 +12,11 @@ import { countShadows, deleteShadow, findShadow, insertShadow, type StoredShadow
 /** Begins to evaluate a draft beside what is in force, from zero: also one that is shadowed already. */
 export async function startShadow(ctx: Context, id: PolicyId): Promise<StoredShadow> {
   return inTransaction(ctx, async (tx) => {
-    const policy = await requirePolicy(tx, id)
+    await requirePolicy(tx, id)
     await tx.authorize('policies:shadow', { type: 'policies', id })
+    // Before any row: whoever removes the policy holds them all, and then takes its shadow along.
+    await holdPolicies(tx)
+    const policy = await requirePolicy(tx, id)
     if (policy.status !== 'draft')
       throw new Problem('wrong-state', `the policy is ${policy.status}; only a draft can be shadowed`)
     const { name, version, effect, cedar } = policy
@@ -29,7 +32,6 @@ export async function startShadow(ctx: Context, id: PolicyId): Promise<StoredSha
     }
     await deleteShadow(tx, id)
     await insertShadow(tx, draft)
-    // From its first row on, a change of shadows holds the tenant’s version, so no other comes between.
     if ((await countShadows(tx)) > shadowsMax)
       throw new Problem('quota-spent', `${shadowsMax} drafts may be shadowed at once; end another first`)
     recordEvent(tx, { type: 'policy.shadow-started', resource: `agent-iam/policies/${id}`, data: { name, version } })
@@ -57,6 +59,7 @@ export async function stopShadow(ctx: Context, id: PolicyId): Promise<StoredShad
     await tx.authorize('policies:shadow', { type: 'policies', id })
     // The answer tells of decisions, as `getShadow` does.
     await tx.authorize('decisions:read', { type: 'decisions' })
+    await holdPolicies(tx)
     const found = await requireShadow(tx, id)
     if (!(await deleteShadow(tx, id))) throw notShadowed(id)
     const { name, version, evaluated, allowToDeny, denyToAllow, erred } = found

@@ -21,13 +21,13 @@ interface Row {
  * How often grants were used, with their rows held until the transaction ends: who spends the same waits. Always taken in
  * one order, so that no two wait for each other.
  */
-export async function holdUses(tx: Transaction, wanted: ReadonlyArray<Omit<Use, 'used'>>): Promise<Use[]> {
+export async function holdUses(tx: Transaction, wanted: ReadonlyArray<Omit<Use, 'used'>>, at: Date): Promise<Use[]> {
   if (wanted.length === 0) return []
   const { rows } = await sql<Row>`
     insert into grant_uses as u (tenant_id, grant_id, period, starts_at, used)
       select ${toUuid(tx.caller.tenantId)}::uuid, w.grant_id, w.period, w.starts_at, 0
         from unnest(${wanted.map(({ grantId }) => toUuid(grantId))}::uuid[], ${wanted.map(({ period }) => period)}::text[],
-          ${wanted.map(({ period }) => periodStart(period, tx.clock.now()))}::timestamptz[])
+          ${wanted.map(({ period }) => periodStart(period, at))}::timestamptz[])
           as w (grant_id, period, starts_at)
         order by w.grant_id, w.period
       -- Changes nothing; it holds the row, and tells what was committed last.
@@ -36,13 +36,13 @@ export async function holdUses(tx: Transaction, wanted: ReadonlyArray<Omit<Use, 
   return rows.map(toUse)
 }
 
-/** Counts one more use of each; they are held. */
-export async function countUses(tx: Transaction, uses: ReadonlyArray<Omit<Use, 'used'>>): Promise<void> {
+/** Counts one more use of each; they are held as of the same instant. */
+export async function countUses(tx: Transaction, uses: ReadonlyArray<Omit<Use, 'used'>>, at: Date): Promise<void> {
   if (uses.length === 0) return
   await sql`
     update grant_uses u set used = u.used + 1
       from unnest(${uses.map(({ grantId }) => toUuid(grantId))}::uuid[], ${uses.map(({ period }) => period)}::text[],
-        ${uses.map(({ period }) => periodStart(period, tx.clock.now()))}::timestamptz[]) as w (grant_id, period, starts_at)
+        ${uses.map(({ period }) => periodStart(period, at))}::timestamptz[]) as w (grant_id, period, starts_at)
       where u.tenant_id = ${toUuid(tx.caller.tenantId)} and u.grant_id = w.grant_id and u.period = w.period
         and u.starts_at = w.starts_at`.execute(tx.db)
 }
