@@ -57,9 +57,10 @@ export const rollbackPolicy = operation({
   id: 'rollbackPolicy',
   path: '/api/v1/policies/:policyId/rollback',
   action: 'policies:rollback',
-  summary: 'Makes an earlier text the latest version again; of an active policy it is in force from that moment.',
+  summary:
+    'Makes an earlier text the latest version again; of an active policy it is in force from that moment, and who does it holds `policies:activate` too.',
   body: z.strictObject({ version: Version, comment: FreeText.default('') }),
-  problems: ['forbidden', 'not-found', 'wrong-state', 'policy-invalid', 'quota-spent'],
+  problems: ['forbidden', 'not-found', 'capability-exceeded', 'wrong-state', 'policy-invalid', 'quota-spent'],
   example: { params: examplePath, body: { version: 1 } },
 })
 

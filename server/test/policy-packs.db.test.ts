@@ -180,5 +180,15 @@ describe.each(databases)('packs and templates of policies on %s', (_name, open) 
     })
     // With the same text again, and at once: that too would bring it into force.
     expect(await server.api.refuse(policies.updatePolicy, { params, body, ...as })).toMatchObject({ code: 'forbidden' })
+    // Nor by way of an earlier text, which perhaps nobody ever brought into force.
+    const writer = await loginAgent(server, await makeAgent(server, token, [...may, 'agent-iam/policies*:rollback']))
+    const back = { params, body: { version: 1 } }
+    expect(await server.api.refuse(rollbackPolicy, { ...back, token: writer.accessToken })).toMatchObject({
+      code: 'capability-exceeded',
+    })
+    expect(await server.api.call(rollbackPolicy, { params, body: { version: 2 }, token })).toMatchObject({
+      version: 4,
+      activeVersion: 4,
+    })
   })
 })

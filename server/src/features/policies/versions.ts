@@ -4,6 +4,7 @@ import { inTransaction, type Context, type Transaction } from '../../platform/co
 import { decodeCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import type { IfMatch } from '../../platform/revision.ts'
+import { requireHolds } from '../capabilities/service.ts'
 import { requireForChange, requirePolicy, requireWithinQuotas, storeChange } from './changes.ts'
 import { inForce, revise, type Policy, type PolicyText, type PolicyVersion } from './model.ts'
 import { findVersion, listVersions } from './store/versions.ts'
@@ -68,6 +69,8 @@ export async function rollbackPolicy(
 ): Promise<Policy> {
   return inTransaction(ctx, async (tx) => {
     const before = await requireForChange(tx, id, 'policies:rollback', ifMatch)
+    // The earlier text may never have been in force. Held, not asked: no policy keeps an administrator from this.
+    if (before.status === 'active') await requireHolds(tx, [`agent-iam/policies/${id}:activate`])
     const revised = revise(before, {}, text, tx.clock.now())
     const after = before.status === 'active' ? inForce(revised) : revised
     if (before.version === after.version && before.activeVersion === after.activeVersion)
