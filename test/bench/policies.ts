@@ -35,37 +35,28 @@ export interface PolicyFigures {
   readonly agents: readonly SizeFigures[]
 }
 
-export const policySizes = [10, 100, 1000, 10_000] as const
-/** The two ends, without what is remembered. */
-const uncachedSizes = [10, 10_000] as const
-export const agentSizes = [1000, 100_000, 1_000_000] as const
-
 export async function measurePolicies(settings: Settings, postgresUrl: string): Promise<SizeFigures[]> {
   const usual = makeWorkload()
   const mixed = mixedWorkload(usual)
-  const smallest = answersUnder(makeRules(policySizes[0], mixed, usual.guarded), mixed)
+  const { policySizes } = settings
+  const sizeMin = Math.min(...policySizes)
+  const smallest = answersUnder(makeRules(sizeMin, mixed, usual.guarded), mixed)
   const start = async (size: number, keepsVerdicts: boolean): Promise<Sized> => {
     const rules = makeRules(size, mixed, usual.guarded)
     const workload = answersUnder(rules, mixed)
     const changedAnswers = countChanged(workload, smallest)
-    if (size > policySizes[0] && changedAnswers === 0) throw new Error(`of ${size} policies the most take no part`)
+    if (size > sizeMin && changedAnswers === 0) throw new Error(`of ${size} policies the most take no part`)
     const databaseUrl = await createDatabase(postgresUrl, `policies-${size}-${keepsVerdicts ? 'kept' : 'anew'}`)
     const name = `${size} policies`
     const ours = await startOurs(name, workload, { databaseUrl, ...(!keepsVerdicts && { settings: noVerdictKept }) })
     return { size, keepsVerdicts, changedAnswers, ours, prepare: () => putPolicies(ours.filled, rules, databaseUrl) }
   }
-  const sizes = [
-    ...policySizes.map((size) => [size, true] as const),
-    ...uncachedSizes.map((size) => [size, false] as const),
+  const starts = [
+    ...policySizes.map((size) => () => start(size, true)),
+    // The two ends, without what is remembered.
+    ...[sizeMin, Math.max(...policySizes)].map((size) => () => start(size, false)),
   ]
-  return raceSizes(
-    sizes.map(
-      ([size, keepsVerdicts]) =>
-        () =>
-          start(size, keepsVerdicts),
-    ),
-    settings,
-  )
+  return raceSizes(starts, settings)
 }
 
 export async function measureAgents(settings: Settings, postgresUrl: string): Promise<SizeFigures[]> {
@@ -83,7 +74,7 @@ export async function measureAgents(settings: Settings, postgresUrl: string): Pr
     return { size, keepsVerdicts: true, changedAnswers: 0, ours, prepare }
   }
   return raceSizes(
-    agentSizes.map((size) => () => start(size)),
+    settings.agentSizes.map((size) => () => start(size)),
     settings,
   )
 }

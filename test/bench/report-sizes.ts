@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os'
 import { offeredShare } from './contender.ts'
-import { agentSizes, policySizes, type PolicyFigures, type SizeFigures } from './policies.ts'
+import { type PolicyFigures, type SizeFigures } from './policies.ts'
 import { percent, printBudget, printTable, type Entry } from './report.ts'
 import type { Settings } from './settings.ts'
 
 const budget = 0.9
 
-export function printPolicies({ policies, agents }: PolicyFigures, { connections, seconds, rounds }: Settings): void {
+export function printPolicies({ policies, agents }: PolicyFigures, settings: Settings): void {
+  const { connections, seconds, rounds, policySizes, agentSizes } = settings
+
   console.log(`
-Checks with ${policySizes.join(', ')} policies. In each set the same ${policySizes[0]} have no scope; of the rest 30 % are by action, 60 % by
+Checks with ${policySizes.join(', ')} policies. In each set the same 10 have no scope; of the rest 30 % are by action, 60 % by
 resource, 10 % by principal, so ten policies at the most name one action. One question in twenty asks for such an action.
 Every answer is compared with the right one, every event counted. ${rounds} rounds of ${seconds} s in turn, ${connections} connections,
 each server and database of its own on one PostgreSQL; latency at ${percent(offeredShare)} of saturation; all on ${availableParallelism()} cores.
@@ -32,7 +34,7 @@ export function policiesEntry({ policies, agents }: PolicyFigures): Entry {
     ratio: ratioOf(last(policies), policies),
     p50Ms,
     p99Ms,
-    against: `the same checks with ${policySizes[0]} policies`,
+    against: `the same checks with ${policies[0]?.size} policies`,
     agentsRatio: ratioOf(last(agents), agents),
     policies: withRatios(policies),
     agents: withRatios(agents),

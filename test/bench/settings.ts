@@ -9,10 +9,14 @@ export interface Settings {
   readonly seconds: number
   readonly rounds: number
   readonly connections: number
+  /** Of P2, the smallest first. */
+  readonly policySizes: readonly number[]
+  readonly agentSizes: readonly number[]
   readonly jsonFile: string | undefined
 }
 
-const usage = `npm run bench -- [${ids.join(' ')}] [--json FILE] [--seconds 8] [--rounds 3] [--connections 64]`
+const usage = `npm run bench -- [${ids.join(' ')}] [--json FILE] [--seconds 8] [--rounds 3] [--connections 64]
+  [--policies 10,100,1000,10000] [--agents 1000,100000,1000000]`
 
 /** Reads the command line; ends the process with the usage when it does not fit. */
 export function readSettings(args: readonly string[]): Settings {
@@ -29,13 +33,15 @@ function parse(args: readonly string[]): Settings {
   const { positionals, values } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { json: text, seconds: text, rounds: text, connections: text },
+    options: { json: text, seconds: text, rounds: text, connections: text, policies: text, agents: text },
   })
   return {
     ids: new Set(positionals.length === 0 ? ids : positionals.map(toId)),
     seconds: toCount('--seconds', values.seconds ?? '8'),
     rounds: toCount('--rounds', values.rounds ?? '3'),
     connections: toCount('--connections', values.connections ?? '64'),
+    policySizes: toCounts('--policies', values.policies ?? '10,100,1000,10000'),
+    agentSizes: toCounts('--agents', values.agents ?? '1000,100000,1000000'),
     jsonFile: values.json,
   }
 }
@@ -44,6 +50,10 @@ function toId(word: string): Id {
   const id = ids.find((each) => each === word.toUpperCase())
   if (!id) throw new Error(`no benchmark ${word}`)
   return id
+}
+
+function toCounts(name: string, text: string): number[] {
+  return text.split(',').map((each) => toCount(name, each))
 }
 
 function toCount(name: string, text: string): number {
