@@ -6,6 +6,8 @@ import type { AgentId } from '@agent-iam/contract/ids'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import { assignRole } from '../src/features/capabilities/service.ts'
+import { reserve } from '../src/features/authorization/reservation.ts'
+import { addSeconds } from '../src/platform/clock.ts'
 import { inTransaction } from '../src/platform/context.ts'
 import { createLog } from '../src/platform/log.ts'
 import { redisState } from '../src/platform/redis-state.ts'
@@ -128,6 +130,18 @@ describe.each(databases)('quotas on %s', (kind, open) => {
     server.clock.advance(23 * 3600)
     admin = await server.admin()
     expect(await inTurn(3)).toEqual([true, true, false])
+  })
+
+  test('who waited into the next hour is counted in the hour that was held', async () => {
+    const { id } = await makeAgent(server, admin)
+    const { grantId } = await grant(id, { capability: 'file:read', conditions: { quota: { perHour: 5 } } })
+    const held = [{ entry: 'file:read', grantId, conditions: { quota: { perHour: 5 } } }]
+    let looks = 0
+    // As if others had held it for an hour.
+    const clock = { now: () => addSeconds(server.clock.now(), ++looks > 2 ? 3600 : 0) }
+    const ctx = server.inTenant(server.app.defaultTenantId)
+    expect(await inTransaction(ctx, (tx) => reserve({ ...tx, clock }, [held]))).toBeUndefined()
+    expect(await usesOf(id)).toEqual([1])
   })
 
   test('of several grants any with room will do, and one without quota spends none', async () => {

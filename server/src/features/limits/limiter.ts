@@ -3,6 +3,7 @@ import { addressNetwork } from '../../platform/address-network.ts'
 import { actorOf, type Context } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import type { Pulse } from '../../platform/pulse.ts'
+import { spanMs } from '../../platform/sliding-window.ts'
 import { askedTypes } from './asked-types.ts'
 import { Bursts, type Told } from './bursts.ts'
 import { eachMinute, hasRulesOn, windowsOf, type Admission, type Limits, type LimitWindow, type Use } from './model.ts'
@@ -93,7 +94,8 @@ export class Limiter {
     const found = this.#waiting.get(network)
     if (!found) return undefined
     const waitMs = found.untilMs - ctx.clock.now().getTime()
-    if (waitMs > 0) return { ...found.admission, room: { ...found.admission.room, waitMs } }
+    // A clock that was put back tells no wait.
+    if (waitMs > 0 && waitMs <= spanMs.minute) return { ...found.admission, room: { ...found.admission.room, waitMs } }
     this.#waiting.delete(network)
     return undefined
   }
