@@ -75,7 +75,10 @@ describe.each(databases)('Idempotency-Key on %s', (_name, open) => {
   })
 
   test('who acts for two is told of neither what was made for the other', async () => {
-    const service = await makeService(server, token, ['agent-iam/resources:create', 'agent-iam/resources*:read'])
+    const service = await makeService(server, token, [
+      'agent-iam/resource-servers:create',
+      'agent-iam/resource-servers*:read',
+    ])
     const made = []
     for (const person of [await server.user('admin'), await server.user('admin')]) {
       const as = await lentTo(server, person.id, service.serviceId)
@@ -155,7 +158,7 @@ async function lentTo(server: TestServer, identityId: IdentityId, actor: Identit
   const ctx = server.inTenant(server.app.defaultTenantId)
   const start = {
     method: 'token-exchange',
-    scope: ['agent-iam/resources*:*', 'agent-iam/resources:*'],
+    scope: ['agent-iam/resource-servers*:*', 'agent-iam/resource-servers:*'],
     actors: [actor],
   }
   const grant = await inTransaction(ctx, (tx) => startSession(tx, identityId, start))

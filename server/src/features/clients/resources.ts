@@ -16,7 +16,7 @@ export interface NewResource {
 
 export async function createResource(ctx: Context, input: NewResource): Promise<Resource> {
   return inTransaction(ctx, async (tx) => {
-    await tx.authorize('resources:create', { type: 'resources' })
+    await tx.authorize('resource-servers:create', { type: 'resource-servers' })
     if (input.resource === ownResource(tx)) throw taken(input.resource)
     const createdAt = tx.clock.now()
     const resource: Resource = { ...input, id: tx.newId('resource'), createdBy: actorOf(tx.caller), createdAt }
@@ -38,7 +38,7 @@ export function ownResource(ctx: Pick<Context, 'keys' | 'caller'>): string {
 
 export async function pageResources(ctx: Context, query: { limit: number; cursor?: string | undefined }) {
   return inTransaction(ctx, async (tx) => {
-    await tx.authorize('resources:read', { type: 'resources' })
+    await tx.authorize('resource-servers:read', { type: 'resource-servers' })
     const before = readIdCursor('resource', query.cursor)
     return toPage(await listResources(tx, before, query.limit + 1), query.limit, ({ id }) => [id])
   })
@@ -46,10 +46,10 @@ export async function pageResources(ctx: Context, query: { limit: number; cursor
 
 export async function removeResource(ctx: Context, id: ResourceId): Promise<Resource> {
   return inTransaction(ctx, async (tx) => {
-    if (!(await findResource(tx, id))) throw notFound('resources', id)
-    await tx.authorize('resources:delete', { type: 'resources', id })
+    if (!(await findResource(tx, id))) throw notFound('resource-servers', id)
+    await tx.authorize('resource-servers:delete', { type: 'resource-servers', id })
     const deleted = await deleteResource(tx, id)
-    if (!deleted) throw notFound('resources', id)
+    if (!deleted) throw notFound('resource-servers', id)
     recordEvent(tx, {
       type: 'resource.deleted',
       resource: resourceName(id),
@@ -80,5 +80,5 @@ function taken(resource: string): Problem {
 }
 
 function resourceName(id: ResourceId): string {
-  return `agent-iam/resources/${id}`
+  return `agent-iam/resource-servers/${id}`
 }
