@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { SecureContextOptions } from 'node:tls'
 import type { Operation } from '@agent-iam/contract/operation'
-import { problems } from '@agent-iam/contract/problems'
 import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
@@ -10,7 +9,7 @@ import type { RecentCallers } from '../features/sessions/service.ts'
 import { isNestedDeeper } from '../lib/nesting.ts'
 import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
-import { Problem, problemDocument } from '../platform/problem.ts'
+import { Problem } from '../platform/problem.ts'
 import { entityTagOf } from '../platform/revision.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
@@ -18,17 +17,17 @@ import { authenticate } from './authenticate.ts'
 import { withBasicCredentials } from './basic-credentials.ts'
 import type { NonceUse } from './dpop.ts'
 import { dpopNonce } from './dpop-nonce.ts'
-import { challengesOf, withProof } from './dpop-request.ts'
+import { withProof } from './dpop-request.ts'
 import { hostGuard } from './host-guard.ts'
 import { publishedSecondsOf, sendPublished } from './published-response.ts'
-import { toProblem } from './problem-response.ts'
 import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
-import { asTheStandardHasIt, nameRequest, wantsText } from './text-refusal.ts'
+import { nameRequest } from './text-refusal.ts'
 import { identified, strangerLimit } from './rate-limit.ts'
 import { isOfStatusLists, sendStatusList } from './status-list-response.ts'
 import { tlsServerFactory } from './tls.ts'
 import type { CertificateReader } from './peer-certificate.ts'
 import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
+import { isNonceDue, pathOf, refuse, type Exchange } from './refuse.ts'
 
 /** Largest body: far above any honest request, far below what would hurt. */
 const bodyBytesMax = 262_144
@@ -138,11 +137,6 @@ function operationsByPlace(routes: readonly Route[]): Map<string, Operation> {
   return new Map(places)
 }
 
-interface Exchange {
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
-}
-
 async function answer(door: Door, route: Route, { request, reply }: Exchange): Promise<FastifyReply> {
   const { operation } = route
   const began = performance.now()
@@ -211,11 +205,6 @@ async function refuseUnread(
   return refuse(door, thrown, { ...exchange, ctx: known, operation })
 }
 
-/** RFC 9449 §8.2: who must send a nonce gets the next one with each answer, before the last has ended. */
-function isNonceDue({ dpopNonce: use }: Door, { headers }: FastifyRequest): boolean {
-  return use === 'required' && headers['dpop'] !== undefined
-}
-
 function send(operation: Operation, reply: FastifyReply, result: unknown): FastifyReply {
   reply.status(operation.status)
   const publishedSeconds = publishedSecondsOf[operation.id]
@@ -227,68 +216,6 @@ function send(operation: Operation, reply: FastifyReply, result: unknown): Fasti
   if (operation.hasRevision) reply.header('etag', entityTagOf(Number(Reflect.get(Object(result), 'revision'))))
   if (operation.produces) return reply.type(`${operation.produces}; charset=utf-8`).send(result)
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(result))
-}
-
-interface Refused extends Exchange {
-  readonly ctx: Context
-  readonly operation?: Operation
-}
-
-/** Every refusal is on record before it is told; where that fails, the refusal stands all the same. */
-async function refuse(door: Door, thrown: unknown, { request, reply, ctx, operation }: Refused): Promise<FastifyReply> {
-  const problem = asTheStandardHasIt(operation, toProblem(thrown))
-  const document = problemDocument(problem, ctx.requestId)
-  logRefusal(ctx, problem, { operation: operation?.id ?? pathOf(request), callerRequestId: callersIdOf(request) })
-  try {
-    const { code, policyIds } = problem
-    // Of what a limit refuses, each burst is on record once already.
-    if (code !== 'rate-limited')
-      await door.refusals.record(ctx, { code, policyIds, operation: operation?.id ?? 'unknown' })
-  } catch (error) {
-    door.telemetry.refusalLost()
-    ctx.log.error({ error, requestId: ctx.requestId }, 'a refusal could not be recorded')
-  }
-  if (problem.code === 'use-dpop-nonce' || isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
-  tellWhatToDo(ctx, problem, reply)
-  nameRequest(operation, request, reply, ctx)
-  if (wantsText(operation, request))
-    return reply.status(document.status).type('text/plain; charset=utf-8').send(problem.detail)
-  return reply.status(document.status).type('application/problem+json').send(JSON.stringify(document))
-}
-
-/** How to authenticate instead, and how long to wait, in the headers that programs read. */
-function tellWhatToDo(ctx: Context, problem: Problem, reply: FastifyReply): void {
-  const { status } = problems[problem.code]
-  if (status === 401 || problem.code === 'insufficient-scope')
-    reply.header('www-authenticate', challengesOf(ctx, problem))
-  const retryAfterSeconds = problem.retryAfterSeconds ?? (status === 503 ? 1 : undefined)
-  if (retryAfterSeconds !== undefined) reply.header('retry-after', `${retryAfterSeconds}`)
-}
-
-/** A name of the caller's own for the request, as far as it fits a log line. */
-const callersId = /^[\x21-\x7e]{1,100}$/
-
-function callersIdOf({ headers }: FastifyRequest): string | undefined {
-  const id = headers['x-request-id']
-  return typeof id === 'string' && callersId.test(id) ? id : undefined
-}
-
-/** Without the query, which may hold what no log should. */
-function pathOf({ url }: FastifyRequest): string {
-  return url.split('?')[0] ?? url
-}
-
-function logRefusal({ log, requestId }: Context, problem: Problem, about: object): void {
-  const fields = {
-    requestId,
-    code: problem.code,
-    ...about,
-    ...(problem.cause !== undefined && { error: problem.cause }),
-  }
-  if (problem.code === 'internal-error') log.error(fields, 'a request failed')
-  else if (problem.code === 'unavailable') log.warn(fields, 'a request could not be served')
-  else if (problem.code === 'rate-limited') log.debug(fields, 'a request was one too many')
-  else log.info(fields, 'a request was refused')
 }
 
 function unknownPath(request: FastifyRequest): Problem {
