@@ -16,7 +16,7 @@ import { openServer, type TestServer } from './test-server.ts'
 const clients = 6
 const turns = 10
 /** Between two changes, so that tokens of each key are in use when the next takes over. */
-const pauseMs = 150
+const pauseMs = 500
 
 interface Tally {
   logins: number
