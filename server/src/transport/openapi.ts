@@ -11,7 +11,7 @@ const apiVersion = '0.1.0'
 
 const description = `Identity and access management for AI agents: register, authenticate, decide, record.
 
-Paths under \`/api/v1\` are also answered under \`/v1\`. Bodies are JSON; an unknown field is refused.
+Paths under \`/api/v1\` are also answered under \`/v1\`. Bodies are JSON; an unknown field is refused, but by the operations of AuthZEN, which pass over it.
 A refusal is a problem document (RFC 9457) whose \`code\` is stable. Where requests are limited, the headers \`RateLimit\` and
 \`RateLimit-Policy\` tell how many are left; what is refused for it (429) says in \`Retry-After\` how long to wait.`
 

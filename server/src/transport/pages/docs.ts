@@ -52,8 +52,9 @@ function allShapes(): JsonObject {
 const introduction = html`
   <h1>API reference</h1>
   <p class="lead">
-    Bodies are JSON, and an unknown field is refused. Paths under <code>/api/v1</code> are also answered under
-    <code>/v1</code>. A refusal is a problem document whose <code>code</code> is stable.
+    Bodies are JSON, and an unknown field is refused, but by the operations of AuthZEN, which pass over it. Paths under
+    <code>/api/v1</code> are also answered under <code>/v1</code>. A refusal is a problem document whose
+    <code>code</code> is stable.
   </p>
 `
 
