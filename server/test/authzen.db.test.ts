@@ -231,49 +231,6 @@ describe.each(databases)('AuthZEN on %s', (_name, open) => {
     expect(JSON.parse(tenants.text)).toMatchObject({ policy_decision_point: `http://localhost:9000${path}` })
   })
 
-  test('a bulk of checks answers each in its place, whatever became of the others', async () => {
-    const agent = await makeAgent(server, admin, ['file/docs/*:read'])
-    const { accessToken: token } = await loginAgent(server, agent)
-    const reading = { resource: 'file/docs/a.md', action: 'read' }
-    const checks = [
-      reading,
-      { ...reading, action: 'write' },
-      { ...reading, agentId: alice.id },
-      { ...reading, action: 7 },
-      { ...reading, context: { __proto: 1 } },
-      {
-        principal: `AgentIam::Agent::"${agent.id}"`,
-        action: 'AgentIam::Action::"read"',
-        resource: 'AgentIam::Resource::"file/docs/b"',
-      },
-    ]
-    const { results } = await server.api.call(bulkCheck, { body: { checks }, token })
-    expect(results.map(({ status, decision, problem }) => [status, decision?.decision ?? problem?.code])).toEqual([
-      [200, 'allow'],
-      [200, 'deny'],
-      [404, 'not-found'],
-      [400, 'invalid-request'],
-      [400, 'invalid-request'],
-      [200, 'allow'],
-    ])
-    const ids = results.flatMap(({ decision }) => decision?.decisionId ?? [])
-    expect(new Set(ids).size).toBe(3)
-    const { events } = await server.api.call(listAuditEvents, { query: { limit: 50 }, token: admin })
-    const recorded = events.map(({ decisionId }) => decisionId)
-    for (const id of ids) expect(recorded).toContain(id)
-  })
-
-  test('a bulk has one check at least and a hundred at most', async () => {
-    const check = { resource: 'file/a', action: 'read' }
-    for (const checks of [[], Array.from({ length: 101 }, () => check), 'all', [7]])
-      expect((await server.api.refuse(bulkCheck, { body: { checks }, token: admin })).code).toBe('invalid-request')
-    const { results } = await server.api.call(bulkCheck, {
-      body: { checks: Array.from({ length: 100 }, () => check) },
-      token: admin,
-    })
-    expect(results.filter(({ decision }) => decision?.allowed)).toHaveLength(100)
-  })
-
   test('what a caller tells never stands for what is registered, nor for who asks', async () => {
     const rules = {
       probe: 'resource has labels && resource.labels.contains("pii")',

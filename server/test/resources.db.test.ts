@@ -1,24 +1,13 @@
-import { registerAgent } from '@agent-iam/contract/agents'
-import { check } from '@agent-iam/contract/authorization'
 import { createPolicy } from '@agent-iam/contract/policies'
 import { assignRole, createRole } from '@agent-iam/contract/roles'
 import * as types from '@agent-iam/contract/resource-types'
 import * as resources from '@agent-iam/contract/resources'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases } from './databases.ts'
+import { declareDocuments, everything } from './documents.ts'
 import { openServer, type TestServer } from './test-server.ts'
 
 type Content = Partial<resources.ResourceContent>
-
-const everything = {
-  size: 12,
-  owners: ['Ada', 'Bo'],
-  ratio: '0.25',
-  until: '2030-01-01',
-  every: '1h30m',
-  net: '10.0.0.0/8',
-  place: { city: 'Wien', floor: 3 },
-}
 
 describe.each(databases)('resources on %s', (_name, open) => {
   let server: TestServer
@@ -27,27 +16,7 @@ describe.each(databases)('resources on %s', (_name, open) => {
   beforeAll(async () => {
     server = await openServer(await open())
     token = await server.admin()
-    await server.api.call(types.createResourceType, {
-      body: {
-        name: 'doc',
-        attributes: {
-          size: { type: 'long' },
-          owners: { type: 'set<string>' },
-          ratio: { type: 'decimal' },
-          until: { type: 'datetime' },
-          every: { type: 'duration' },
-          net: { type: 'ipaddr' },
-          open: { type: 'boolean' },
-          place: { type: 'record{city: string, floor?: long}' },
-        },
-      },
-      token,
-    })
-    await server.api.call(types.createResourceType, {
-      body: { name: 'folder', attributes: { title: { type: 'string', required: true } } },
-      token,
-    })
-    await server.api.call(types.createResourceType, { body: { name: 'shelf' }, token })
+    await declareDocuments(server, token)
   })
   afterAll(() => server.close())
 
@@ -281,57 +250,5 @@ describe.each(databases)('resources on %s', (_name, open) => {
       data: { attributes: ['owners'], labels: ['pii'], owner: null, parent: null },
     })
     expect(String(rows[0]?.['leaf'])).not.toContain('somebody')
-  })
-
-  describe('in decisions', () => {
-    const decide = async (agentId: string, resource: string, context = {}) => {
-      const body = { agentId, resource, action: 'read', context }
-      const answer = await server.api.send(check, { body, token })
-      const { decision, reasons } = check.response.parse(JSON.parse(answer.text))
-      return [decision, ...reasons.map(({ policyId }) => policyId)]
-    }
-    let agentId: string
-    beforeAll(async () => {
-      const body = { name: 'a reader of resources', capabilities: ['doc:read', 'shelf:read'] }
-      agentId = (await server.api.call(registerAgent, { body, token })).agentId
-    })
-
-    test('labels forbid at once, from wherever they come', async () => {
-      const policy = `forbid(principal, action == AgentIam::Action::"read", resource)
-        when { resource has labels && resource.labels.contains("secret") };`
-      const { policyId } = await server.api.call(createPolicy, { body: { name: 'no secrets', policy }, token })
-      await put('shelf/room')
-      await put('doc/inside', { parent: 'shelf/room' })
-      expect(await decide(agentId, 'doc/inside')).toEqual(['allow', 'system:capability'])
-      await put('shelf/room', { labels: ['secret'] }, await server.beside())
-      expect(await decide(agentId, 'doc/inside')).toEqual(['deny', policyId])
-      await put('doc/inside', {})
-      expect(await decide(agentId, 'doc/inside')).toEqual(['allow', 'system:capability'])
-      await put('doc/inside', { labels: ['secret'] })
-      expect(await decide(agentId, 'doc/inside')).toEqual(['deny', policyId])
-    })
-
-    test('policies read attributes of every type, and what lies above; callers cannot pretend', async () => {
-      const policy = `permit(principal, action == AgentIam::Action::"read", resource in AgentIam::Resource::"shelf/open")
-        when { resource has attributes.size && resource.attributes.size < 100
-          && resource has attributes.owners && resource.attributes.owners.contains("Ada")
-          && resource has attributes.ratio && resource.attributes.ratio.lessThan(decimal("0.5"))
-          && resource has attributes.until && context.now < resource.attributes.until
-          && resource has attributes.every && resource.attributes.every >= duration("1h")
-          && resource has attributes.net && ip("10.1.2.3").isInRange(resource.attributes.net)
-          && resource has attributes.place.floor && resource.attributes.place.floor == 3 };`
-      const { policyId } = await server.api.call(createPolicy, { body: { name: 'all types', policy }, token })
-      const nobody = (await server.api.call(registerAgent, { body: { name: 'without rights' }, token })).agentId
-      const attributes = { ...everything, until: '2099-01-01', every: '90m' }
-      await put('shelf/open')
-      await put('doc/typed', { attributes, parent: 'shelf/open' })
-      expect(await decide(nobody, 'doc/typed')).toEqual(['allow', policyId])
-      await put('doc/typed', { attributes: { ...attributes, size: 100 }, parent: 'shelf/open' })
-      const pretended = { attributes, resource: { attributes }, size: 1 }
-      expect(await decide(nobody, 'doc/typed', pretended)).toEqual(['deny', 'system:default-deny'])
-      await put('doc/typed', { attributes })
-      expect(await decide(nobody, 'doc/typed')).toEqual(['deny', 'system:default-deny'])
-      expect(await decide(nobody, 'doc/untold', pretended)).toEqual(['deny', 'system:default-deny'])
-    })
   })
 })
