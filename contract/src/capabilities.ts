@@ -8,8 +8,9 @@ export const capabilitiesMax = 100
 // The action ends at the last colon, so an id prefix may hold colons itself (`url/https://example.com/*:get`).
 const grant =
   /^(?<type>\*|[A-Za-z0-9_.-]{1,64})(?:\/(?:(?<prefix>[^*]+)(?<star>\*)?|\*))?:(?<action>\*|[^:*\s]{1,100})$/u
+/** What an entry cannot hold. */
 // oxlint-disable-next-line no-control-regex -- naming the control characters is the point
-const control = /[\u0000-\u001f\u007f]/u
+export const control = /[\u0000-\u001f\u007f]/u
 
 /**
  * A capability entry. With a `:` it asks for a grant, `type[/idPrefix*]:action`, such as `file/docs/*:read`,

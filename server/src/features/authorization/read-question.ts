@@ -11,7 +11,7 @@ import { IdentityIdSchema, type IdentityId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import { Problem } from '../../platform/problem.ts'
 import type { ResourceName } from '../capabilities/model.ts'
-import { toRequestFacts, type CedarJson } from '../policies/model.ts'
+import { readString, toRequestFacts, type CedarJson } from '../policies/model.ts'
 
 /** A check as it was asked, whichever of its two spellings was used. */
 export interface AskedCheck {
@@ -72,16 +72,6 @@ export function readResource(reference: string | ResourceName): ResourceName {
 }
 
 const entityText = /^AgentIam::([A-Za-z]+)::"((?:[^"\\]|\\.)*)"$/su
-const escapes: Readonly<Record<string, string>> = {
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  '0': '\0',
-  '\\': '\\',
-  "'": "'",
-  '"': '"',
-}
-
 /** The id of an entity in Cedar's spelling, as text or taken apart; it must be of one of the types. */
 function readEntity(field: string, reference: z.output<typeof EntityReference>, types: readonly string[]): string {
   const { type, id } = typeof reference === 'string' ? parseEntity(field, reference) : reference
@@ -92,23 +82,9 @@ function readEntity(field: string, reference: z.output<typeof EntityReference>, 
 function parseEntity(field: string, text: string): { type: string; id: string } {
   const [, type, quoted] = entityText.exec(text) ?? []
   if (type === undefined || quoted === undefined) throw refusal(field, 'is not of the form AgentIam::Type::"id"')
-  return { type: `AgentIam::${type}`, id: unescape(field, quoted) }
-}
-
-/** Cedar's string escapes: those of one letter, `\x7f` and `\u{1f600}`. */
-function unescape(field: string, quoted: string): string {
-  return quoted.replace(/\\(?:x([0-7][0-9a-fA-F])|u\{([0-9a-fA-F]{1,6})\}|(.))/gsu, (_, hex, unicode, letter) => {
-    const code: unknown = hex ?? unicode
-    const found = typeof code === 'string' ? codePoint(parseInt(code, 16)) : escapes[String(letter)]
-    if (found === undefined || found === '\0') throw refusal(field, 'has an escape that Cedar does not know, or a NUL')
-    return found
-  })
-}
-
-/** Undefined for what is no character: half a surrogate pair, or beyond Unicode. */
-function codePoint(code: number): string | undefined {
-  const isSurrogate = code >= 0xd800 && code <= 0xdfff
-  return code > 0x10ffff || isSurrogate ? undefined : String.fromCodePoint(code)
+  const id = readString(quoted)
+  if (id === undefined || id.includes('\0')) throw refusal(field, 'has an escape that Cedar does not know, or a NUL')
+  return { type: `AgentIam::${type}`, id }
 }
 
 function refusal(field: string, message: string): Problem {

@@ -102,4 +102,5 @@ export {
 export type { Spoken, SpokenPolicy } from './spoken.ts'
 export { pathText, type ReadPath } from './syntax-paths.ts'
 export type { Verdict } from './verdict.ts'
+export { readString } from './cedar-strings.ts'
 export { toRequestFacts } from './request-facts.ts'

@@ -1,4 +1,5 @@
 import type { AttributesOrContext, EntityType, TypeOfAttribute } from '@cedar-policy/cedar-wasm/nodejs'
+import { writeString } from './cedar-strings.ts'
 import type { Schema } from './schema.ts'
 
 /** A schema as Cedar writes it. It is written here, so that no tenant's words come near the engine's library. */
@@ -8,7 +9,7 @@ export function schemaText({ AgentIam: { commonTypes = {}, entityTypes, actions 
     ...Object.entries(entityTypes).map(([name, type]) => entityText(name, type)),
     ...Object.entries(actions).map(
       ([name, { appliesTo }]) =>
-        `action ${quote(name)} appliesTo { principal: ${listText(appliesTo?.principalTypes)}, ` +
+        `action ${writeString(name)} appliesTo { principal: ${listText(appliesTo?.principalTypes)}, ` +
         `resource: ${listText(appliesTo?.resourceTypes)}, context: ${typeText(appliesTo?.context)} };`,
     ),
   ]
@@ -35,16 +36,7 @@ function typeText(type: AttributesOrContext<string> | TypeOfAttribute<string> | 
 
 function recordText(attributes: Readonly<Record<string, TypeOfAttribute<string>>>): string {
   const members = Object.entries(attributes).map(
-    ([name, type]) => `${quote(name)}${type.required === false ? '?' : ''}: ${typeText(type)}`,
+    ([name, type]) => `${writeString(name)}${type.required === false ? '?' : ''}: ${typeText(type)}`,
   )
   return `{ ${members.join(', ')} }`
-}
-
-/** Cedar’s escapes are not JSON’s. */
-function quote(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- naming the control characters is the point
-  const escaped = text.replace(/["\\\u0000-\u001f\u007f-\u009f]/gu, (character) =>
-    character === '"' || character === '\\' ? `\\${character}` : `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  )
-  return `"${escaped}"`
 }

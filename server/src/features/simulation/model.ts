@@ -1,4 +1,10 @@
-import { CapabilityEntry, capabilitiesMax, parseGrant, platformResourceType } from '@agent-iam/contract/capabilities'
+import {
+  CapabilityEntry,
+  capabilitiesMax,
+  control,
+  parseGrant,
+  platformResourceType,
+} from '@agent-iam/contract/capabilities'
 import type { DecisionId, IdentityId, PolicyId } from '@agent-iam/contract/ids'
 import type { NotExamined } from '@agent-iam/contract/simulation'
 import { covers, firstExcess, intersection, isWithin, type ResourceName } from '../capabilities/model.ts'
@@ -46,8 +52,8 @@ function narrowest({ action, type, firstId, lastId }: Used): string | undefined 
 
 /** As far as an entry can say it: a `*` in the midst of an id, or a control character, cannot be written. */
 function prefixes(shared: string): string[] {
-  // oxlint-disable-next-line no-control-regex -- naming the control characters is the point
-  const [writable = ''] = /^[^*\u0000-\u001f\u007f]*/u.exec(shared) ?? []
+  const ends = [shared.indexOf('*'), shared.search(control)].filter((at) => at >= 0)
+  const writable = shared.slice(0, Math.min(...ends, shared.length))
   const short = Array.from(writable).slice(0, prefixCharactersMax).join('')
   return short === '' ? [] : [`/${short}*`]
 }
