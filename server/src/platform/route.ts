@@ -20,11 +20,11 @@ export interface Route {
   readonly operation: Operation
   /** Reads what came in, and does what must not happen inside a transaction. */
   readonly prepare: (ctx: Context, raw: RawInput) => Promise<Work>
-  /** Whether a caller looked up a moment ago will do. */
+  /** Whether a caller that was looked up before will do. */
   readonly takesRecentCaller?: boolean
 }
 
-/** A route that answers by nothing but what the log takes at the caller's epoch, so a caller of a moment ago will do. */
+/** A route that answers by nothing but what the log takes at the caller's epoch, so a caller that was looked up before will do. */
 export function ofRecentCaller(whole: Route): Route {
   return { ...whole, takesRecentCaller: true }
 }

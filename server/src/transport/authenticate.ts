@@ -14,7 +14,7 @@ import { Problem } from '../platform/problem.ts'
  * Throws `unauthenticated` without a token where one is needed, `invalid-token` or `token-revoked` for one that is not
  * good, `invalid-proof` where its proof of possession is missing. On public operations a token is not looked at.
  *
- * @param recent where a caller of a moment ago will do, since the answer is refused if too much has changed since
+ * @param recent where a caller that was looked up before will do, since the answer is refused if too much has changed since
  */
 export async function authenticate(
   anonymous: Context,

@@ -49,7 +49,7 @@ export interface Settled {
 /**
  * Decides and records.
  *
- * @param grounds what was read a moment ago, where that will do: the log refuses what has been narrowed since
+ * @param grounds what was read before, where that will do: the log refuses what has been narrowed since
  */
 export async function decideAndRecord(
   ctx: Context,

@@ -47,7 +47,7 @@ export { endSessionsInBulk, shortenSession } from './store/bulk-ending.ts'
 /**
  * Who presents an access token. Throws when the token is not valid, its session has ended, or its identity may not act.
  *
- * @param recent where a caller of a moment ago will do
+ * @param recent where one that was looked up before will do
  */
 export async function callerOfAccessToken(
   ctx: Context,
