@@ -1,3 +1,4 @@
+import serialize from 'canonicalize'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { canonicalJson, NotCanonicalizableError } from './jcs.ts'
@@ -51,6 +52,16 @@ test('the form says the same value, and is its own canonical form', () => {
       expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)))
       expect(textOf(JSON.parse(text))).toBe(text)
     }),
+  )
+})
+
+test('the bytes are those of another implementation, whatever the value', () => {
+  const values = fc.jsonValue({ depthSize: 'large', stringUnit: 'binary' })
+  fc.assert(
+    fc.property(values, (value) => {
+      expect(textOf(value)).toBe(serialize(value))
+    }),
+    { numRuns: 2000 },
   )
 })
 

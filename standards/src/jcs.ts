@@ -1,9 +1,9 @@
-import serialize from 'canonicalize'
-
 /** The value has no JSON form that every reader would agree on. */
 export class NotCanonicalizableError extends Error {
   override name = 'NotCanonicalizableError'
 }
+
+const utf8 = new TextEncoder()
 
 /**
  * The UTF-8 bytes of a JSON value in the one form of RFC 8785 (JCS), so that a hash of it means the value.
@@ -13,44 +13,53 @@ export class NotCanonicalizableError extends Error {
  * half surrogate pairs, circular references.
  */
 export function canonicalJson(value: unknown): Uint8Array {
-  return new TextEncoder().encode(canonicalText(value))
+  return utf8.encode(textOf(value, new Set()))
 }
 
-function canonicalText(value: unknown): string {
-  requireJson(value, new Set())
-  const text = serialize(value)
-  if (text === undefined) throw new NotCanonicalizableError('the value has no JSON form')
+/** Numbers and strings are written as ECMAScript writes them (RFC 8785 §3.2.2), so only the members need an order. */
+function textOf(value: unknown, within: Set<object>): string {
+  if (typeof value === 'string') return stringText(value)
+  if (value === null || typeof value === 'boolean') return String(value)
+  if (typeof value === 'number') return numberText(value)
+  if (typeof value !== 'object') throw new NotCanonicalizableError(`${typeof value} is not JSON`)
+  if (within.has(value)) throw new NotCanonicalizableError('the value contains itself')
+  within.add(value)
+  const text = Array.isArray(value) ? listText(value, within) : objectText(value, within)
+  within.delete(value)
   return text
 }
 
-function requireJson(value: unknown, within: Set<object>): void {
-  if (value === null || typeof value === 'boolean') return
-  if (typeof value === 'number') return requireThat(Number.isFinite(value), `${value} is not JSON`)
-  if (typeof value === 'string') return requireThat(value.isWellFormed(), 'a string holds half a surrogate pair')
-  requireThat(typeof value === 'object', `${typeof value} is not JSON`)
-  if (typeof value !== 'object') return
-  requireThat(!within.has(value), 'the value contains itself')
-  requireThat(Array.isArray(value) || isPlain(value), 'an object of a class is not JSON')
-  within.add(value)
-  for (const [name, member] of membersOf(value)) {
-    requireJson(name, within)
-    requireJson(member, within)
-  }
-  within.delete(value)
+function stringText(value: string): string {
+  if (!value.isWellFormed()) throw new NotCanonicalizableError('a string holds half a surrogate pair')
+  return JSON.stringify(value)
 }
 
-/** Holes of an array come out as undefined, and so are refused. */
-function membersOf(value: object): Iterable<[string | number, unknown]> {
-  return Array.isArray(value) ? value.entries() : Object.entries(value).filter(([, member]) => member !== undefined)
+function numberText(value: number): string {
+  if (!Number.isFinite(value)) throw new NotCanonicalizableError(`${value} is not JSON`)
+  return JSON.stringify(value)
+}
+
+/** Holes come out as undefined, and so are refused. */
+function listText(list: readonly unknown[], within: Set<object>): string {
+  let text = ''
+  for (const item of list) text += `${text === '' ? '' : ','}${textOf(item, within)}`
+  return `[${text}]`
+}
+
+function objectText(object: object, within: Set<object>): string {
+  if (!isPlain(object)) throw new NotCanonicalizableError('an object of a class is not JSON')
+  let text = ''
+  // Without a comparison of its own, a sort goes by UTF-16 code units, as RFC 8785 §3.2.3 asks.
+  for (const name of Object.keys(object).toSorted()) {
+    const member = object[name]
+    if (member !== undefined) text += `${text === '' ? '' : ','}${stringText(name)}:${textOf(member, within)}`
+  }
+  return `{${text}}`
 }
 
 /** A `toJSON` that is no function is a member like any other: nobody would call it. */
-function isPlain(value: object): boolean {
+function isPlain(value: object): value is Readonly<Record<string, unknown>> {
   const prototype: unknown = Object.getPrototypeOf(value)
   const isRecord = prototype === Object.prototype || prototype === null
   return isRecord && !('toJSON' in value && typeof value.toJSON === 'function')
-}
-
-function requireThat(holds: boolean, why: string): void {
-  if (!holds) throw new NotCanonicalizableError(why)
 }

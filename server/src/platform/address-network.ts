@@ -1,15 +1,19 @@
 import ipaddr from 'ipaddr.js'
+import { memoized } from '../lib/memoized.ts'
+
+/** Each request asks for its address several times, and most come from few. */
+const addressesRemembered = 1_000
 
 /** Groups of an IPv6 address that name its network: a /64 is what one customer, or one machine, has at least. */
 const networkGroups = 4
 
 /** The addresses that count as one sender: an IPv4 address by itself, an IPv6 address with its whole /64. */
-export function addressNetwork(address: string): string {
+export const addressNetwork = memoized((address): string => {
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)
   if (parsed instanceof ipaddr.IPv4) return parsed.toString()
   return prefixOf(parsed, networkGroups)
-}
+}, addressesRemembered)
 
 /** Groups that name the site: whoever asks for a /48 gets one, and with it 65,536 networks. */
 const siteGroups = 3
@@ -29,10 +33,10 @@ function prefixOf({ parts }: ipaddr.IPv6, groups: number): string {
 }
 
 /** An address without a zone, IPv4 within IPv6 as IPv4; undefined for what is none. */
-export function plainAddress(address: string): string | undefined {
+export const plainAddress = memoized((address): string | undefined => {
   const [bare = ''] = address.split('%')
   return ipaddr.isValid(bare) ? ipaddr.process(bare).toString() : undefined
-}
+}, addressesRemembered)
 
 /** Whether an address lies within a range in CIDR notation, or is that one address. IPv4 within IPv6 counts as IPv4. */
 export function isWithinRange(address: string, range: string): boolean {

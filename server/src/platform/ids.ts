@@ -1,5 +1,6 @@
 import type { IdentityKind } from '@agent-iam/contract/identities'
 import { idPrefixes, idSchema, type Id, type IdentityId, type IdKind } from '@agent-iam/contract/ids'
+import type { z } from 'zod'
 import type { Clock } from './clock.ts'
 import type { Random } from './random.ts'
 
@@ -27,9 +28,18 @@ export function fromUuid<Kind extends IdKind>(kind: Kind, uuid: string): Id<Kind
   return makeId(kind, uuid.replaceAll('-', ''))
 }
 
+const schemas = new Map<IdKind, z.ZodType>()
+
 /** Whether a text is an id of this kind. */
 export function isId<Kind extends IdKind>(kind: Kind, text: string): text is Id<Kind> {
-  return idSchema(kind).safeParse(text).success
+  return schemaOf(kind).safeParse(text).success
+}
+
+/** Made once: that takes longer than many questions to it. */
+function schemaOf(kind: IdKind): z.ZodType {
+  const schema: z.ZodType = schemas.get(kind) ?? idSchema(kind)
+  schemas.set(kind, schema)
+  return schema
 }
 
 /** What kind of identity an id names. */

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import { sha256 } from './digest.ts'
 import type { Random } from './random.ts'
 
@@ -51,13 +51,13 @@ export function createSealer(masterKey: Uint8Array, random: Random, others: read
 interface DerivedKeys {
   readonly derive: (purpose: string) => Buffer
   readonly keyId: Buffer
-  readonly dataKey: Buffer
+  readonly dataKey: KeyObject
 }
 
 function keysOf(masterKey: Uint8Array): DerivedKeys {
   if (masterKey.length !== keyBytes) throw new Error(`the master key must have ${keyBytes} bytes`)
   const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', masterKey, '', `agent-iam ${purpose}`, keyBytes))
-  return { derive, keyId: sha256(derive('key id')).subarray(0, keyIdBytes), dataKey: derive('seal') }
+  return { derive, keyId: sha256(derive('key id')).subarray(0, keyIdBytes), dataKey: createSecretKey(derive('seal')) }
 }
 
 function markOf({ keyId, derive }: DerivedKeys): MasterKeyMark {
@@ -70,15 +70,19 @@ interface Encryption {
   readonly random: Random
 }
 
-/** AES-256-GCM: nonce, ciphertext and tag in one. `place` is authenticated with it. */
-export function encrypt(key: Uint8Array, { plain, place, random }: Encryption): Buffer {
+/**
+ * AES-256-GCM: nonce, ciphertext and tag in one. `place` is authenticated with it.
+ *
+ * @param key one that is made of its bytes anew each time costs five times what the encryption does
+ */
+export function encrypt(key: KeyObject, { plain, place, random }: Encryption): Buffer {
   const iv = random(ivBytes)
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(place))
   return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 
 /** Throws when anything was changed. */
-export function decrypt(key: Uint8Array, bytes: Uint8Array, place: string): Buffer {
+export function decrypt(key: KeyObject, bytes: Uint8Array, place: string): Buffer {
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, ivBytes))
   decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-tagBytes))
   return Buffer.concat([decipher.update(bytes.subarray(ivBytes, -tagBytes)), decipher.final()])

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { SecureContextOptions } from 'node:tls'
 import type { Operation } from '@agent-iam/contract/operation'
-import { platformTenantId, type RequestId } from '@agent-iam/contract/ids'
+import { platformTenantId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
 import type { Limiter } from '../features/limits/service.ts'
@@ -72,7 +72,7 @@ export function createHttpServer(door: Door): FastifyInstance {
   server.removeContentTypeParser('text/plain')
   server.addHook('onRequest', hostGuard(door.publicUrl, door.isLoopback))
   server.addHook('onSend', (_request, reply, _payload, done) => {
-    for (const [name, value] of Object.entries(securityHeaders)) if (!reply.hasHeader(name)) reply.header(name, value)
+    for (const [name, value] of securityHeaders) if (!reply.hasHeader(name)) reply.header(name, value)
     done()
   })
   const operations = operationsByPlace(door.routes)
@@ -89,13 +89,13 @@ export function createHttpServer(door: Door): FastifyInstance {
 }
 
 /** For every answer that does not bring its own, as a page does its policy and the key set its lifetime. */
-const securityHeaders = {
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-  'cache-control': 'no-store',
-}
+const securityHeaders = [
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['x-content-type-options', 'nosniff'],
+  ['x-frame-options', 'DENY'],
+  ['referrer-policy', 'no-referrer'],
+  ['cache-control', 'no-store'],
+] as const
 
 function mount(server: FastifyInstance, door: Door, route: Route): void {
   const { method, bodyBytesMax: bodyLimit = bodyBytesMax } = route.operation
@@ -225,16 +225,21 @@ function unknownPath(request: FastifyRequest): Problem {
 /** W3C Trace Context §3.2: the trace id is 32 hex digits. */
 const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
 
-const requestIds = new WeakMap<FastifyRequest, RequestId>()
+const contexts = new WeakMap<FastifyRequest, Context>()
 
-function contextOf({ world, certificateOf }: Door, request: FastifyRequest): Context {
-  const requestId = requestIds.get(request) ?? world.newId('request')
-  requestIds.set(request, requestId)
+/** One for each request, whoever asks for it. */
+function contextOf(door: Door, request: FastifyRequest): Context {
+  const context = contexts.get(request) ?? makeContext(door, request)
+  contexts.set(request, context)
+  return context
+}
+
+function makeContext({ world, certificateOf }: Door, request: FastifyRequest): Context {
   const header = request.headers['traceparent']
   const traceId = typeof header === 'string' ? traceparent.exec(header)?.[1] : undefined
   return {
     ...world,
-    requestId,
+    requestId: world.newId('request'),
     traceId,
     caller: {
       kind: 'anonymous',

@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import type { Json } from '@agent-iam/contract/json'
 import { z } from 'zod'
 import type { PendingEvent, Transaction } from '../../platform/context.ts'
@@ -13,7 +14,13 @@ type Cached = Omit<Tx, 'db' | 'clock'>
 const keyBytes = 32
 /** Month keys, which no erasure destroys early, by tenant and month: two months of a few tenants at a time. */
 const monthKeysMax = 1000
-const monthKeys = new WeakMap<Sealer, Map<string, Buffer>>()
+const monthKeys = new WeakMap<Sealer, Map<string, DataKey>>()
+
+/** The key of a data subject, with what the log tells of it. */
+interface DataKey {
+  readonly key: KeyObject
+  readonly commitment: string
+}
 
 /** What the master key sealed here. */
 export const sealedDataKeys: SealedColumn = {
@@ -37,12 +44,12 @@ export function sealWithKnownKey(ctx: Cached, event: PendingEvent): Sealed | nul
   return key && sealWith(ctx, key, event)
 }
 
-function sealWith(ctx: Cached, key: Buffer, event: PendingEvent): Sealed | null {
+function sealWith(ctx: Cached, { key, commitment }: DataKey, event: PendingEvent): Sealed | null {
   if (!event.personal) return null
   const plain = Buffer.from(JSON.stringify(event.personal.fields))
   return {
     subject: keySubject(event.personal.subject, event.at),
-    commitment: commitTo(key),
+    commitment,
     box: encrypt(key, { plain, place: boxPlace(event.id), random: ctx.random }).toString('base64'),
   }
 }
@@ -53,15 +60,16 @@ export async function openPersonal(
   eventId: string,
   sealed: Sealed | null,
 ): Promise<Record<string, Json> | null> {
-  const key = sealed && (await findKey(tx, sealed.subject))
-  if (!sealed || !key) return null
-  if (!equalDigests(Buffer.from(commitTo(key)), Buffer.from(sealed.commitment)))
+  const found = sealed && (await findKey(tx, sealed.subject))
+  if (!sealed || !found) return null
+  const { key, commitment } = found
+  if (!equalDigests(Buffer.from(commitment), Buffer.from(sealed.commitment)))
     throw new Error(`event ${eventId} was sealed with another key than its subject's`)
   const plain = decrypt(key, Buffer.from(sealed.box, 'base64'), boxPlace(eventId))
   return z.record(z.string(), z.json()).parse(JSON.parse(plain.toString()))
 }
 
-async function dataKey(tx: Tx, subject: string): Promise<Buffer> {
+async function dataKey(tx: Tx, subject: string): Promise<DataKey> {
   const known = cache(tx).get(cacheKey(tx, subject))
   if (known) return known
   const found = await findKey(tx, subject)
@@ -73,13 +81,13 @@ async function dataKey(tx: Tx, subject: string): Promise<Buffer> {
   return made
 }
 
-async function findKey(tx: Tx, subject: string): Promise<Buffer | undefined> {
+async function findKey(tx: Tx, subject: string): Promise<DataKey | undefined> {
   const sealed = await findDataKey(tx, subject)
-  return sealed && tx.sealer.open(sealed, keyPlace(tx, subject))
+  return sealed && toDataKey(tx.sealer.open(sealed, keyPlace(tx, subject)))
 }
 
 /** NOTE: only keys read back from a committed row are kept; one made in a transaction that fails never existed. */
-function remember(tx: Tx, subject: string, key: Buffer): Buffer {
+function remember(tx: Tx, subject: string, key: DataKey): DataKey {
   const keys = cache(tx)
   if (!subject.startsWith('month:')) return key
   if (keys.size >= monthKeysMax) keys.clear()
@@ -87,8 +95,8 @@ function remember(tx: Tx, subject: string, key: Buffer): Buffer {
   return key
 }
 
-function cache(tx: Cached): Map<string, Buffer> {
-  const found = monthKeys.get(tx.sealer) ?? new Map<string, Buffer>()
+function cache(tx: Cached): Map<string, DataKey> {
+  const found = monthKeys.get(tx.sealer) ?? new Map<string, DataKey>()
   monthKeys.set(tx.sealer, found)
   return found
 }
@@ -105,6 +113,7 @@ function boxPlace(eventId: string): string {
   return `audit event ${eventId}`
 }
 
-function commitTo(key: Buffer): string {
-  return sha256(Buffer.concat([Buffer.from('agent-iam data key '), key])).toString('hex')
+function toDataKey(bytes: Buffer): DataKey {
+  const commitment = sha256(Buffer.concat([Buffer.from('agent-iam data key '), bytes])).toString('hex')
+  return { key: createSecretKey(bytes), commitment }
 }

@@ -1,8 +1,13 @@
 import { parseGrant, platformResourceType, type GrantParts } from '@agent-iam/contract/capabilities'
 import type { GrantConditions } from '@agent-iam/contract/conditions'
 import type { GrantId } from '@agent-iam/contract/ids'
+import { memoized } from '../../lib/memoized.ts'
 
 export { periodEnd, quotaLimits, type Period } from './quota.ts'
+
+/** Entries that are taken apart once: each decision looks at all that are held, which are the same again and again. */
+const entriesRemembered = 5_000
+const partsOf = memoized(parseGrant, entriesRemembered)
 
 /** A resource as a question names it; `id` is empty where the whole type is meant. */
 export interface ResourceName {
@@ -70,9 +75,14 @@ export const builtInDefinitions: readonly RoleDefinition[] = Object.entries(buil
   inherits: [],
 }))
 
+/** By their keys, made once for each list. */
+const byKeyOf = new WeakMap<readonly RoleDefinition[], ReadonlyMap<string, RoleDefinition>>()
+
 /** The roles of these keys and all that they inherit, each once. A key that nobody defines gives nothing. */
 export function closureOf(keys: readonly string[], definitions: readonly RoleDefinition[]): RoleDefinition[] {
-  const byKey = new Map(definitions.map((role) => [role.key, role]))
+  if (keys.length === 0) return []
+  const byKey = byKeyOf.get(definitions) ?? new Map(definitions.map((role) => [role.key, role]))
+  byKeyOf.set(definitions, byKey)
   const reached = new Set(keys)
   for (const key of reached) for (const inherited of byKey.get(key)?.inherits ?? []) reached.add(inherited)
   return [...reached].flatMap((key) => byKey.get(key) ?? [])
@@ -80,7 +90,7 @@ export function closureOf(keys: readonly string[], definitions: readonly RoleDef
 
 /** Whether a grant covers an action on a resource. A label covers nothing. */
 export function covers(entry: string, action: string, resource: ResourceName): boolean {
-  const grant = parseGrant(entry)
+  const grant = partsOf(entry)
   if (!grant) return false
   return coversType(grant.type, resource.type) && coversId(grant.idPattern, resource.id) && coversAction(grant, action)
 }
@@ -103,7 +113,7 @@ function coversAction(grant: GrantParts, action: string): boolean {
  * no right, so it lies within everything.
  */
 export function isWithin(entry: string, ceiling: string): boolean {
-  const [inner, outer] = [parseGrant(entry), parseGrant(ceiling)]
+  const [inner, outer] = [partsOf(entry), partsOf(ceiling)]
   if (!inner) return true
   if (!outer) return false
   return (
@@ -127,7 +137,7 @@ export function intersection(some: readonly string[], others: readonly string[])
 
 /** The one entry that says what two say both. */
 function meet(one: string, other: string): string | undefined {
-  const [a, b] = [parseGrant(one), parseGrant(other)]
+  const [a, b] = [partsOf(one), partsOf(other)]
   if (!a || !b) return undefined
   const [type, action] = [narrower(a.type, b.type), narrower(a.action, b.action)]
   const [pattern] = [a, b].filter((each, n) => isPatternWithin(each.idPattern, [b, a][n]?.idPattern))
@@ -148,5 +158,5 @@ export function firstExcess(entries: readonly string[], ceiling: readonly string
 
 /** Labels are stored with the identity; grants are rows of their own. */
 export function isLabel(entry: string): boolean {
-  return parseGrant(entry) === undefined
+  return partsOf(entry) === undefined
 }

@@ -48,6 +48,7 @@ export class Limiter {
 
   /** The refusal of what comes from where nothing may come from for now; undefined while it may. */
   async refuseWaiting(ctx: Context, operationId: string): Promise<Admission | undefined> {
+    if (this.#waiting.size === 0) return undefined
     const admission = this.#stillWaiting(ctx, addressNetwork(ctx.caller.address))
     if (admission) await this.#bursts.note(ctx, admission, operationId)
     return admission

@@ -13,14 +13,16 @@ const namedMax = 100
  * revoked: that changes the entities or the policies, and with them the key.
  */
 export class VerdictMemo {
-  readonly #verdicts = new Map<string, Verdict>()
-  readonly #verdictsMax: number
+  /** Those used since the last change of generation, and those used in the one before: who comes again is moved up. */
+  #present = new Map<string, Verdict>()
+  #past: ReadonlyMap<string, Verdict> = new Map()
+  readonly #generationMax: number
   #hits = 0
   #misses = 0
 
-  /** The verdict used longest ago goes first. */
+  /** What was not used for longest goes first, half of all at once: to keep the order of each would cost more than it saves. */
   constructor(verdictsMax: number) {
-    this.#verdictsMax = verdictsMax
+    this.#generationMax = Math.ceil(verdictsMax / 2)
   }
 
   /** How often an answer was there and how often it was not. Requests without a key count as neither. */
@@ -29,22 +31,28 @@ export class VerdictMemo {
   }
 
   find(key: string): Verdict | undefined {
-    const verdict = this.#verdicts.get(key)
+    const present = this.#present.get(key)
+    const verdict = present ?? this.#past.get(key)
     if (!verdict) {
       this.#misses += 1
       return undefined
     }
     this.#hits += 1
-    this.#verdicts.delete(key)
-    this.#verdicts.set(key, verdict)
+    if (!present) this.#add(key, verdict)
     return verdict
   }
 
   keep(key: string, verdict: Verdict): void {
-    if (this.#verdictsMax === 0 || verdict.reasons.length + verdict.errors.length > namedMax) return
-    const [oldest] = this.#verdicts.keys()
-    if (oldest !== undefined && this.#verdicts.size >= this.#verdictsMax) this.#verdicts.delete(oldest)
-    this.#verdicts.set(key, verdict)
+    if (this.#generationMax === 0 || verdict.reasons.length + verdict.errors.length > namedMax) return
+    this.#add(key, verdict)
+  }
+
+  #add(key: string, verdict: Verdict): void {
+    if (this.#present.size >= this.#generationMax) {
+      this.#past = this.#present
+      this.#present = new Map()
+    }
+    this.#present.set(key, verdict)
   }
 }
 
