@@ -57,14 +57,25 @@ interface Append {
 
 /** Appends to the tenant's log; holds its head until the transaction ends, so this comes last. */
 export async function appendLeaves(tx: Tx, { leaves, narrows }: Append): Promise<Landed[]> {
-  const { rows } = await sql<{ sequence: number | null; leaf_hash: Buffer | null }>`
-    select sequence, leaf_hash from audit_append(
-      ${leaves.map(({ leaf }) => Buffer.from(leaf))}::bytea[], ${leaves.map(({ epoch }) => epoch)}::bigint[], ${narrows})
-    order by ordinal`.execute(tx.db)
-  return rows.map(({ sequence, leaf_hash }) =>
-    sequence === null || leaf_hash === null ? undefined : { sequence, leafHash: leaf_hash.toString('hex') },
+  const { rows } = await sql<{ sequences: ReadonlyArray<string | null>; hashes: Buffer }>`
+    select sequences, hashes from audit_append(${Buffer.concat(leaves.map(({ leaf }) => leaf))}::bytea,
+      ${leaves.map(({ leaf }) => leaf.length)}::integer[], ${leaves.map(({ epoch }) => epoch)}::bigint[], ${narrows})`.execute(
+    tx.db,
   )
+  const [appended] = rows
+  if (!appended) throw new Error('the log did not say what it appended')
+  const hashes = appended.hashes.toString('hex')
+  let landed = 0
+  return appended.sequences.map((sequence) => {
+    if (sequence === null) return undefined
+    const start = landed++ * hashCharacters
+    // A bigint of an array comes as text, unlike one of a column.
+    return { sequence: Number(sequence), leafHash: hashes.slice(start, start + hashCharacters) }
+  })
 }
+
+/** SHA-256 in hex. */
+const hashCharacters = 64
 
 export interface StoredEvent {
   readonly sequence: number

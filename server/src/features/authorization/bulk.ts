@@ -17,7 +17,11 @@ const Check = z.union([PlainCheck, CedarCheck])
 
 /** A check in either of its spellings. */
 export function readCheck(item: unknown): AskedCheck {
-  const body = read(Check, item, 'check')
+  return toAsked(read(Check, item, 'check'))
+}
+
+/** The same, of one that was read already. */
+export function toAsked(body: z.output<typeof Check>): AskedCheck {
   return 'principal' in body ? readCedarCheck(body) : readPlainCheck(body)
 }
 

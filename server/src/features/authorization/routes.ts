@@ -3,7 +3,7 @@ import { problems } from '@agent-iam/contract/problems'
 import type { Context } from '../../platform/context.ts'
 import { Problem, problemDocument } from '../../platform/problem.ts'
 import { ofRecentCaller, route, type Route } from '../../platform/route.ts'
-import { answerEach, readCheck, type OnRefused } from './bulk.ts'
+import { answerEach, readCheck, toAsked, type OnRefused } from './bulk.ts'
 import type { AskedCheck } from './read-question.ts'
 import { check, checkExplained, reportResult, type Decider } from './service.ts'
 
@@ -24,7 +24,7 @@ export function authorizationRoutes(desk: Desk): Route[] {
   return [
     ofRecentCaller(
       route(contract.check, (ctx, { body, query }) =>
-        answer(ctx, desk, readCheck(body), query.explain === 'true' ? toldMax : undefined),
+        answer(ctx, desk, toAsked(body), query.explain === 'true' ? toldMax : undefined),
       ),
     ),
     route(contract.bulkCheck, async (ctx, { body, query }) => {
