@@ -1,6 +1,7 @@
 // The process: configuration, start, signals, exit code. Nothing else.
 import { ConfigError } from './platform/config.ts'
 import { FolderLockedError } from './platform/folder-lock.ts'
+import { returnMemory } from './platform/memory.ts'
 import { RoleMissingError } from './platform/migrate.ts'
 import { start, type RunningServer } from './start.ts'
 
@@ -10,6 +11,7 @@ const mendable = [ConfigError, FolderLockedError, RoleMissingError]
 try {
   const server = await start()
   greet(server)
+  returnMemory()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop(server))
   // Nothing is acknowledged without the database, so nothing is lost; whoever supervises us starts us again.
   void server.lost.then(() => process.exit(1))

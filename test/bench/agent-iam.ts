@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createPrivateKey, randomBytes, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import manifest from '../../package.json' with { type: 'json' }
 import { connect, type Client } from '@agent-iam/sdk'
 import { freePort } from '../../server/test/free-port.ts'
 import { HttpConnection, postRequest, type Answer } from './http-connection.ts'
@@ -53,6 +54,12 @@ export async function startAgentIam(
   })
 }
 
+/** Those of `npm start`, after `node`. */
+const startArguments = manifest.scripts.start
+  .split(' ')
+  .slice(1)
+  .map((word) => (word.endsWith('.ts') ? join(root, word) : word))
+
 /** Another instance of a server on PostgreSQL, as behind a load balancer: the same in all but its port. */
 export async function startBeside(first: AgentIam): Promise<AgentIam> {
   return startOn(await freePort(), first)
@@ -62,7 +69,7 @@ async function startOn(port: number, as: Pick<AgentIam, 'url' | 'folder' | 'sett
   const { url, folder, settings } = as
   const program = await startProgram({
     command: process.execPath,
-    args: ['--conditions=@agent-iam/source', join(root, 'server/src/main.ts')],
+    args: startArguments,
     cwd: folder,
     env: { ...settings, AGENT_IAM_PORT: `${port}` },
     readyUrl: `http://127.0.0.1:${port}/health/ready`,
