@@ -42,6 +42,8 @@ export interface Contender {
 /** More than this tells nothing more about latency. */
 export const offeredPerSecondMax = 10_000
 export const offeredShare = 0.7
+/** What rested while the others had their turn has left the caches, and in part the memory: it runs so long unmeasured. */
+export const wakeSeconds = 4
 
 export function peerContender({ target, stop }: Peer): Contender {
   const open = () => Promise.resolve(target)
@@ -99,11 +101,16 @@ export async function race(contenders: readonly Contender[], settings: Settings)
   await eachInTurn(contenders, 1, async ({ prove }, target) => {
     await prove(() => askAll(target, settings.connections))
   })
-  await eachInTurn(contenders, settings.rounds, async ({ prove, saturated }, target, seed) => {
+  const wake = ({ prove }: Contender, target: Target, seed: number) =>
+    prove(() => saturate(target, { ...settings, seconds: wakeSeconds, seed }))
+  await eachInTurn(contenders, settings.rounds, async (contender, target, seed) => {
+    const { prove, saturated } = contender
+    await wake(contender, target, seed)
     saturated.push(await prove(() => saturate(target, { ...settings, seed })))
   })
   await eachInTurn(contenders, settings.rounds, async (contender, target, seed) => {
     const { prove, offered } = contender
+    await wake(contender, target, seed)
     offered.push(await prove(() => offer(target, { ...settings, seed }, offeredTo(contender))))
   })
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { cerbosVersion } from './cerbos.ts'
 import type { CheckFigures } from './checks.ts'
-import { offeredPerSecondMax, offeredShare, type Figures } from './contender.ts'
+import { offeredPerSecondMax, offeredShare, wakeSeconds, type Figures } from './contender.ts'
 import { checkShare, concurrentLogins, type Latency, type LoginFigures } from './logins.ts'
 import type { RestFigures } from './memory.ts'
 import type { Id, Settings } from './settings.ts'
@@ -105,7 +105,8 @@ export function printChecks(figures: CheckFigures, { connections, seconds, round
   const { ours, uncached, embedded, cerbos, echo, allowedShare } = figures
   console.log(`
 Checks: ${questionCount} distinct questions of ${agentCount} agents, Zipf-distributed, ${percent(allowedShare)} allowed; every answer compared with
-the right one, every event counted in the log. ${rounds} rounds of ${seconds} s in turn, warmed by every question once.
+the right one, every event counted in the log. ${rounds} rounds of ${seconds} s in turn, each
+after ${wakeSeconds} s that do not count; warmed by every question once.
 Saturation with ${connections} connections; latency in an open loop (Poisson) at ${percent(offeredShare)} of it, at most ${offeredPerSecondMax}/s.
 Processes: one of each server (ours and the echo one thread of JavaScript, Cerbos as many threads as it likes), PostgreSQL
 15 with fsync on, and one generator; all share ${availableParallelism()} cores. No Redis. Limits
