@@ -101,16 +101,14 @@ export async function race(contenders: readonly Contender[], settings: Settings)
   await eachInTurn(contenders, 1, async ({ prove }, target) => {
     await prove(() => askAll(target, settings.connections))
   })
-  const wake = ({ prove }: Contender, target: Target, seed: number) =>
-    prove(() => saturate(target, { ...settings, seconds: wakeSeconds, seed }))
-  await eachInTurn(contenders, settings.rounds, async (contender, target, seed) => {
-    const { prove, saturated } = contender
-    await wake(contender, target, seed)
+  const wake = (target: Target, seed: number) => saturate(target, { ...settings, seconds: wakeSeconds, seed })
+  await eachInTurn(contenders, settings.rounds, async ({ prove, saturated }, target, seed) => {
+    await wake(target, seed)
     saturated.push(await prove(() => saturate(target, { ...settings, seed })))
   })
   await eachInTurn(contenders, settings.rounds, async (contender, target, seed) => {
     const { prove, offered } = contender
-    await wake(contender, target, seed)
+    await wake(target, seed)
     offered.push(await prove(() => offer(target, { ...settings, seed }, offeredTo(contender))))
   })
 }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { Generations } from '../../lib/generations.ts'
 import { joinReads, type ContextReads } from './context-reads.ts'
 import type { CedarRequest, Entity, EntityUid } from './cedar-json.ts'
 import { entityKey, type Bound, type PolicyFacts } from './policy-facts.ts'
@@ -34,8 +35,11 @@ export interface Slice {
   readonly likeCharacters: number
 }
 
-/** Slices of one index whose particulars are kept; making one again costs microseconds for each policy in it. */
-const slicesMax = 1_000
+/**
+ * Slices of one index whose particulars are kept, at the least: making one again costs microseconds for each policy in it. Of a
+ * larger set as many as it has policies, which take no less room than they.
+ */
+const slicesMin = 1_000
 
 /**
  * A tenant's policies by what their scopes name, so that finding those that can match a request takes as long as there are
@@ -46,7 +50,7 @@ export class PolicyIndex {
   readonly #byKey: ReadonlyMap<string, readonly number[]>
   readonly #rest: readonly number[]
   readonly #groups: readonly Group[]
-  readonly #slices = new Map<string, Slice>()
+  readonly #slices: Generations<Slice>
 
   constructor(known: readonly KnownPolicy[]) {
     this.#known = known
@@ -54,6 +58,7 @@ export class PolicyIndex {
     this.#byKey = byKey
     this.#rest = rest
     this.#groups = groups
+    this.#slices = new Generations(2 * Math.max(slicesMin, known.length))
   }
 
   /** The policies that can speak about a request, after `first`. In the set's order, whatever led to them. */
@@ -78,11 +83,10 @@ export class PolicyIndex {
   }
 
   #keep(key: string, make: () => Slice): Slice {
-    const slice = this.#slices.get(key) ?? make()
-    this.#slices.delete(key)
-    const [oldest] = this.#slices.keys()
-    if (oldest !== undefined && this.#slices.size >= slicesMax) this.#slices.delete(oldest)
-    this.#slices.set(key, slice)
+    const known = this.#slices.find(key)
+    if (known) return known
+    const slice = make()
+    this.#slices.keep(key, slice)
     return slice
   }
 }

@@ -1,4 +1,5 @@
 import type { TenantId } from '@agent-iam/contract/ids'
+import { Generations } from '../../lib/generations.ts'
 import { valueAt } from './context-reads.ts'
 import type { CedarJson, CedarRequest } from './cedar-json.ts'
 import { digestOf, type Slice } from './slices.ts'
@@ -13,16 +14,12 @@ const namedMax = 100
  * revoked: that changes the entities or the policies, and with them the key.
  */
 export class VerdictMemo {
-  /** Those used since the last change of generation, and those used in the one before: who comes again is moved up. */
-  #present = new Map<string, Verdict>()
-  #past: ReadonlyMap<string, Verdict> = new Map()
-  readonly #generationMax: number
+  readonly #verdicts: Generations<Verdict>
   #hits = 0
   #misses = 0
 
-  /** What was not used for longest goes first, half of all at once: to keep the order of each would cost more than it saves. */
   constructor(verdictsMax: number) {
-    this.#generationMax = Math.ceil(verdictsMax / 2)
+    this.#verdicts = new Generations(verdictsMax)
   }
 
   /** How often an answer was there and how often it was not. Requests without a key count as neither. */
@@ -31,28 +28,14 @@ export class VerdictMemo {
   }
 
   find(key: string): Verdict | undefined {
-    const present = this.#present.get(key)
-    const verdict = present ?? this.#past.get(key)
-    if (!verdict) {
-      this.#misses += 1
-      return undefined
-    }
-    this.#hits += 1
-    if (!present) this.#add(key, verdict)
+    const verdict = this.#verdicts.find(key)
+    if (verdict) this.#hits += 1
+    else this.#misses += 1
     return verdict
   }
 
   keep(key: string, verdict: Verdict): void {
-    if (this.#generationMax === 0 || verdict.reasons.length + verdict.errors.length > namedMax) return
-    this.#add(key, verdict)
-  }
-
-  #add(key: string, verdict: Verdict): void {
-    if (this.#present.size >= this.#generationMax) {
-      this.#past = this.#present
-      this.#present = new Map()
-    }
-    this.#present.set(key, verdict)
+    if (verdict.reasons.length + verdict.errors.length <= namedMax) this.#verdicts.keep(key, verdict)
   }
 }
 
