@@ -20,8 +20,6 @@ export interface AgentIam extends Program {
   readonly port: number
   /** Where it keeps what is not in a database. */
   readonly folder: string
-  /** What it was told. */
-  readonly settings: Readonly<Record<string, string>>
 }
 
 /** Our server as a process of its own, as `npm start` runs it: embedded, or on a PostgreSQL. */
@@ -32,10 +30,12 @@ export async function startAgentIam(
 ): Promise<AgentIam> {
   const port = await freePort()
   const url = `http://localhost:${port}`
-  return startOn(port, {
-    url,
-    folder,
-    settings: {
+  const program = await startProgram({
+    command: process.execPath,
+    args: startArguments,
+    cwd: folder,
+    env: {
+      AGENT_IAM_PORT: `${port}`,
       AGENT_IAM_DATA: join(folder, 'data'),
       AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
       AGENT_IAM_LOG_LEVEL: 'error',
@@ -51,7 +51,9 @@ export async function startAgentIam(
         AGENT_IAM_MASTER_KEY: masterKey,
       }),
     },
+    readyUrl: `http://127.0.0.1:${port}/health/ready`,
   })
+  return { ...program, url, port, folder }
 }
 
 /** Those of `npm start`, after `node`. */
@@ -59,23 +61,6 @@ const startArguments = manifest.scripts.start
   .split(' ')
   .slice(1)
   .map((word) => (word.endsWith('.ts') ? join(root, word) : word))
-
-/** Another instance of a server on PostgreSQL, as behind a load balancer: the same in all but its port. */
-export async function startBeside(first: AgentIam): Promise<AgentIam> {
-  return startOn(await freePort(), first)
-}
-
-async function startOn(port: number, as: Pick<AgentIam, 'url' | 'folder' | 'settings'>): Promise<AgentIam> {
-  const { url, folder, settings } = as
-  const program = await startProgram({
-    command: process.execPath,
-    args: startArguments,
-    cwd: folder,
-    env: { ...settings, AGENT_IAM_PORT: `${port}` },
-    readyUrl: `http://127.0.0.1:${port}/health/ready`,
-  })
-  return { ...program, url, port, folder, settings }
-}
 
 /** One for the whole run: a server that starts a second time must find what it sealed. */
 const masterKey = randomBytes(32).toString('base64url')
