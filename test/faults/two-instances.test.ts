@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { freePort } from '../../server/test/free-port.ts'
 import { startRedis, type TestRedis } from '../../server/test/redis.ts'
+import { takeOutEpochCheck } from './epoch-check.ts'
 import { type PostgresGround, postgresGround } from './ground.ts'
 import { Load, questionsAtOnce } from './load.ts'
 import { type Administrator, finishSetup, logInAdministrator, registerAgent } from './people.ts'
@@ -80,16 +81,6 @@ function judge(events: readonly LoggedEvent[], agentId: string): Pick<Suspension
   return { underLoad, staleAllows }
 }
 
-/** Lets the database append what was decided under an older epoch; gives what undoes it. */
-async function takeOutEpochCheck(): Promise<() => Promise<void>> {
-  const [row] = await asOwner("select pg_get_functiondef('audit_append'::regproc) as definition")
-  const definition = String(row?.['definition'])
-  const without = definition.replace('epochs[i] is null or epochs[i] >= head.epoch', 'true')
-  expect(without).not.toBe(definition)
-  await asOwner(without)
-  return async () => void (await asOwner(definition))
-}
-
 async function asOwner(sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: ground.postgres.url })
   await client.connect()
@@ -99,7 +90,7 @@ async function asOwner(sql: string): Promise<Record<string, unknown>[]> {
 }
 
 test('without the epoch check, a suspension at one server is followed by allows of the other', async () => {
-  const putBack = await takeOutEpochCheck()
+  const putBack = await takeOutEpochCheck(asOwner)
   const found = await suspendUnderLoad('unchecked', 5)
   await putBack()
   console.log('without the epoch check, 5 suspensions:', found)
