@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { offeredShare } from './contender.ts'
+import { offeredShare, wakeSeconds } from './contender.ts'
 import { type PolicyFigures, type SizeFigures } from './policies.ts'
 import { percent, printBudget, printTable, type Entry } from './report.ts'
 import type { Settings } from './settings.ts'
@@ -12,8 +12,8 @@ export function printPolicies({ policies, agents }: PolicyFigures, settings: Set
   console.log(`
 Checks with ${policySizes.join(', ')} policies. In each set the same 10 have no scope; of the rest 30 % are by action, 60 % by
 resource, 10 % by principal, so ten policies at the most name one action. One question in twenty asks for such an action.
-Every answer is compared with the right one, every event counted. ${rounds} rounds of ${seconds} s in turn, ${connections} connections,
-each server and database of its own on one PostgreSQL; latency at ${percent(offeredShare)} of saturation; all on ${availableParallelism()} cores.
+Every answer is compared with the right one, every event counted. ${rounds} rounds of ${seconds} s in turn, each after
+${wakeSeconds} s that do not count; ${connections} connections, each server and database of its own on one PostgreSQL; latency at ${percent(offeredShare)} of saturation; all on ${availableParallelism()} cores.
 `)
   printSizes('policies', policies)
   console.log(`

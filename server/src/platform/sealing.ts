@@ -73,7 +73,7 @@ interface Encryption {
 /**
  * AES-256-GCM: nonce, ciphertext and tag in one. `place` is authenticated with it.
  *
- * @param key one that is made of its bytes anew each time costs five times what the encryption does
+ * @param key one that is made of its bytes anew each time makes it take five times as long
  */
 export function encrypt(key: KeyObject, { plain, place, random }: Encryption): Buffer {
   const iv = random(ivBytes)

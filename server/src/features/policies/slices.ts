@@ -36,8 +36,8 @@ export interface Slice {
 }
 
 /**
- * Slices of one index whose particulars are kept, at the least: making one again costs microseconds for each policy in it. Of a
- * larger set as many as it has policies, which take no less room than they.
+ * Slices of one index in each of its two generations, so at least as many are kept: making one again costs microseconds for
+ * each policy in it. Of a larger set as many as it has policies, which take no less room than they.
  */
 const slicesMin = 1_000
 
