@@ -1,5 +1,6 @@
 import type { EventType } from '@agent-iam/contract/event-types'
 import type {
+  AgentId,
   DecisionId,
   EventId,
   IdentityId,
@@ -11,7 +12,7 @@ import type {
 import type { Json } from '@agent-iam/contract/json'
 import type { Clock } from './clock.ts'
 import type { Connection, Database } from './database.ts'
-import type { NewId } from './ids.ts'
+import { isId, type NewId } from './ids.ts'
 import type { Keys } from './keys.ts'
 import type { Log } from './log.ts'
 import type { OutboundFetch } from './outbound-fetch.ts'
@@ -65,7 +66,12 @@ export type Caller = Origin &
         /** The epoch under which the caller was looked up, where that was not with this request but a moment before. */
         readonly asOf?: number
       }
-    | { readonly kind: 'enrolment-token'; readonly enrolmentTokenId: EnrolmentTokenId }
+    | {
+        readonly kind: 'enrolment-token'
+        readonly enrolmentTokenId: EnrolmentTokenId
+        /** The session that the token rests on, and with it what it registers. */
+        readonly source: SessionId | undefined
+      }
     | { readonly kind: 'anonymous' }
     | { readonly kind: 'system' }
   )
@@ -201,18 +207,22 @@ export async function inTransaction<Result>(
   for (let attempt = 1; ; attempt++) {
     try {
       const events: PendingEvent[] = []
-      const done = await ctx.db.transaction(ctx.caller.tenantId, async (db) => {
-        const tx: Transaction = {
-          ...ctx,
-          db,
-          authorize: (action, ...resources) => ctx.authorizer(tx, action, resources),
-          events,
-          grounds: { policyIds: [], epoch: undefined },
-        }
-        const result = await work(tx)
-        if (tx.events.length > 0) await ctx.spine.append(tx)
-        return result
-      })
+      const done = await ctx.db.transaction(
+        ctx.caller.tenantId,
+        async (db) => {
+          const tx: Transaction = {
+            ...ctx,
+            db,
+            authorize: (action, ...resources) => ctx.authorizer(tx, action, resources),
+            events,
+            grounds: { policyIds: [], epoch: undefined },
+          }
+          const result = await work(tx)
+          if (tx.events.length > 0) await ctx.spine.append(tx)
+          return result
+        },
+        sourceSessionOf(ctx.caller),
+      )
       if (events.length > 0) ctx.spine.committed(ctx.caller.tenantId, events)
       return done
     } catch (error) {
@@ -229,6 +239,26 @@ export function asCaller(ctx: Context, caller: Caller): Context {
 /** Whose rights a caller's acts are the intersection of, who acts first; with each go those who lend it authority. */
 export function actingOf({ identityId, actors }: Caller & { kind: 'identity' }): readonly IdentityId[] {
   return [...actors.toReversed(), identityId]
+}
+
+/**
+ * Sessions with authority that is revocable apart from their identity: an OAuth client acts by a person's consent, an
+ * exchanged token by its subject's, an API key until it is deleted.
+ */
+const delegatedMethods: ReadonlySet<string> = new Set(['oauth', 'api-key', 'token-exchange'])
+
+/**
+ * The session with which everything ends that the caller creates (DESIGN D6): a consent, a key or an exchange that is
+ * revoked leaves nothing behind. Undefined where the caller acts by a login of its own.
+ */
+export function sourceSessionOf(caller: Caller): SessionId | undefined {
+  if (caller.kind === 'enrolment-token') return caller.source
+  return caller.kind === 'identity' && delegatedMethods.has(caller.method) ? caller.sessionId : undefined
+}
+
+/** The agent with which a grant of the caller ends: what an agent grants never outlives the agent. */
+export function sourceAgentOf(caller: Caller): AgentId | undefined {
+  return caller.kind === 'identity' && isId('agent', caller.identityId) ? caller.identityId : undefined
 }
 
 /** How the caller is named in the log. */

@@ -1,5 +1,5 @@
 import { toUuid } from './ids.ts'
-import type { TenantId } from '@agent-iam/contract/ids'
+import type { SessionId, TenantId } from '@agent-iam/contract/ids'
 import { Kysely, PostgresDialect, sql, type PostgresPool } from 'kysely'
 import pg from 'pg'
 
@@ -18,7 +18,12 @@ export const tenantRole = 'agent_iam_tenant'
  * whatever follows; there is no way to a connection without them.
  */
 export interface Database {
-  transaction<Result>(tenantId: TenantId, work: (connection: Connection) => Promise<Result>): Promise<Result>
+  /** @param source the session with which whatever is created in the transaction ends, see `sourceSessionOf` */
+  transaction<Result>(
+    tenantId: TenantId,
+    work: (connection: Connection) => Promise<Result>,
+    source?: SessionId,
+  ): Promise<Result>
   /** True when the database answers. */
   isReachable(): Promise<boolean>
   /** What the server promises about durability, for start and health. */
@@ -76,7 +81,8 @@ export function openPool({ onError, ...options }: PoolOptions): pg.Pool {
 export function openDatabase(pool: pg.Pool): Database {
   const kysely = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: impatient(pool) }) })
   return {
-    transaction: (tenantId, work) => kysely.connection().execute((connection) => confined(connection, tenantId, work)),
+    transaction: (tenantId, work, source) =>
+      kysely.connection().execute((connection) => confined(connection, begin(tenantId, source), work)),
     isReachable: () => isReachable(kysely),
     durability: () => readDurability(kysely),
     close: () => kysely.destroy(),
@@ -103,10 +109,9 @@ function impatient(pool: pg.Pool): PostgresPool {
 
 async function confined<Result>(
   connection: Connection,
-  tenantId: TenantId,
+  beginning: ReturnType<typeof begin>,
   work: (connection: Connection) => Promise<Result>,
 ): Promise<Result> {
-  const beginning = begin(tenantId)
   try {
     // Part of it may fail, when the role is missing say, with the transaction open already.
     await beginning.execute(connection)
@@ -119,15 +124,21 @@ async function confined<Result>(
   }
 }
 
-/** One message, so one round trip. NOTE: the tenant is interpolated; `toUuid` of a checked id is hex and dashes only. */
-function begin(tenantId: TenantId) {
-  const uuid = toUuid(tenantId)
-  if (!/^[0-9a-f-]{36}$/.test(uuid)) throw new Error(`not a tenant id: ${tenantId}`)
+/** One message, so one round trip. NOTE: ids are interpolated; `toUuid` of a checked id is hex and dashes only. */
+function begin(tenantId: TenantId, source?: SessionId) {
+  // The columns `source_session` have this setting as their default.
+  const origin = source === undefined ? '' : `set local app.source_session = '${literal(source)}'; `
   return sql.raw(
-    `begin; set local role ${tenantRole}; set local app.tenant = '${uuid}'; ` +
+    `begin; set local role ${tenantRole}; set local app.tenant = '${literal(tenantId)}'; ${origin}` +
       `set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
       `set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}`,
   )
+}
+
+function literal(id: TenantId | SessionId): string {
+  const uuid = toUuid(id)
+  if (!/^[0-9a-f-]{36}$/.test(uuid)) throw new Error(`not an id: ${id}`)
+  return uuid
 }
 
 /** A broken connection cannot roll back; the server does it, and the error that broke it is the one to report. */

@@ -7,7 +7,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { firstNotHeld, requireMayGrant } from '../capabilities/service.ts'
+import { firstNotHeld, requireMayDelegate } from '../capabilities/service.ts'
 import { limitSender, preparePassword } from '../credentials/service.ts'
 import { findUserByEmail, holdWhetherActive } from '../identities/service.ts'
 import { post } from '../mail/service.ts'
@@ -36,7 +36,7 @@ export interface NewInvitation {
 export async function inviteUser(ctx: Context, input: NewInvitation): Promise<Invitation> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('users:invite', { type: 'users' })
-    await requireMayGrant(tx, builtInRoles[input.role])
+    await requireMayDelegate(tx, builtInRoles[input.role])
     return (await invite(tx, input)).invitation
   })
 }

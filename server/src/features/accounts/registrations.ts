@@ -6,7 +6,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { requireMayGrant } from '../capabilities/service.ts'
+import { requireMayDelegate } from '../capabilities/service.ts'
 import { postNews } from '../mail/service.ts'
 import { approvedLetter, rejectedLetter } from './letters.ts'
 import { requireOpen, type Registration, type RegistrationId } from './model.ts'
@@ -52,7 +52,7 @@ export async function approveRegistration(
 ): Promise<Registration> {
   return inTransaction(ctx, async (tx) => {
     const registration = await requireForDecision(tx, 'registrations:approve', id)
-    await requireMayGrant(tx, builtInRoles[role])
+    await requireMayDelegate(tx, builtInRoles[role])
     if (needsConfirmation && !registration.confirmedAt) throw notConfirmed(id)
     const { email, name, passwordHash } = registration
     if (passwordHash === undefined) throw new Error(`registration ${id} is open and has no password`)

@@ -4,7 +4,7 @@ import { inTransaction, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { requireMayGrant, setRole } from '../capabilities/service.ts'
+import { requireMayDelegate, requireOwnAuthority, setRole } from '../capabilities/service.ts'
 import { endSessionsOf } from '../sessions/service.ts'
 import type { UserView } from './model.ts'
 import { revokePending } from './store/invitations.ts'
@@ -15,7 +15,8 @@ import { requireFound, requireMayChange } from './users.ts'
 export async function setUserRole(ctx: Context, id: UserId, role: Role): Promise<UserView> {
   return inTransaction(ctx, async (tx) => {
     await requireMayChange(tx, 'users:set-role', id)
-    await requireMayGrant(tx, builtInRoles[role])
+    requireOwnAuthority(tx, 'the role of a user')
+    await requireMayDelegate(tx, builtInRoles[role])
     const administrators = await lockWithAdministrators(tx, id)
     const user = requireFound(await findUser(tx, id), id)
     if (user.status === 'revoked' || user.status === 'deleted')

@@ -16,7 +16,7 @@ import {
 } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireMayDelegate } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import {
   countKeys,
@@ -47,7 +47,7 @@ export async function rotateAgentKey(ctx: Context, agentId: AgentId, input: Rota
   return inTransaction(ctx, async (tx) => {
     const agent = await requireForChange(tx, 'agents:rotate-key', agentId)
     requireChangeable(agent, tx.clock.now())
-    if (!isWhole(tx.caller, agentId)) await requireMayGrant(tx, await listReach(tx, agentId))
+    if (!isWhole(tx.caller, agentId)) await requireMayDelegate(tx, await listReach(tx, agentId))
     const rotation = await replaceAgentKey(tx, agentId, key, graceSeconds)
     if (!rotation) throw new Problem('already-exists', 'this public key is, or was, an agent’s; every key is new')
     const { replaced, ended } = rotation

@@ -2,6 +2,7 @@ import { asCaller, inTransaction, type Caller, type Context } from '../../platfo
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
+import { withinDelegator } from '../capabilities/service.ts'
 import { requireLive } from '../sessions/model.ts'
 import { findSession } from '../sessions/service.ts'
 import { findKeySecret, touchApiKey, type FoundSecret } from './store.ts'
@@ -29,7 +30,8 @@ async function callerOf(ctx: Context, { tenantId, apiKeyId, sessionId, lastUsedA
     requireLive(found.session, found.identity, now)
     const before = addSeconds(now, -touchSeconds)
     if (!lastUsedAt || lastUsedAt <= before) await touchApiKey(tx, apiKeyId, before)
-    const { identityId, expiresAt, method, scope, confirmation, actors, attenuation } = found.session
+    const { identityId, expiresAt, method, confirmation, actors, attenuation, delegator } = found.session
+    const { scope } = await withinDelegator(tx, delegator, found.session.scope)
     const { address, certificateThumbprint } = ctx.caller
     const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
     return { kind: 'identity', tenantId, ...proved, address, certificateThumbprint }

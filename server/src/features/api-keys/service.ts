@@ -20,7 +20,14 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listHeld, listReach, requireMayGrant, requireScope, requireWithin } from '../capabilities/service.ts'
+import {
+  endWithSource,
+  listHeld,
+  listReach,
+  requireMayDelegate,
+  requireScope,
+  requireWithin,
+} from '../capabilities/service.ts'
 import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { apiKeyMethod, sdkTokenMethod } from '../sessions/model.ts'
@@ -67,6 +74,7 @@ export async function createApiKey(ctx: Context, input: CreateApiKey): Promise<M
       throw new Problem('quota-spent', `${identityId} has ${apiKeysMax} API keys; delete one first`)
     const secret = newSecret(tx.random, apiKeyPrefix)
     const now = tx.clock.now()
+    const expiresAt = addSeconds(now, input.expiresInDays * daySeconds)
     const apiKey: ApiKey = {
       id: tx.newId('apiKey'),
       name: input.name,
@@ -76,7 +84,7 @@ export async function createApiKey(ctx: Context, input: CreateApiKey): Promise<M
       scopes,
       status: 'active',
       createdAt: now,
-      expiresAt: addSeconds(now, input.expiresInDays * daySeconds),
+      expiresAt: (await endWithSource(tx, expiresAt)) ?? expiresAt,
       lastUsedAt: undefined,
     }
     await insertApiKey(tx, apiKey)
@@ -194,7 +202,7 @@ function requireNotOfDevice(caller: Caller, identityId: IdentityId): void {
 async function requireMayLend(tx: Transaction, key: Pick<ApiKey, 'identityId' | 'scopes'>): Promise<void> {
   const held = await listHeld(tx, key.identityId)
   requireWithin(key.scopes ?? [], held, 'what the identity holds')
-  await requireMayGrant(tx, key.scopes ?? (await reachedBy(tx, key, held)))
+  await requireMayDelegate(tx, key.scopes ?? (await reachedBy(tx, key, held)))
 }
 
 /** A whole key of another comes to all that this one comes to, later or under conditions too; one's own is oneself. */
@@ -236,6 +244,7 @@ async function openKeySession(tx: Transaction, key: ApiKey): Promise<SessionId> 
     startedBy: requireSession(tx.caller).identityId,
     metadata: { apiKeyId: key.id },
     notAfter: key.expiresAt,
+    delegator: key.owner === key.identityId ? undefined : key.owner,
   })
   return sessionId
 }

@@ -3,7 +3,7 @@ import type { DecisionId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
-import { readHeld } from '../capabilities/service.ts'
+import { onlySupported, readHeld } from '../capabilities/service.ts'
 import { chainDepthMax } from '../identities/model.ts'
 import type { ActingIdentity, Facts } from './model.ts'
 
@@ -40,6 +40,7 @@ interface Row {
   lent_blocks: string | null
   grants: string[]
   conditioned: unknown
+  sourced: unknown
   roles: string[]
   edge: Date | null
 }
@@ -57,12 +58,17 @@ export async function readFacts(
 ): Promise<Facts> {
   const session = sessionId === undefined ? null : toUuid(sessionId)
   const { rows } = await sql<Row>`
-    select * from read_decision_grounds(${acting.map(toUuid)}::uuid[], ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
+    select * from read_decision_basis(${acting.map(toUuid)}::uuid[], ${session}::uuid, ${tx.clock.now()}::timestamptz)`.execute(
     tx.db,
   )
   const [first] = rows
   if (!first) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
-  return toFacts(first, rows, acting.length)
+  const facts = toFacts(first, rows, acting.length)
+  const held = await onlySupported(
+    tx,
+    facts.hops.map(({ grants }) => grants),
+  )
+  return { ...facts, hops: facts.hops.map((hop, place) => ({ ...hop, grants: held[place] ?? [] })) }
 }
 
 /** Returns false when a result was reported already. */

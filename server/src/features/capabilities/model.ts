@@ -1,6 +1,6 @@
 import { parseGrant, platformResourceType, type GrantParts } from '@agent-iam/contract/capabilities'
 import type { GrantConditions } from '@agent-iam/contract/conditions'
-import type { GrantId } from '@agent-iam/contract/ids'
+import type { AgentId, GrantId } from '@agent-iam/contract/ids'
 import { memoized } from '../../lib/memoized.ts'
 
 export { periodEnd, quotaLimits, type Period } from './quota.ts'
@@ -22,6 +22,8 @@ export interface Held {
   readonly entry: string
   /** Of what a quota is counted for; a role's permission has none. */
   readonly grantId?: GrantId
+  /** The agent that granted it: it counts as far as that agent still has it. */
+  readonly source?: AgentId
   readonly conditions?: GrantConditions
 }
 

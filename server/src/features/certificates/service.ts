@@ -5,11 +5,18 @@
  */
 import { certificatesMax } from '@agent-iam/contract/certificates'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import { actorOf, inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import {
+  actorOf,
+  inTransaction,
+  sourceSessionOf,
+  type Caller,
+  type Context,
+  type Transaction,
+} from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireMayDelegate } from '../capabilities/service.ts'
 import {
   deleteCertificate,
   insertCertificate,
@@ -29,11 +36,16 @@ export async function pinCertificate(ctx: Context, id: CertifiedId, pem: string)
     const { status } = await requireHolder(tx, id, 'pin-certificate')
     requireLogin(tx.caller)
     if (status === 'revoked' || status === 'deleted') throw new Problem('wrong-state', `${id} is ${status}`)
-    await requireMayGrant(tx, await listReach(tx, id))
+    await requireMayDelegate(tx, await listReach(tx, id))
     const pinned = await listRows(tx, id)
     if (pinned.length >= certificatesMax)
       throw new Problem('wrong-state', `${id} has ${certificatesMax} certificates; remove one that is no longer used`)
-    const certificate = { ...facts, createdBy: actorOf(tx.caller), createdAt: tx.clock.now() }
+    const certificate = {
+      ...facts,
+      createdBy: actorOf(tx.caller),
+      createdAt: tx.clock.now(),
+      source: sourceSessionOf(tx.caller),
+    }
     if (!(await insertCertificate(tx, id, certificate)))
       throw new Problem('already-exists', `${id} has this certificate already`)
     const { thumbprint, notAfter } = certificate

@@ -4,7 +4,7 @@ import { sha256 } from '../../platform/digest.ts'
 import type { StoredCertificate } from './store/certificates.ts'
 
 /** What a certificate says of itself. */
-export type CertificateFacts = Omit<StoredCertificate, 'createdBy' | 'createdAt'>
+export type CertificateFacts = Omit<StoredCertificate, 'createdBy' | 'createdAt' | 'source'>
 
 /** NIST SP 800-131A: shorter RSA keys can be broken. */
 const rsaBitsMin = 2048

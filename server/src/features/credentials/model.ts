@@ -1,5 +1,5 @@
 import type * as contract from '@agent-iam/contract/enrolment-tokens'
-import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
+import type { EnrolmentTokenId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { toPublicJwk } from '@agent-iam/standards/ed25519-key'
 
 /** A secret that registers agents, within its ceiling, quota and time. Only the digest of the secret is kept. */
@@ -16,6 +16,8 @@ export interface EnrolmentToken {
   readonly createdAt: Date
   readonly expiresAt: Date
   readonly revokedAt: Date | undefined
+  /** The session that created it, and with which it ends and all that it registered; undefined: it stands by itself. */
+  readonly source: SessionId | undefined
 }
 
 export const enrolmentTokenPrefix = 'enr_'

@@ -5,14 +5,14 @@
 import { createPublicKey, verify } from 'node:crypto'
 import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
 import { MalformedKeyError, parsePublicKey, thumbprint, toPublicJwk } from '@agent-iam/standards/ed25519-key'
-import { inTransaction, type Caller, type Context, type Transaction } from '../../platform/context.ts'
+import { inTransaction, sourceSessionOf, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
-import { requireMayGrant } from '../capabilities/service.ts'
+import { endWithSource, requireMayDelegate } from '../capabilities/service.ts'
 import { requireActing } from '../tenants/service.ts'
 import { enrolmentTokenPrefix, isUsable, type AgentKey, type EnrolmentToken } from './model.ts'
 import {
@@ -104,7 +104,7 @@ export async function createEnrolmentToken(
 ): Promise<{ token: string; enrolmentToken: EnrolmentToken }> {
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('enrolment-tokens:create', { type: 'enrolment-tokens' })
-    await requireMayGrant(tx, input.ceiling)
+    await requireMayDelegate(tx, input.ceiling)
     return issueEnrolmentToken(tx, { ...input, owner: requireOwner(tx.caller) })
   })
 }
@@ -115,14 +115,16 @@ export async function issueEnrolmentToken(
   { ttlSeconds, ...input }: NewEnrolmentToken,
 ): Promise<{ token: string; enrolmentToken: EnrolmentToken }> {
   const now = tx.clock.now()
+  const expiresAt = addSeconds(now, ttlSeconds)
   const token = newSecret(tx.random, enrolmentTokenPrefix)
   const enrolmentToken: EnrolmentToken = {
     ...input,
     id: tx.newId('enrolmentToken'),
     used: 0,
     createdAt: now,
-    expiresAt: addSeconds(now, ttlSeconds),
+    expiresAt: (await endWithSource(tx, expiresAt)) ?? expiresAt,
     revokedAt: undefined,
+    source: sourceSessionOf(tx.caller),
   }
   await insertEnrolmentToken(tx, enrolmentToken, sha256(token))
   const { name, owner, quota } = input
@@ -146,7 +148,8 @@ export async function callerOfEnrolmentToken(ctx: Context, token: string): Promi
     return enrolmentToken
   })
   if (!found || !isUsable(found, ctx.clock.now())) return undefined
-  return { kind: 'enrolment-token', enrolmentTokenId: found.id, tenantId, address: ctx.caller.address }
+  const { id: enrolmentTokenId, source } = found
+  return { kind: 'enrolment-token', enrolmentTokenId, source, tenantId, address: ctx.caller.address }
 }
 
 /** Takes one registration off the quota; the row is locked, so two cannot share the last one. */

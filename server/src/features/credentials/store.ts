@@ -1,9 +1,10 @@
 import type { AgentId, EnrolmentTokenId, IdentityId, TenantId } from '@agent-iam/contract/ids'
-import { sql, type Selectable } from 'kysely'
+import { sql, type Generated, type Selectable } from 'kysely'
 import { addSeconds } from '../../platform/clock.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Transaction } from '../../platform/context.ts'
 import type { Tables } from '../../platform/database.ts'
+import { sourceLives } from '../capabilities/service.ts'
 import type { AgentKey, EnrolmentToken } from './model.ts'
 
 declare module '../../platform/database.ts' {
@@ -32,6 +33,7 @@ declare module '../../platform/database.ts' {
       created_at: Date
       expires_at: Date
       revoked_at: Date | null
+      source_session: Generated<string | null>
     }
     used_nonces: { tenant_id: string; purpose: string; nonce: string; expires_at: Date }
   }
@@ -179,7 +181,11 @@ export async function revokeEnrolmentTokensNamed(tx: Transaction, name: string):
 }
 
 function enrolmentTokens(tx: Transaction) {
-  return tx.db.selectFrom('enrolment_tokens').selectAll().where('tenant_id', '=', toUuid(tx.caller.tenantId))
+  return tx.db
+    .selectFrom('enrolment_tokens')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where(sourceLives(tx))
 }
 
 function toEnrolmentToken(row: Selectable<Tables['enrolment_tokens']>): EnrolmentToken {
@@ -195,5 +201,6 @@ function toEnrolmentToken(row: Selectable<Tables['enrolment_tokens']>): Enrolmen
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     revokedAt: row.revoked_at ?? undefined,
+    source: row.source_session === null ? undefined : fromUuid('session', row.source_session),
   }
 }

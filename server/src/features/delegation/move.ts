@@ -1,10 +1,16 @@
 import type { AgentId, IdentityId, UserId } from '@agent-iam/contract/ids'
-import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import {
+  actingOf,
+  inTransaction,
+  type Context,
+  type ProtectedResource,
+  type Transaction,
+} from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { firstExcess } from '../capabilities/model.ts'
-import { listReachByRole, requireMayGrant } from '../capabilities/service.ts'
+import { listReachByRole, requireMayDelegate } from '../capabilities/service.ts'
 import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
 import { findAgent, holdAccountable, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
@@ -32,7 +38,7 @@ export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<
       throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')
     requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
     // Also what it was granted before: with another lender, or none, it may come to more than it was worth until now.
-    await requireMayGrant(tx, [...move.capabilities, ...(await listReachByRole(tx, id))])
+    await requireMayDelegate(tx, [...move.capabilities, ...(await listReachByRole(tx, id))], { until: agent.expiresAt })
     await requireDepth(tx, id, lenders)
     await place(tx, agent, { parent: lenders[0], owner })
     await replaceGrants(tx, id, move.capabilities)
@@ -86,7 +92,26 @@ async function holdAgent(tx: Transaction, id: AgentId, parent: IdentityId | null
   const agent = requireFound(await findAgent(tx, id), id)
   const ancestors = (await readChain(tx, id)).slice(1).map((member) => member.id)
   await tx.authorize('agents:move', { type: 'agents', id, owner: agent.owner, identity: id, ancestors })
+  await requireFromOutside(tx, id)
+  await tx.authorize('agents:move', newPlaceOf(parent, above))
   return { agent, held, owner }
+}
+
+/** Nobody moves what it is itself below: it would escape whoever delegates to it. */
+async function requireFromOutside(tx: Transaction, id: AgentId): Promise<void> {
+  for (const acting of tx.caller.kind === 'identity' ? actingOf(tx.caller) : []) {
+    const chain = await readChain(tx, acting)
+    if (chain.some((member) => member.id === id))
+      throw new Problem('forbidden', `${acting} descends from ${id}; who delegates to it, or its owner, moves it`)
+  }
+}
+
+/** What is authorised besides the agent: who it is put below, or, at the root, agents as such. */
+function newPlaceOf(parent: IdentityId | null, above: readonly ChainMember[]): ProtectedResource {
+  const [nearest, ...others] = above
+  if (parent === null || !nearest) return { type: 'agents' }
+  const ancestors = others.map((member) => member.id)
+  return { type: 'agents', id: parent, identity: parent, ancestors, ...(nearest.owner && { owner: nearest.owner }) }
 }
 
 function requireFound(agent: Agent | undefined, id: AgentId): Agent {

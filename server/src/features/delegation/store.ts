@@ -3,8 +3,8 @@ import type { AgentId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
-import { closureOf, type RoleDefinition } from '../capabilities/model.ts'
-import { readHeld, readRoleDefinitions } from '../capabilities/service.ts'
+import { closureOf, type Held, type RoleDefinition } from '../capabilities/model.ts'
+import { onlySupported, readHeld, readRoleDefinitions } from '../capabilities/service.ts'
 import type { ChainMember, Descendant } from './model.ts'
 
 type Kind = 'user' | 'service' | 'agent'
@@ -21,6 +21,7 @@ interface ChainRow {
   parent_id: string | null
   grants: string[]
   conditioned: unknown
+  sourced: unknown
   roles: string[]
   lent_scope: string[] | null
   lent_blocks: string | null
@@ -32,11 +33,12 @@ interface ChainRow {
 export async function readChain(tx: Transaction, id: IdentityId): Promise<ChainMember[]> {
   const { rows } = await sql<ChainRow>`
     select f.*, i.task_id, i.task_scope
-    from read_decision_grounds(array[${toUuid(id)}::uuid], null, ${tx.clock.now()}::timestamptz) f
+    from read_decision_basis(array[${toUuid(id)}::uuid], null, ${tx.clock.now()}::timestamptz) f
       join identities i on i.tenant_id = ${toUuid(tx.caller.tenantId)} and i.id = f.id
     order by f.depth`.execute(tx.db)
   const roles = await readRoleDefinitions(tx)
-  return rows.map((row) => toMember(row, roles))
+  const granted = await onlySupported(tx, rows.map(readHeld))
+  return rows.map((row, place) => toMember(row, granted[place] ?? [], roles))
 }
 
 /** Holds identities until the transaction ends, always in the same order, so that nobody stops or moves one meanwhile. */
@@ -110,8 +112,8 @@ export async function updateParent(
     .execute()
 }
 
-function toMember(row: ChainRow, roles: readonly RoleDefinition[]): ChainMember {
-  const held = [...readHeld(row), ...closureOf(row.roles, roles).flatMap(({ permissions }) => permissions)]
+function toMember(row: ChainRow, granted: readonly Held[], roles: readonly RoleDefinition[]): ChainMember {
+  const held = [...granted, ...closureOf(row.roles, roles).flatMap(({ permissions }) => permissions)]
   return {
     id: fromUuid(row.kind, row.id),
     kind: row.kind,

@@ -18,6 +18,8 @@ export interface Grant {
   readonly expiresAt: Date | undefined
   readonly grantedBy: string
   readonly grantedAt: Date
+  /** Whether it rests on nothing but rights of its grantor's own: no session and no agent. */
+  readonly standsAlone: boolean
 }
 
 /** A grant with what of its quota is used at an instant. */

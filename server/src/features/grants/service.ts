@@ -4,10 +4,16 @@
  * everybody holds who lends it authority. What is taken away is gone with the next decision.
  */
 import type { GrantId, IdentityId } from '@agent-iam/contract/ids'
-import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import {
+  inTransaction,
+  sourceAgentOf,
+  sourceSessionOf,
+  type Context,
+  type Transaction,
+} from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listUses, requireMayGrant } from '../capabilities/service.ts'
+import { endWithSource, listUses, requireMayDelegate } from '../capabilities/service.ts'
 import { nounOf, requireChangeable, type AnyIdentity } from '../identities/model.ts'
 import { lockIdentity, requireWithinLenders, updateDescription } from '../identities/service.ts'
 import { protectIdentity, requireIdentity } from './access.ts'
@@ -31,11 +37,13 @@ export async function grantCapability(ctx: Context, id: IdentityId, wanted: Want
     await tx.authorize('capabilities:grant', await protectIdentity(tx, identity))
     requireChangeable(identity, tx.clock.now())
     requireFuture(wanted.expiresAt, tx.clock.now())
-    await requireMayGrant(tx, [wanted.entry], wanted.expiresAt)
+    await requireMayDelegate(tx, [wanted.entry], { from: wanted.validFrom, until: wanted.expiresAt })
     await requireWithinLenders(tx, identity, { capabilities: [wanted.entry] })
     const before = await findGrantOf(tx, id, wanted.entry)
+    requireNoLoss(tx, before)
     if (!before) await requireRoom(tx, id)
-    const grant = before ? await updateGrant(tx, before, wanted) : await insertGrant(tx, id, wanted)
+    const bounded = { ...wanted, expiresAt: await endWithSource(tx, wanted.expiresAt) }
+    const grant = before ? await updateGrant(tx, before, bounded) : await insertGrant(tx, id, bounded)
     await touch(tx, id)
     recordGrant(tx, grant, before)
     return viewGrant(tx, grant)
@@ -64,6 +72,17 @@ async function holdIdentity(tx: Transaction, id: IdentityId): Promise<AnyIdentit
 /** What is told of an identity includes its grants, so who changes it by its `ETag` must have seen them. */
 async function touch(tx: Transaction, id: IdentityId): Promise<void> {
   await updateDescription(tx, id, {})
+}
+
+/** A grant that stands by itself would end with the session or the agent that changes it. */
+function requireNoLoss(tx: Transaction, before: Grant | undefined): void {
+  const isInForce = before && (!before.expiresAt || before.expiresAt > tx.clock.now())
+  if (!isInForce || !before.standsAlone) return
+  if (sourceSessionOf(tx.caller) === undefined && sourceAgentOf(tx.caller) === undefined) return
+  throw new Problem(
+    'wrong-state',
+    `${before.entry} is granted already, for longer than this session or agent lasts; log in as a person to change it`,
+  )
 }
 
 function requireFuture(expiresAt: Date | undefined, now: Date): void {

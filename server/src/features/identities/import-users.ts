@@ -4,7 +4,7 @@ import { inTransaction, type Context, type Transaction } from '../../platform/co
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { assignRole, requireMayGrant } from '../capabilities/service.ts'
+import { assignRole, requireMayDelegate } from '../capabilities/service.ts'
 import { bcryptCostMax, isImportable, setPassword } from '../credentials/service.ts'
 import { requireRoom } from '../tenants/service.ts'
 import { insertUser } from './store/users.ts'
@@ -21,7 +21,7 @@ export async function importUsers(
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('users:import', { type: 'users' })
     const roles = new Set(users.flatMap((user) => user.roles))
-    await requireMayGrant(
+    await requireMayDelegate(
       tx,
       [...roles].flatMap((role) => builtInRoles[role]),
     )

@@ -1,11 +1,11 @@
 import type { RegisterAgent as RegisterAgentOnWire } from '@agent-iam/contract/agents'
 import { registrationProofSeconds, registrationText } from '@agent-iam/contract/agent-proofs'
-import type { EnrolmentTokenId, UserId } from '@agent-iam/contract/ids'
+import type { EnrolmentTokenId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import { actorOf, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
-import { grant, requireMayGrant, requireWithin } from '../capabilities/service.ts'
+import { endWithSource, firstNotHeld, grant, requireMayDelegate, requireWithin } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
 import { defaultAgentEnd, requireRoom } from '../tenants/service.ts'
@@ -13,6 +13,7 @@ import { initialTrustScore, noTask, notNarrowed, type Agent } from './model.ts'
 import { activateIfVerified } from './life.ts'
 import { holdAccountable } from './owners.ts'
 import { insertAgent } from './store.ts'
+import { findIdentity } from './store/identities.ts'
 import { requireFuture } from './writing.ts'
 
 export type RegisterAgent = Omit<RegisterAgentOnWire, 'expiresAt'> & { readonly expiresAt?: Date | undefined }
@@ -38,7 +39,7 @@ export async function registerAgent(ctx: Context | Transaction, input: RegisterA
     await tx.authorize('agents:register', { type: 'agents' })
     requireFuture(input.expiresAt, tx.clock.now())
     const { owner, enrolmentTokenId } = await admit(tx, input)
-    const expiresAt = input.expiresAt ?? (await defaultAgentEnd(tx))
+    const expiresAt = await endWithSource(tx, input.expiresAt ?? (await defaultAgentEnd(tx)))
     const agent = newAgent(tx, { ...input, expiresAt }, { owner, enrolmentTokenId, isProved })
     await requireRoom(tx, 'agents')
     await insert(tx, agent, key)
@@ -73,7 +74,7 @@ async function admit(tx: Transaction, input: RegisterAgent): Promise<Admission> 
   if (tx.caller.kind === 'enrolment-token') return admitEnrolled(tx, tx.caller.enrolmentTokenId, input)
   if (tx.caller.kind !== 'identity' || tx.caller.identityId.startsWith('agt_'))
     throw new Problem('forbidden', 'a user, a service or an enrolment token registers agents; an agent delegates')
-  await requireMayGrant(tx, input.capabilities)
+  await requireMayDelegate(tx, input.capabilities)
   return { owner: await holdAccountable(tx, tx.caller.identityId), enrolmentTokenId: undefined }
 }
 
@@ -86,7 +87,24 @@ async function admitEnrolled(tx: Transaction, id: EnrolmentTokenId, input: Regis
       `the enrolment token registers ${token.allowedTypes.join(', ')}, not ${input.type}`,
     )
   requireWithin(input.capabilities, token.ceiling, 'the enrolment token’s ceiling')
-  return { owner: await holdAccountable(tx, token.owner), enrolmentTokenId: token.id }
+  const owner = await holdAccountable(tx, token.owner)
+  await requireOwnerMayStill(tx, token.owner, input.capabilities)
+  return { owner, enrolmentTokenId: token.id }
+}
+
+/** A token acts with its owner's authority of the moment: the ceiling says what it was at most (DESIGN D6). */
+async function requireOwnerMayStill(tx: Transaction, owner: IdentityId, entries: readonly string[]): Promise<void> {
+  const status = (await findIdentity(tx, owner))?.status
+  // Pending is the administrator of an installation whose setup link was not opened yet.
+  if (status !== 'active' && status !== 'pending')
+    throw new Problem('invalid-token', 'the owner of the enrolment token may not act; ask an administrator for another')
+  const excess = await firstNotHeld(
+    tx,
+    owner,
+    entries.filter((entry) => !isLabel(entry)),
+  )
+  if (excess !== undefined)
+    throw new Problem('capability-exceeded', `${excess} is more than the enrolment token’s owner may grant now`)
 }
 
 function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & { isProved: boolean }): Agent {

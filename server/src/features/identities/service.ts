@@ -5,12 +5,12 @@
  * looks up the chain.
  */
 import type { AgentId, IdentityId, TenantId } from '@agent-iam/contract/ids'
-import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { inTransaction, sourceAgentOf, type Context, type Transaction } from '../../platform/context.ts'
 import { toUuid } from '../../platform/ids.ts'
 import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
 import type { IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
-import { grant, listGrants, listReached, requireMayGrant, revokeGrants } from '../capabilities/service.ts'
+import { grant, listGrants, listReached, requireMayDelegate, revokeGrants } from '../capabilities/service.ts'
 import { requireWithinLenders } from './lenders.ts'
 import { activateIfVerified } from './life.ts'
 import {
@@ -176,7 +176,7 @@ export async function replaceGrants(tx: Transaction, id: AgentId, wanted: readon
   const gained = wanted.filter((entry) => !held.includes(entry))
   // Also what has not begun: it would come back.
   const lost = (await listReached(tx, id)).filter((entry) => !wanted.includes(entry))
-  await requireMayGrant(tx, gained)
-  await grant(tx, id, gained)
+  await requireMayDelegate(tx, gained)
+  await grant(tx, id, gained, sourceAgentOf(tx.caller))
   await revokeGrants(tx, id, lost)
 }

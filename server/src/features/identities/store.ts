@@ -39,6 +39,8 @@ declare module '../../platform/database.ts' {
       task_scope: Generated<string | null>
       tags: Generated<string[]>
       successor_id: Generated<string | null>
+      /** The session with which it ends; by default that of the transaction's caller, if it is one of those. */
+      source_session: Generated<string | null>
       /** Raised by a trigger. */
       revision: Generated<number>
     }

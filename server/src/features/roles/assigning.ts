@@ -1,12 +1,27 @@
 import type { RoleKey } from '@agent-iam/contract/roles'
 import { rolesOfIdentityMax } from '@agent-iam/contract/roles'
 import type { IdentityId, UserId } from '@agent-iam/contract/ids'
-import { actorOf, inTransaction, type Context, type PlatformAction, type Transaction } from '../../platform/context.ts'
+import {
+  actorOf,
+  inTransaction,
+  sourceAgentOf,
+  sourceSessionOf,
+  type Context,
+  type PlatformAction,
+  type Transaction,
+} from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { endInvitationsOf, lockWithAdministrators, requireAnotherAdministrator } from '../accounts/service.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, readRoleDefinitions, requireHolds, requireMayGrant } from '../capabilities/service.ts'
+import {
+  endWithSource,
+  listReach,
+  readRoleDefinitions,
+  requireHolds,
+  requireMayDelegate,
+  requireOwnAuthority,
+} from '../capabilities/service.ts'
 import { nounOf } from '../identities/model.ts'
 import { findIdentity, lockIdentity } from '../identities/service.ts'
 import { endSessionsOf } from '../sessions/service.ts'
@@ -30,12 +45,17 @@ export async function assignRole(
 ): Promise<Assignment> {
   return inTransaction(ctx, async (tx) => {
     const { held, administrators, given } = await holdForAssigning(tx, 'roles:assign', role, identityId)
+    if (sourceAgentOf(tx.caller)) requireOwnAuthority(tx, 'a role that an agent assigns')
+    if (held.some((each) => each.role === role && each.standsAlone)) requireOwnAuthority(tx, 'the changed assignment')
     const now = tx.clock.now()
     const times = readTimes(asked, now)
-    await requireMayGrant(tx, given, times.validUntil)
+    await requireMayDelegate(tx, given, { from: times.validFrom, until: times.validUntil })
     if (isBounded(times) && role === 'admin') requireAnotherAdministrator(administrators, identityId)
     requireRoom(held, role)
-    const assignment = { role, identityId, ...times, grantedBy: actorOf(tx.caller), grantedAt: now }
+    const validUntil = await endWithSource(tx, times.validUntil)
+    const standsAlone = sourceSessionOf(tx.caller) === undefined
+    const made = { grantedBy: actorOf(tx.caller), grantedAt: now, standsAlone }
+    const assignment = { role, identityId, ...times, validUntil, ...made }
     await upsertAssignment(tx, assignment)
     // A tenant may ask more of an administrator's login than was asked at this user's.
     if (role === 'admin' && !held.some((each) => each.role === role))

@@ -8,7 +8,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { RoleDefinition } from '../capabilities/model.ts'
-import { readRoleDefinitions, requireHolds, requireMayGrant } from '../capabilities/service.ts'
+import { readRoleDefinitions, requireHolds, requireMayDelegate } from '../capabilities/service.ts'
 import { requireRole } from './finding.ts'
 import { isReserved, isRoleKey, reachOf, requireSound, toHeld, toRecord, type OwnRole } from './model.ts'
 import { deleteAssignments, listHolders } from './store/assignments.ts'
@@ -146,7 +146,7 @@ async function requireMayDefine(tx: Transaction, role: OwnRole, others: readonly
   if (isReserved(role.name)) throw taken(role.name)
   const definitions = [...others, role]
   requireSound(role, definitions)
-  await requireMayGrant(tx, reachOf(role.key, definitions))
+  await requireMayDelegate(tx, reachOf(role.key, definitions))
 }
 
 function taken(name: string): Problem {

@@ -136,6 +136,8 @@ export interface Assignment {
   readonly validUntil: Date | undefined
   readonly grantedBy: string
   readonly grantedAt: Date
+  /** Whether it rests on no session, but on rights of its assigner's own. */
+  readonly standsAlone: boolean
 }
 
 export interface Times {

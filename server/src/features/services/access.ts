@@ -1,7 +1,7 @@
 import type { ServiceId } from '@agent-iam/contract/ids'
 import type { PlatformAction, ProtectedResource, Transaction } from '../../platform/context.ts'
 import { notFound } from '../../platform/problem.ts'
-import { listReach, requireMayGrant } from '../capabilities/service.ts'
+import { listReach, requireMayDelegate } from '../capabilities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { requireManager, type Service } from './model.ts'
 import { findService, findServiceForUpdate } from './store/services.ts'
@@ -26,7 +26,7 @@ export async function holdService(tx: Transaction, action: PlatformAction, id: S
 export async function requireMayLend(tx: Transaction, service: Service): Promise<void> {
   requireManager(tx.caller)
   requireActive(service, tx.clock.now())
-  await requireMayGrant(tx, await listReach(tx, service.id))
+  await requireMayDelegate(tx, await listReach(tx, service.id))
 }
 
 function protectedService({ id, owner }: Service): ProtectedResource {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SecretId, ServiceId, TenantId } from '@agent-iam/contract/ids'
+import type { ServiceId, TenantId } from '@agent-iam/contract/ids'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { requireWithin } from '../capabilities/service.ts'
@@ -9,9 +9,16 @@ import { openSessions, type BulkStart } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
 import type { AccessGrant } from '../tokens/service.ts'
 import { clientNotProved } from './client.ts'
+import { delegationOf } from './delegation.ts'
 import type { ClientId } from './model.ts'
 import { formatScope } from './scope.ts'
-import { findClaimedSecrets, holdServices, type Claim, type HeldService } from './store/admissions.ts'
+import {
+  findClaimedSecrets,
+  holdServices,
+  type Claim,
+  type ClaimedSecret,
+  type HeldService,
+} from './store/admissions.ts'
 
 /** A service that asks to be let in by its secret. */
 export interface Asking extends Claim {
@@ -110,7 +117,7 @@ async function admitAll(tx: Transaction, batch: readonly Waiting[]): Promise<Out
   const services = proved.size > 0 ? await holdServices(tx, [...proved]) : new Map<ServiceId, HeldService>()
   const now = tx.clock.now()
   const judged = batch.map((each, place) =>
-    judge(each, { service: services.get(each.id), secretId: secrets.get(place), now }),
+    judge(each, { service: services.get(each.id), secret: secrets.get(place), now }),
   )
   const starts = judged.filter((each): each is Start => !(each instanceof Problem))
   const grants = starts.length > 0 ? await openSessions(tx, starts) : []
@@ -129,13 +136,13 @@ interface Start extends BulkStart {
 
 interface Evidence {
   readonly service: HeldService | undefined
-  readonly secretId: SecretId | undefined
+  readonly secret: ClaimedSecret | undefined
   readonly now: Date
 }
 
 /** Whether the client may act is told only to who proved to be it. What it proved may have ended until it was held. */
-function judge({ id, asked, ctx }: Waiting, { service, secretId, now }: Evidence): Start | Problem {
-  if (!service || !secretId || !service.liveSecrets.includes(secretId)) return clientNotProved()
+function judge({ id, asked, ctx }: Waiting, { service, secret, now }: Evidence): Start | Problem {
+  if (!service || !secret || !service.liveSecrets.includes(secret.id)) return clientNotProved()
   try {
     requireActive(service, now)
     const held = service.entries
@@ -146,7 +153,8 @@ function judge({ id, asked, ctx }: Waiting, { service, secretId, now }: Evidence
       identityId: id,
       method: 'client-secret',
       scope,
-      metadata: { credential: secretId },
+      metadata: { credential: secret.id },
+      ...delegationOf(id, secret),
       seconds: accessTokenSeconds,
       request: { requestId, traceId },
       address: caller.address,

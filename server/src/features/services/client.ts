@@ -12,6 +12,7 @@ import {
   readAssertion,
 } from '../credentials/service.ts'
 import { findAgent } from '../identities/service.ts'
+import { delegationOf, type Delegation } from './delegation.ts'
 import type { ClientId } from './model.ts'
 import { listKeys } from './store/keys.ts'
 import { findSecretByDigest, listSecrets } from './store/secrets.ts'
@@ -82,6 +83,19 @@ async function listThumbprints(
 ): Promise<readonly string[]> {
   if (method === 'private-key-jwt') return (await findKeys(tx, id)).map(({ thumbprint }) => thumbprint)
   return [(await proveByCertificate(tx, id)) ?? '']
+}
+
+/** What the sessions rest on that a client's proof begins; a client's own key rests on nothing but the client. */
+export async function findDelegation(tx: Transaction, { id, method, credential }: ProvedClient): Promise<Delegation> {
+  const made = await findMade(tx, id, method, credential)
+  return made ? delegationOf(id, made) : {}
+}
+
+async function findMade(tx: Transaction, id: ClientId, method: ClientProof['method'], credential: string) {
+  if (method === 'certificate') return findCertificate(tx, id, credential)
+  if (!isId('service', id)) return undefined
+  if (method === 'client-secret') return (await listSecrets(tx, id)).find((secret) => secret.id === credential)
+  return (await listKeys(tx, id)).find(({ thumbprint }) => thumbprint === credential)
 }
 
 /** The same words, whether the client is unknown or its proof is wrong. */

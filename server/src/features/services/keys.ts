@@ -1,6 +1,6 @@
 import { serviceKeysMax } from '@agent-iam/contract/services'
 import type { ServiceId } from '@agent-iam/contract/ids'
-import { actorOf, inTransaction, type Context } from '../../platform/context.ts'
+import { actorOf, inTransaction, sourceSessionOf, type Context } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
@@ -18,7 +18,12 @@ export async function addKey(ctx: Context, id: ServiceId, jwk: Readonly<Record<s
     const keys = await listKeys(tx, id)
     if (keys.length >= serviceKeysMax)
       throw new Problem('quota-spent', `${id} has ${serviceKeysMax} keys; delete one first`)
-    const key: ServiceKey = { ...read, createdBy: actorOf(tx.caller), createdAt: tx.clock.now() }
+    const key: ServiceKey = {
+      ...read,
+      createdBy: actorOf(tx.caller),
+      createdAt: tx.clock.now(),
+      source: sourceSessionOf(tx.caller),
+    }
     const isNameTaken = key.kid !== undefined && keys.some(({ kid }) => kid === key.kid)
     if (isNameTaken || !(await insertKey(tx, id, key)))
       throw new Problem(

@@ -1,5 +1,5 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import type { AgentId, IdentityId, SecretId, ServiceId, UserId } from '@agent-iam/contract/ids'
+import type { AgentId, IdentityId, SecretId, ServiceId, SessionId, UserId } from '@agent-iam/contract/ids'
 import type { Caller } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
@@ -32,12 +32,16 @@ export interface ServiceSecret {
   readonly createdBy: string
   readonly createdAt: Date
   readonly expiresAt: Date
+  /** The session that created it, and with which it ends; undefined: it stands by itself. */
+  readonly source: SessionId | undefined
 }
 
 /** A public key for private_key_jwt. */
 export interface ServiceKey extends AssertionKey {
   readonly createdBy: string
   readonly createdAt: Date
+  /** The session that created it, and with which it ends; undefined: it stands by itself. */
+  readonly source: SessionId | undefined
 }
 
 /** Who may authenticate as a client: a service, or an agent by its key. The id is the client id. */

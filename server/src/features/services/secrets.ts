@@ -1,11 +1,12 @@
 import { serviceSecretPrefix, serviceSecretsMax } from '@agent-iam/contract/services'
 import type { SecretId, ServiceId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
-import { actorOf, inTransaction, type Context } from '../../platform/context.ts'
+import { actorOf, inTransaction, sourceSessionOf, type Context } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
+import { endWithSource } from '../capabilities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
 import { holdService, requireMayLend, requireService } from './access.ts'
 import type { ServiceSecret } from './model.ts'
@@ -28,12 +29,14 @@ export async function createSecret(
       throw new Problem('quota-spent', `${id} has ${serviceSecretsMax} secrets that live; delete one first`)
     const secret = newSecret(tx.random, serviceSecretPrefix)
     const now = tx.clock.now()
+    const expiresAt = addSeconds(now, expiresInDays * daySeconds)
     const serviceSecret: ServiceSecret = {
       id: tx.newId('secret'),
       prefix: secret.slice(0, shownCharacters),
       createdBy: actorOf(tx.caller),
       createdAt: now,
-      expiresAt: addSeconds(now, expiresInDays * daySeconds),
+      expiresAt: (await endWithSource(tx, expiresAt)) ?? expiresAt,
+      source: sourceSessionOf(tx.caller),
     }
     await insertSecret(tx, id, serviceSecret, sha256(secret))
     recordEvent(tx, {

@@ -12,7 +12,7 @@ import { readNameCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
-import { grant, listGrants, requireMayGrant, requireWithin, revokeAllGrants } from '../capabilities/service.ts'
+import { grant, listGrants, requireMayDelegate, requireWithin, revokeAllGrants } from '../capabilities/service.ts'
 import { changeStatus } from '../identities/model.ts'
 import { queueSettling, requireAccountable, updateDescription } from '../identities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
@@ -30,7 +30,14 @@ import {
   type ServiceFilter,
 } from './store/services.ts'
 
-export { authenticateClient, findClient, requireStillProved, type ClientProof, type ProvedClient } from './client.ts'
+export {
+  authenticateClient,
+  findClient,
+  findDelegation,
+  requireStillProved,
+  type ClientProof,
+  type ProvedClient,
+} from './client.ts'
 export { holdService } from './access.ts'
 export { endExpiredSecrets } from './expired.ts'
 export { Admissions } from './admissions.ts'
@@ -56,7 +63,7 @@ export async function createService(ctx: Context | Transaction, input: CreateSer
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('services:create', { type: 'services' })
     const owner = requireManager(tx.caller)
-    await requireMayGrant(tx, input.capabilities)
+    await requireMayDelegate(tx, input.capabilities)
     requireWithin(input.defaultScopes, input.capabilities, 'the service’s capabilities')
     const now = tx.clock.now()
     const service: Service = {

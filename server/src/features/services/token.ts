@@ -12,7 +12,13 @@ import { boundKey, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
 import { signAccessToken, tokenTypeOf } from '../tokens/service.ts'
 import type { Admissions, Admitted } from './admissions.ts'
-import { authenticateClient, requireStillProved, type ClientProof, type ProvedClient } from './client.ts'
+import {
+  authenticateClient,
+  findDelegation,
+  requireStillProved,
+  type ClientProof,
+  type ProvedClient,
+} from './client.ts'
 import type { ClientId } from './model.ts'
 import { formatScope, parseScope } from './scope.ts'
 import { findServiceForUpdate } from './store/services.ts'
@@ -105,6 +111,7 @@ async function admit(tx: Transaction, client: ProvedClient, asked: readonly stri
     scope,
     confirmation: method === 'certificate' ? { 'x5t#S256': credential } : await boundKey(tx),
     metadata: { credential },
+    ...(await findDelegation(tx, client)),
     seconds: accessTokenSeconds,
   })
   return { grant, scope: formatScope(scope ?? held) }

@@ -1,4 +1,4 @@
-import type { IdentityId } from '@agent-iam/contract/ids'
+import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Context, Transaction } from '../../platform/context.ts'
@@ -14,6 +14,8 @@ export interface BulkStart {
   readonly scope: readonly string[] | undefined
   readonly metadata: Readonly<Record<string, Json>>
   readonly seconds: number
+  readonly delegator?: IdentityId
+  readonly parentId?: SessionId
   readonly request: Pick<Context, 'requestId' | 'traceId'>
   readonly address: string
 }
@@ -25,7 +27,7 @@ export interface BulkStart {
 export async function openSessions(tx: Transaction, starts: readonly BulkStart[]): Promise<AccessGrant[]> {
   await requireActing(tx)
   const startedAt = tx.clock.now()
-  const sessions = starts.map(({ identityId, method, scope, metadata, seconds }) => ({
+  const sessions = starts.map(({ identityId, method, scope, metadata, seconds, delegator, parentId }) => ({
     id: tx.newId('session'),
     identityId,
     startedAt,
@@ -34,6 +36,8 @@ export async function openSessions(tx: Transaction, starts: readonly BulkStart[]
     clientId: identityId,
     scope,
     metadata,
+    delegator,
+    parentId,
   }))
   await insertSessions(tx, sessions)
   return sessions.map(({ id, identityId, method, clientId, scope }, place) => {

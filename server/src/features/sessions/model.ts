@@ -35,6 +35,8 @@ export interface LiveSession extends Session {
   readonly actors: readonly IdentityId[]
   /** The Biscuit that it is narrowed by, if any. */
   readonly attenuation: string | undefined
+  /** Whose authority the credential acts with, where that is not the identity: it reaches no more than they hold now. */
+  readonly delegator: IdentityId | undefined
   /** Whether the sessions it was begun with live, and its actors and whoever lends its identity authority may act. */
   readonly chainLives: boolean
   readonly tenantActs: boolean

@@ -15,7 +15,7 @@ import { isId } from '../../platform/ids.ts'
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { requireMayGrant, requireScope } from '../capabilities/service.ts'
+import { requireMayDelegate, requireScope } from '../capabilities/service.ts'
 import { lockIdentity } from '../identities/service.ts'
 import { signTokens, type Grant, type TokenPair } from '../tokens/service.ts'
 import { endWithDescendants } from './ending.ts'
@@ -162,7 +162,7 @@ async function startDeviceSession(
   { userId, confirmation }: Person,
   { device, scope }: { readonly device: string; readonly scope: readonly string[] | undefined },
 ): Promise<Grant> {
-  if (scope) await requireMayGrant(tx, scope)
+  if (scope) await requireMayDelegate(tx, scope)
   return startSession(tx, userId, { method: sdkTokenMethod, scope, confirmation, device, seconds: sdkTokenSeconds })
 }
 

@@ -11,6 +11,7 @@ import { sha256 } from '../../platform/digest.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
+import { withinDelegator } from '../capabilities/service.ts'
 import { refreshGraceSeconds, type RefreshToken } from '../tokens/model.ts'
 import {
   findRefreshTokenForUpdate,
@@ -57,10 +58,11 @@ export async function callerOfAccessToken(
   const known = await recent?.find(ctx, token)
   if (known) return known
   const { keysVersion, ...read } = await readAccessToken(ctx, token)
-  const { caller, presentVersion, beat } = await callerInSession(ctx, { ...read, token })
+  const { caller, presentVersion, beat, isLasting } = await callerInSession(ctx, { ...read, token })
   // Its key may have been revoked since this instance looked: with other keys than those it is verified again.
   if (presentVersion !== keysVersion) await readAccessToken(ctx, token, presentVersion)
-  recent?.keep(token, caller, beat)
+  // What a delegator holds may also change by time alone.
+  if (isLasting) recent?.keep(token, caller, beat)
   return caller
 }
 
@@ -86,7 +88,7 @@ export interface PresentedToken {
 export async function callerInSession(
   ctx: Context,
   { token, tenantId, subject, sessionId, expiresAt, attenuation, requireGood }: PresentedToken,
-): Promise<{ caller: IdentityCaller; presentVersion: number; beat: Beat }> {
+): Promise<{ caller: IdentityCaller; presentVersion: number; beat: Beat; isLasting: boolean }> {
   if (!isId('session', sessionId)) throw new Problem('invalid-token', 'the access token is not valid here')
   return inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
     const found = await findSession(tx, sessionId)
@@ -94,7 +96,8 @@ export async function callerInSession(
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
     await requireGood?.(tx)
-    const { identityId, method, scope, confirmation, actors } = found.session
+    const { identityId, method, confirmation, actors, delegator } = found.session
+    const { scope, isLasting } = await withinDelegator(tx, delegator, found.session.scope)
     await requirePossession(tx, confirmation, token)
     if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
     const narrowed = { scope, attenuation: oneAttenuation(found.session.attenuation, attenuation) }
@@ -110,6 +113,7 @@ export async function callerInSession(
       },
       presentVersion: found.keysVersion,
       beat: found.beat,
+      isLasting,
     }
   })
 }

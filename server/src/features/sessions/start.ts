@@ -1,7 +1,7 @@
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json, OpenObject } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
-import type { Transaction } from '../../platform/context.ts'
+import { sourceSessionOf, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { touchIdentity } from '../identities/service.ts'
@@ -21,11 +21,13 @@ export interface SessionStart extends Partial<Authority> {
   readonly notes?: OpenObject
   readonly device?: string | undefined
   /** The session whose token begins this one, and with which it ends. */
-  readonly parentId?: SessionId
+  readonly parentId?: SessionId | undefined
   /** Who acts in it for the identity, who began first. */
   readonly actors?: readonly IdentityId[]
   /** The Biscuit whose blocks narrow it. */
   readonly attenuation?: string | undefined
+  /** Whose authority it acts with, where that is not the identity's own: who made the API key or the secret. */
+  readonly delegator?: IdentityId | undefined
   /** Who begins it, where that is not the identity itself: who made the API key. */
   readonly startedBy?: IdentityId
   /** How long it lasts; unless said, until `notAfter`, or for `sessionSeconds`. */
@@ -45,7 +47,8 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   const now = tx.clock.now()
   const id = tx.newId('session')
   const { method, clientId, scope, confirmation } = start
-  const { metadata = {}, notes = {}, device, parentId, actors = [], attenuation } = start
+  const { metadata = {}, notes = {}, device, actors = [], attenuation, delegator } = start
+  const parentId = start.parentId ?? sourceSessionOf(tx.caller)
   const authority = { method, clientId, scope, confirmation }
   const session = {
     id,
@@ -60,7 +63,7 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
     throw new Problem('identity-inactive', 'who lends the identity authority may not act; ask its owner')
   await requireActing(tx)
   await makeRoom(tx, identityId, start)
-  await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation })
+  await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation, delegator })
   recordEvent(tx, {
     type: 'session.started',
     actor: start.startedBy ?? identityId,

@@ -31,6 +31,7 @@ declare module '../../platform/database.ts' {
       uses: Generated<number>
       actors: Generated<string[]>
       attenuation: Generated<string | null>
+      delegator_id: Generated<string | null>
     }
   }
 }
@@ -43,6 +44,7 @@ interface About {
   readonly parentId: SessionId | undefined
   readonly actors: readonly IdentityId[]
   readonly attenuation: string | undefined
+  readonly delegator: IdentityId | undefined
 }
 
 export async function insertSession(tx: Transaction, session: Session, about: About): Promise<void> {
@@ -67,6 +69,7 @@ export async function insertSession(tx: Transaction, session: Session, about: Ab
       parent_id: about.parentId ? toUuid(about.parentId) : null,
       actors: [...about.actors],
       attenuation: about.attenuation ?? null,
+      delegator_id: about.delegator ? toUuid(about.delegator) : null,
     })
     .execute()
 }
@@ -161,6 +164,8 @@ interface Row {
   metadata: unknown
   actors: string[]
   attenuation: string | null
+  delegator_kind: 'user' | 'service' | 'agent' | null
+  delegator_id: string | null
   chain_lives: boolean
   tenant_acts: boolean
   kind: 'user' | 'service' | 'agent'
@@ -186,6 +191,7 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       metadata: row.metadata,
       actors: row.actors.filter(isIdentityId),
       attenuation: row.attenuation ?? undefined,
+      delegator: row.delegator_kind && row.delegator_id ? fromUuid(row.delegator_kind, row.delegator_id) : undefined,
       chainLives: row.chain_lives,
       tenantActs: row.tenant_acts,
     },

@@ -7,7 +7,7 @@ import {
 } from 'oidc-provider'
 import { ownResource, sessionOfGrant } from '../../features/clients/service.ts'
 import { activateAgent, findAgentForUpdate, lockIdentity } from '../../features/identities/service.ts'
-import { findClient as findMachine, requireStillProved } from '../../features/services/service.ts'
+import { findClient as findMachine, findDelegation, requireStillProved } from '../../features/services/service.ts'
 import { openSession } from '../../features/sessions/service.ts'
 import { sessionSeconds } from '../../features/tokens/model.ts'
 import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
@@ -98,6 +98,7 @@ async function sessionOfMachine(koa: KoaContextWithOIDC, token: ClientCredential
       confirmation: confirmationOf(token),
       metadata: { ...metadataOf(token), credential },
       seconds: token.expiration,
+      ...(await findDelegation(tx, proved)),
     })
     return sessionId
   })

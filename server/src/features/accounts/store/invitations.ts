@@ -1,8 +1,9 @@
-import type { Selectable } from 'kysely'
+import type { Generated, Selectable } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import type { Tables } from '../../../platform/database.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
 import { isRole } from '../../capabilities/model.ts'
+import { sourceLives } from '../../capabilities/service.ts'
 import type { Invitation, InvitationId } from '../model.ts'
 
 declare module '../../../platform/database.ts' {
@@ -19,6 +20,7 @@ declare module '../../../platform/database.ts' {
       expires_at: Date
       finished_at: Date | null
       user_id: string | null
+      source_session: Generated<string | null>
     }
   }
 }
@@ -54,12 +56,12 @@ export async function updateInvitation(tx: Transaction, invitation: Invitation):
 }
 
 export async function findInvitation(tx: Transaction, id: InvitationId): Promise<Invitation | undefined> {
-  const row = await invitations(tx).where('id', '=', toUuid(id)).executeTakeFirst()
+  const row = await invitations(tx).where('id', '=', toUuid(id)).where(sourceLives(tx)).executeTakeFirst()
   return row && toInvitation(row)
 }
 
 export async function findInvitationForUpdate(tx: Transaction, id: InvitationId): Promise<Invitation | undefined> {
-  const row = await invitations(tx).where('id', '=', toUuid(id)).forUpdate().executeTakeFirst()
+  const row = await invitations(tx).where('id', '=', toUuid(id)).where(sourceLives(tx)).forUpdate().executeTakeFirst()
   return row && toInvitation(row)
 }
 

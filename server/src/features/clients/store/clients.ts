@@ -1,9 +1,10 @@
 import type { ClientId, SessionId } from '@agent-iam/contract/ids'
-import { sql, type Selectable } from 'kysely'
+import { sql, type Generated, type Selectable } from 'kysely'
 import { addSeconds } from '../../../platform/clock.ts'
 import type { Transaction } from '../../../platform/context.ts'
 import type { Tables } from '../../../platform/database.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
+import { sourceLives } from '../../capabilities/service.ts'
 import type { AuthMethod, Client, ClientSource } from '../model.ts'
 
 declare module '../../../platform/database.ts' {
@@ -27,6 +28,7 @@ declare module '../../../platform/database.ts' {
       created_at: Date
       updated_at: Date
       expires_at: Date | null
+      source_session: Generated<string | null>
     }
     oauth_registrations: { tenant_id: string; network: Buffer; hour: Date; count: number }
   }
@@ -127,7 +129,11 @@ export async function countRegistration(tx: Transaction, network: Buffer, max: n
 }
 
 function clients(tx: Transaction) {
-  return tx.db.selectFrom('oauth_clients').selectAll().where('tenant_id', '=', toUuid(tx.caller.tenantId))
+  return tx.db
+    .selectFrom('oauth_clients')
+    .selectAll()
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where(sourceLives(tx))
 }
 
 function toRow(tx: Transaction, client: Client) {

@@ -1,8 +1,9 @@
-import type { AgentId, ServiceId } from '@agent-iam/contract/ids'
-import type { Selectable } from 'kysely'
+import type { AgentId, ServiceId, SessionId } from '@agent-iam/contract/ids'
+import type { Generated, Selectable } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import type { Tables } from '../../../platform/database.ts'
-import { toUuid } from '../../../platform/ids.ts'
+import { fromUuid, toUuid } from '../../../platform/ids.ts'
+import { sourceLives } from '../../capabilities/service.ts'
 
 declare module '../../../platform/database.ts' {
   interface Tables {
@@ -17,6 +18,7 @@ declare module '../../../platform/database.ts' {
       not_after: Date
       created_by: string
       created_at: Date
+      source_session: Generated<string | null>
     }
   }
 }
@@ -34,6 +36,8 @@ export interface StoredCertificate {
   readonly notAfter: Date
   readonly createdBy: string
   readonly createdAt: Date
+  /** The session that created it, and with which it ends; undefined: it stands by itself. */
+  readonly source: SessionId | undefined
 }
 
 /** Returns false when the identity has this certificate already. */
@@ -98,6 +102,7 @@ function certificatesOf(tx: Transaction, identityId: CertifiedId) {
     .selectAll()
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', '=', toUuid(identityId))
+    .where(sourceLives(tx))
 }
 
 function toCertificate(row: Selectable<Tables['certificates']>): StoredCertificate {
@@ -110,5 +115,6 @@ function toCertificate(row: Selectable<Tables['certificates']>): StoredCertifica
     notAfter: row.not_after,
     createdBy: row.created_by,
     createdAt: row.created_at,
+    source: row.source_session === null ? undefined : fromUuid('session', row.source_session),
   }
 }

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
 import { closureOf } from '../../capabilities/model.ts'
-import { readRoleDefinitions } from '../../capabilities/service.ts'
+import { authorityStands, onlySupported, readRoleDefinitions, sourceLives } from '../../capabilities/service.ts'
 import type { Holder, Sourced } from '../permission.ts'
 
 interface Row {
@@ -21,7 +21,7 @@ export async function listHolders(tx: Transaction, acting: readonly IdentityId[]
   const now = tx.clock.now()
   const { rows } = await sql<Row>`
     select kind, id, status, expires_at, lent_scope, lent_blocks is not null as attenuated
-    from read_decision_grounds(${acting.map(toUuid)}::uuid[], null, ${now}::timestamptz)
+    from read_decision_basis(${acting.map(toUuid)}::uuid[], null, ${now}::timestamptz)
     where place is not null`.execute(tx.db)
   const uuids = rows.map(({ id }) => id)
   const byGrant = await listByGrant(tx, uuids)
@@ -42,16 +42,18 @@ type ByHolder = Map<string, Sourced[]>
 async function listByGrant(tx: Transaction, uuids: readonly string[]): Promise<ByHolder> {
   const rows = await tx.db
     .selectFrom('capability_grants')
-    .select(['identity_id', 'id', 'entry', 'conditions', 'expires_at', 'granted_by', 'granted_at'])
+    .select(['identity_id', 'id', 'entry', 'conditions', 'expires_at', 'granted_by', 'granted_at', 'source_identity'])
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', 'in', [...uuids, noUuid])
     .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', tx.clock.now())]))
     .where((where) => where.or([where('valid_from', 'is', null), where('valid_from', '<=', tx.clock.now())]))
+    .where(authorityStands(tx))
     .orderBy('entry')
     .execute()
-  const sourced = rows.map((row) => ({
+  const granted = rows.map((row) => ({
     holder: row.identity_id,
     entry: row.entry,
+    ...(row.source_identity !== null && { source: fromUuid('agent', row.source_identity) }),
     grantId: fromUuid('grant', row.id),
     role: undefined,
     via: undefined,
@@ -60,7 +62,8 @@ async function listByGrant(tx: Transaction, uuids: readonly string[]): Promise<B
     grantedBy: row.granted_by,
     grantedAt: row.granted_at,
   }))
-  return Map.groupBy(sourced, ({ holder }) => holder)
+  const [supported = []] = await onlySupported(tx, [granted])
+  return Map.groupBy(supported, ({ holder }) => holder)
 }
 
 async function listByRole(tx: Transaction, uuids: readonly string[]): Promise<ByHolder> {
@@ -71,6 +74,7 @@ async function listByRole(tx: Transaction, uuids: readonly string[]): Promise<By
     .where('identity_id', 'in', [...uuids, noUuid])
     .where((where) => where.or([where('valid_until', 'is', null), where('valid_until', '>', tx.clock.now())]))
     .where((where) => where.or([where('valid_from', 'is', null), where('valid_from', '<=', tx.clock.now())]))
+    .where(sourceLives(tx))
     .orderBy('role')
     .execute()
   const definitions = await readRoleDefinitions(tx)

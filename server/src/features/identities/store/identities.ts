@@ -19,8 +19,9 @@ export async function touchIdentity(tx: Transaction, id: IdentityId): Promise<bo
     .set({ last_activity: tx.clock.now() })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
-    .returning('parent_id')
+    .returning(['parent_id', 'source_session'])
     .executeTakeFirst()
+  if (touched?.source_session) return mayAct(tx, toUuid(id))
   return !touched?.parent_id || mayAct(tx, touched.parent_id)
 }
 

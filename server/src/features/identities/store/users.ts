@@ -34,6 +34,8 @@ export async function insertUser(tx: Transaction, user: User): Promise<boolean> 
       created_at: user.createdAt,
       updated_at: user.createdAt,
       last_activity: null,
+      // A person is nobody's credential: who was invited or approved stays when the inviter's session ends.
+      source_session: null,
     })
     .onConflict((conflict) => conflict.doNothing())
     .returning('id')

@@ -22,7 +22,7 @@ export async function upsertAssignment(tx: Transaction, assignment: Assignment):
       role: assignment.role,
       ...changing,
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doUpdateSet(changing))
+    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doUpdateSet({ ...changing, source_session: sql`excluded.source_session` }))
     .execute()
 }
 
@@ -86,9 +86,11 @@ interface Row {
   valid_until: Date | null
   granted_by: string
   granted_at: Date
+  source_session: string | null
 }
 
-const columns = sql`select i.kind, r.identity_id, r.role, r.valid_from, r.valid_until, r.granted_by, r.granted_at`
+const columns = sql`select i.kind, r.identity_id, r.role, r.valid_from, r.valid_until, r.granted_by, r.granted_at,
+  r.source_session`
 
 /** Assignments that count or will count, of who has not ended. */
 function lasting(tx: Transaction) {
@@ -96,7 +98,8 @@ function lasting(tx: Transaction) {
   return sql`
     from role_assignments r join identities i on i.tenant_id = r.tenant_id and i.id = r.identity_id
     where r.tenant_id = ${tenant} and i.status not in ('revoked', 'deleted')
-      and (r.valid_until is null or r.valid_until > ${tx.clock.now()})`
+      and (r.valid_until is null or r.valid_until > ${tx.clock.now()})
+      and (r.source_session is null or source_lives(r.source_session, ${tx.clock.now()}))`
 }
 
 function toAssignment(row: Row): Assignment[] {
@@ -109,6 +112,7 @@ function toAssignment(row: Row): Assignment[] {
       validUntil: row.valid_until ?? undefined,
       grantedBy: row.granted_by,
       grantedAt: row.granted_at,
+      standsAlone: row.source_session === null,
     },
   ]
 }

@@ -1,7 +1,9 @@
 import type { ServiceId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
+import type { Generated } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
-import { toUuid } from '../../../platform/ids.ts'
+import { fromUuid, toUuid } from '../../../platform/ids.ts'
+import { sourceLives } from '../../capabilities/service.ts'
 import type { ServiceKey } from '../model.ts'
 
 declare module '../../../platform/database.ts' {
@@ -16,6 +18,7 @@ declare module '../../../platform/database.ts' {
       created_by: string
       created_at: Date
       deleted_at: Date | null
+      source_session: Generated<string | null>
     }
   }
 }
@@ -45,10 +48,11 @@ export async function insertKey(tx: Transaction, serviceId: ServiceId, key: Serv
 export async function listKeys(tx: Transaction, serviceId: ServiceId): Promise<ServiceKey[]> {
   const rows = await tx.db
     .selectFrom('service_keys')
-    .select(['thumbprint', 'kid', 'algorithm', 'jwk', 'created_by', 'created_at'])
+    .select(['thumbprint', 'kid', 'algorithm', 'jwk', 'created_by', 'created_at', 'source_session'])
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', '=', toUuid(serviceId))
     .where('deleted_at', 'is', null)
+    .where(sourceLives(tx))
     .orderBy('created_at')
     .orderBy('thumbprint')
     .execute()
@@ -59,6 +63,7 @@ export async function listKeys(tx: Transaction, serviceId: ServiceId): Promise<S
     jwk: OpenObject.parse(row.jwk),
     createdBy: row.created_by,
     createdAt: row.created_at,
+    source: row.source_session === null ? undefined : fromUuid('session', row.source_session),
   }))
 }
 

@@ -1,6 +1,8 @@
 import type { SecretId, ServiceId } from '@agent-iam/contract/ids'
+import type { Generated } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
+import { sourceLives } from '../../capabilities/service.ts'
 import type { ServiceSecret } from '../model.ts'
 
 declare module '../../../platform/database.ts' {
@@ -15,6 +17,7 @@ declare module '../../../platform/database.ts' {
       created_at: Date
       expires_at: Date
       deleted_at: Date | null
+      source_session: Generated<string | null>
     }
   }
 }
@@ -45,7 +48,7 @@ export async function insertSecret(
 /** The secrets that a service may still be proved by, the oldest first. */
 export async function listSecrets(tx: Transaction, serviceId: ServiceId): Promise<ServiceSecret[]> {
   const rows = await liveSecrets(tx, serviceId)
-    .select(['id', 'prefix', 'created_by', 'created_at', 'expires_at'])
+    .select(['id', 'prefix', 'created_by', 'created_at', 'expires_at', 'source_session'])
     .orderBy('id')
     .execute()
   return rows.map((row) => ({
@@ -54,6 +57,7 @@ export async function listSecrets(tx: Transaction, serviceId: ServiceId): Promis
     createdBy: row.created_by,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
+    source: row.source_session === null ? undefined : fromUuid('session', row.source_session),
   }))
 }
 
@@ -88,4 +92,5 @@ function liveSecrets(tx: Transaction, serviceId: ServiceId) {
     .where('identity_id', '=', toUuid(serviceId))
     .where('deleted_at', 'is', null)
     .where('expires_at', '>', tx.clock.now())
+    .where(sourceLives(tx))
 }

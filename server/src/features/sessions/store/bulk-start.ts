@@ -1,12 +1,15 @@
 import { sql } from 'kysely'
+import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json } from '@agent-iam/contract/json'
 import type { Transaction } from '../../../platform/context.ts'
 import { toUuid } from '../../../platform/ids.ts'
 import type { Session } from '../model.ts'
 
-/** A session that nothing refreshes, that is bound to no key, and that nobody's token began. */
+/** A session that nothing refreshes, and that is bound to no key. */
 export interface PlainSession extends Omit<Session, 'endedAt' | 'confirmation'> {
   readonly metadata: Readonly<Record<string, Json>>
+  readonly delegator: IdentityId | undefined
+  readonly parentId: SessionId | undefined
 }
 
 /** Many at once: one parameter, whatever their number. */
@@ -20,11 +23,15 @@ export async function insertSessions(tx: Transaction, sessions: readonly PlainSe
     client_id: session.clientId ?? null,
     scope: session.scope ?? null,
     metadata: session.metadata,
+    delegator_id: session.delegator === undefined ? null : toUuid(session.delegator),
+    parent_id: session.parentId === undefined ? null : toUuid(session.parentId),
   }))
   await sql`
-    insert into sessions (tenant_id, id, identity_id, started_at, expires_at, method, client_id, scope, metadata)
+    insert into sessions (tenant_id, id, identity_id, started_at, expires_at, method, client_id, scope, metadata,
+      delegator_id, parent_id)
     select ${toUuid(tx.caller.tenantId)}::uuid, r.id, r.identity_id, r.started_at, r.expires_at, r.method, r.client_id,
-      r.scope, r.metadata
+      r.scope, r.metadata, r.delegator_id, r.parent_id
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (id uuid, identity_id uuid, started_at timestamptz,
-      expires_at timestamptz, method text, client_id text, scope text[], metadata jsonb)`.execute(tx.db)
+      expires_at timestamptz, method text, client_id text, scope text[], metadata jsonb, delegator_id uuid,
+      parent_id uuid)`.execute(tx.db)
 }

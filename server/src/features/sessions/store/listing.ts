@@ -139,7 +139,7 @@ function statusOf(tx: Transaction) {
     when sessions.expires_at <= ${tx.clock.now()} then 'expired' else 'active' end`
 }
 
-type Unlisted = 'tenant_id' | 'confirmation' | 'metadata' | 'uses' | 'actors' | 'attenuation'
+type Unlisted = 'tenant_id' | 'confirmation' | 'metadata' | 'uses' | 'actors' | 'attenuation' | 'delegator_id'
 type Row = Omit<Selectable<Tables['sessions']>, Unlisted> &
   Pick<Selectable<Tables['identities']>, 'kind' | 'owner_kind' | 'owner_id'>
 
