@@ -187,6 +187,7 @@ class Story {
     const body = { name, publicKey, capabilities: [...wanted, ...platformRights] }
     const answer = await this.#server.api.send(registerAgent, { body, token })
     if (answer.status !== 201) return
+    this.#requireThatPersonMay(wanted)
     const { agentId } = registerAgent.response.parse(JSON.parse(answer.text))
     const agent = { id: agentId, name, privateKey }
     const key = by === 'key' ? this.#key.id : undefined
@@ -220,6 +221,7 @@ class Story {
     const [from, until] = [this.#inSeconds(delay), this.#inSeconds(seconds)]
     const body = { capability, ...(from && { validFrom: from }), ...(until && { expiresAt: until }) }
     if (!(await this.#succeeds(grantIdentityCapability, { params: { identityId: target.id }, body, token }))) return
+    if (by === 'person') this.#requireThatPersonMay([capability])
     const span = { from: from ? Date.parse(from) : 0, until: until ? Date.parse(until) : never }
     this.#model.grant(target.id, capability, { ...span, source: { agent: grantor?.id, key: undefined } })
   }
@@ -285,6 +287,14 @@ class Story {
     const { status, text } = await this.#server.api.send(operation, input)
     if (status >= 500) throw new Error(text)
     return status < 300
+  }
+
+  /** What was handed out in the person's name, they must have had at that moment. */
+  #requireThatPersonMay(handedOut: readonly ModelEntry[]): void {
+    const at = this.#server.clock.now().getTime()
+    const excess = handedOut.find((each) => !this.#model.mayDo(this.#person.id, each, at))
+    if (excess !== undefined || !this.#model.acts(this.#person.id, at))
+      throw new Error(`${excess ?? 'an agent'} was handed out by who may not`)
   }
 
   #inSeconds(seconds: number | undefined): string | undefined {
