@@ -12,7 +12,7 @@ import { listReached, listRoleKeys } from './store/reach.ts'
 import { readRoleDefinitions } from './store/role-definitions.ts'
 
 export { listGrants, listReached, readHeld, readRoleDefinitions }
-export { endWithSource, requireMayDelegate, requireOwnAuthority, type Span } from './delegable.ts'
+export { endWithSource, requireMayDelegate, requireOwnAuthority } from './delegable.ts'
 export { onlySupported } from './holdings.ts'
 export { firstNotHeld, listEffective, requireHolds, requireMayLend, requireWithin, withinDelegator } from './within.ts'
 export { authorityStands } from './store.ts'

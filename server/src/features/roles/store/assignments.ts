@@ -22,7 +22,11 @@ export async function upsertAssignment(tx: Transaction, assignment: Assignment):
       role: assignment.role,
       ...changing,
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doUpdateSet({ ...changing, source_session: sql`excluded.source_session` }))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['tenant_id', 'identity_id', 'role'])
+        .doUpdateSet({ ...changing, source_session: sql`excluded.source_session` }),
+    )
     .execute()
 }
 
