@@ -15,8 +15,8 @@ import { requireFound, requireMayChange } from './users.ts'
 export async function setUserRole(ctx: Context, id: UserId, role: Role): Promise<UserView> {
   return inTransaction(ctx, async (tx) => {
     await requireMayChange(tx, 'users:set-role', id)
-    requireOwnAuthority(tx, 'the role of a user')
     await requireMayDelegate(tx, builtInRoles[role])
+    requireOwnAuthority(tx, 'the role of a user')
     const administrators = await lockWithAdministrators(tx, id)
     const user = requireFound(await findUser(tx, id), id)
     if (user.status === 'revoked' || user.status === 'deleted')
