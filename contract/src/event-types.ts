@@ -1,6 +1,7 @@
 /** Every kind of event that the audit log knows, as noun.past-verb, with what it means. Add a row; never change one. */
 export const eventTypes = {
   'log.opened': 'The log was made.',
+  'log.event-rejected': 'An event could not be stored; this one says of what type it was, and why.',
   'setup.link-made': 'A setup link was made.',
   'setup.completed': 'The administrator set a password through the setup link.',
   'tenant.created': 'A tenant was made.',

@@ -130,6 +130,18 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     expect(await client.tokenIntrospection(config, tokens.access_token)).toMatchObject({ active: true })
   })
 
+  test('a target that no database stores is refused as any other, and the refusal is an event', async () => {
+    for (const [audience, stored] of [
+      ['x\u0000', String.raw`x\u{0}`],
+      ['\u001b[2J\u0085', String.raw`\u{1b}[2J\u{85}`],
+      [String.raw`\u{0}`, String.raw`\u{5c}u{0}`],
+      ['é'.repeat(5000), expect.stringMatching(/^é{2048}…\[2952 characters cut\]$/)],
+    ] as const) {
+      await expect(exchange(agent, owner.token, { audience })).rejects.toMatchObject({ error: 'invalid_target' })
+      expect(await lastRefusal()).toMatchObject({ reasons: ['resource-unknown'], data: { resource: stored } })
+    }
+  })
+
   test('scope, resource and life only shrink, and each refusal is an event with its reason', async () => {
     const { access_token: token } = await exchange(agent, owner.token, { resource: files, scope: 'files:read' })
     const cases = [

@@ -114,6 +114,11 @@ export interface EventDraft {
   readonly data?: Readonly<Record<string, Json>>
   /** Whatever tells about a person: sealed with the key of `subject`, so that the person can be forgotten. */
   readonly personal?: { readonly subject: DataSubject; readonly fields: Readonly<Record<string, Json>> }
+  /**
+   * Members of `data` and `personal` that are stored as they are, neither cut nor escaped: text that was validated, and that
+   * somebody reads back.
+   */
+  readonly verbatim?: readonly string[]
   /** It takes something away, so decisions made before it may no longer be recorded. */
   readonly narrows?: boolean
 }
@@ -184,6 +189,11 @@ export interface Spine {
   commitAlone(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined>
   /** Told what a transaction appended, once it is committed. */
   committed(tenantId: TenantId, events: readonly PendingEvent[]): void
+  /**
+   * Records another event in place of those that could not be stored, after a transaction failed. Does nothing when it
+   * failed for another reason.
+   */
+  rejected(ctx: Context, events: readonly PendingEvent[], error: unknown): Promise<void>
 }
 
 /** What this was decided under has been narrowed since: decide again. */
@@ -205,8 +215,8 @@ export async function inTransaction<Result>(
 ): Promise<Result> {
   if ('events' in ctx) return work(ctx)
   for (let attempt = 1; ; attempt++) {
+    const events: PendingEvent[] = []
     try {
-      const events: PendingEvent[] = []
       const done = await ctx.db.transaction(
         ctx.caller.tenantId,
         async (db) => {
@@ -226,6 +236,7 @@ export async function inTransaction<Result>(
       if (events.length > 0) ctx.spine.committed(ctx.caller.tenantId, events)
       return done
     } catch (error) {
+      await ctx.spine.rejected(ctx, events, error)
       if (!(error instanceof StaleEpochError) || attempt >= staleAttemptsMax) throw error
     }
   }

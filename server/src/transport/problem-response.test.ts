@@ -25,6 +25,8 @@ test.each([
   ['a stored text that is damaged', new SyntaxError('secret: unexpected token'), 'internal-error'],
   ['something that is no error', 'secret', 'internal-error'],
   ['a broken row', databaseError('22P02'), 'internal-error'],
+  ['a NUL for a column', databaseError('22021'), 'invalid-request'],
+  ['a NUL in JSON for a column', databaseError('22P05'), 'invalid-request'],
   ['a unique violation that nobody expected', databaseError('23505'), 'internal-error'],
   ['a statement that row security refuses', databaseError('42501'), 'internal-error'],
   ['a lost connection', withCode('ECONNRESET'), 'unavailable'],

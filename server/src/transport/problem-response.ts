@@ -5,7 +5,7 @@ import { sqlState } from '../platform/database.ts'
 /** What the caller may read of whatever was thrown: only a Problem speaks; the rest is ours alone. */
 export function toProblem(thrown: unknown): Problem {
   if (thrown instanceof Problem) return thrown
-  const known = ofFramework(thrown) ?? ofDependency(thrown)
+  const known = ofFramework(thrown) ?? ofText(thrown) ?? ofDependency(thrown)
   return (
     known ??
     new Problem('internal-error', 'something went wrong on our side; the operator finds it by the requestId', {
@@ -31,6 +31,18 @@ function ofFramework(thrown: unknown): Problem | undefined {
   const code = codeOf(thrown)
   const found = code === undefined ? undefined : frameworkProblems[code]
   return found && new Problem(found[0], found[1], { cause: thrown })
+}
+
+/** A NUL in a text for a column, and one in JSON. */
+const unstorableText = new Set(['22021', '22P05'])
+
+/** The schemas of the contract refuse such a text before; this is for what they overlook. */
+function ofText(thrown: unknown): Problem | undefined {
+  return unstorableText.has(sqlState(thrown) ?? '')
+    ? new Problem('invalid-request', 'a text holds a NUL character, which cannot be stored; remove it', {
+        cause: thrown,
+      })
+    : undefined
 }
 
 const connectionErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT'])

@@ -4,6 +4,7 @@ import type { OpenObject } from '@agent-iam/contract/json'
 import { z } from 'zod'
 import type { Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
+import { unescapeText } from './event-text.ts'
 import { fromLeaf } from './model.ts'
 import { openPersonal } from './personal-fields.ts'
 import { getHead, listEvents, type StoredEvent } from './store.ts'
@@ -53,8 +54,8 @@ async function toDecision(tx: Transaction, { leaf: bytes, sequence }: StoredEven
     id: decisionId,
     at: new Date(at),
     chain: chain.map((each) => IdentityIdSchema.parse(each)),
-    action,
-    resource,
+    action: unescapeText(action),
+    resource: unescapeText(resource),
     decision,
     reasons,
     context: personal === null ? undefined : Context.parse({ context: {}, ...personal }).context,

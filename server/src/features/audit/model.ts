@@ -1,7 +1,7 @@
 import type { LogId } from '@agent-iam/contract/ids'
-import { canonicalJson } from '@agent-iam/standards/jcs'
 import { z } from 'zod'
 import type { DataSubject, PendingEvent } from '../../platform/context.ts'
+import { encodeLeaf } from './storable.ts'
 
 /** The version of the leaf's shape: a verifier reads it first. */
 const leafVersion = 1
@@ -25,10 +25,13 @@ export interface Origin {
   readonly traceId: string | undefined
 }
 
-/** The bytes of an event: RFC 8785 JSON, stored as they are and never made anew. */
+/**
+ * The bytes of an event: RFC 8785 JSON, stored as they are and never made anew. Throws `EventNotStorableError`. The event is
+ * one that `plainEvent` returned.
+ */
 export function toLeaf(event: PendingEvent, origin: Origin, sealed: Sealed | null): Uint8Array {
   const actor = event.actor ?? origin.actor
-  return canonicalJson({
+  return encodeLeaf({
     v: leafVersion,
     log: origin.log,
     id: event.id,

@@ -27,6 +27,7 @@ function aLog(takes: (event: PendingEvent, actor: string) => boolean = () => tru
   const spine: Context['spine'] = {
     append: () => Promise.resolve(),
     committed: () => undefined,
+    rejected: () => Promise.resolve(),
     commitAlone(ctx, event) {
       if (!takes(event, ctx.caller.address)) return Promise.reject(new Error('the database is away'))
       events.push(event)

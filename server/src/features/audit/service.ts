@@ -19,8 +19,11 @@ import {
 import { isId, toUuid } from '../../platform/ids.ts'
 import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
 import type { GroupCommitter } from './committer.ts'
+import { escapeText, unescapeText } from './event-text.ts'
 import { fromLeaf, toLeaf } from './model.ts'
 import { openPersonal, sealPersonal, sealWithKnownKey } from './personal-fields.ts'
+import { plainEvent } from './plain-event.ts'
+import { recordRejected } from './rejected.ts'
 import {
   appendLeaves,
   findEventOfDecision,
@@ -64,7 +67,7 @@ export class AuditSpine implements Spine {
     const log = await this.#logOf(tx)
     const epoch = tx.grounds.epoch ?? null
     const leaves = []
-    for (const event of tx.events) leaves.push({ leaf: await this.#leafOf(tx, event, log), epoch })
+    for (const event of tx.events) leaves.push({ leaf: await this.#leafOf(tx, plainEvent(event), log), epoch })
     const landed = await appendLeaves(tx, { leaves, narrows: tx.events.some((event) => event.narrows) })
     for (const [index, event] of tx.events.entries()) {
       const place = landed[index]
@@ -75,7 +78,20 @@ export class AuditSpine implements Spine {
 
   /** Appends one event of its own, through the group commit. Undefined when a narrowing overtook its epoch. */
   async commitAlone(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined> {
-    const { log, leaf } = await this.#prepare(ctx, event)
+    try {
+      return await this.#commitOne(ctx, event, epoch)
+    } catch (error) {
+      await this.rejected(ctx, [event], error)
+      throw error
+    }
+  }
+
+  async rejected(ctx: Context, events: readonly PendingEvent[], error: unknown): Promise<void> {
+    await recordRejected(ctx, events, error, (event) => this.#commitOne(ctx, event, null))
+  }
+
+  async #commitOne(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined> {
+    const { log, leaf } = await this.#prepare(ctx, plainEvent(event))
     const landed = await this.#committer.commit(ctx.caller.tenantId, leaf, epoch)
     return landed && { log, ...landed }
   }
@@ -183,12 +199,13 @@ export async function findDecision(tx: Transaction, id: DecisionId): Promise<Rec
   const { actor, action, resource, decision, at } = fromLeaf(stored.leaf)
   if (action === null || resource === null || decision === null)
     throw new Error(`decision ${id} is recorded without its question`)
-  return { actor, action, resource, decision, at: new Date(at) }
+  return { actor, action: unescapeText(action), resource: unescapeText(resource), decision, at: new Date(at) }
 }
 
-function toFilter({ decisionId, cursor, since, until, ...rest }: EventsQuery): EventFilter {
+function toFilter({ decisionId, cursor, since, until, resource, ...rest }: EventsQuery): EventFilter {
   return {
     ...rest,
+    resource: resource && escapeText(resource),
     decisionId: decisionId && toUuid(decisionId),
     since: since === undefined ? undefined : new Date(since),
     until: until === undefined ? undefined : new Date(until),

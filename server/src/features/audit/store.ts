@@ -2,8 +2,10 @@ import type { EventType } from '@agent-iam/contract/event-types'
 import type { DecisionId, LogId } from '@agent-iam/contract/ids'
 import type { AuditHead } from '@agent-iam/contract/audit'
 import { sql } from 'kysely'
+import { sqlState } from '../../platform/database.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import type { Transaction } from '../../platform/context.ts'
+import { EventNotStorableError } from './storable.ts'
 
 declare module '../../platform/database.ts' {
   interface Tables {
@@ -55,8 +57,24 @@ interface Append {
   readonly narrows: boolean
 }
 
-/** Appends to the tenant's log; holds its head until the transaction ends, so this comes last. */
-export async function appendLeaves(tx: Tx, { leaves, narrows }: Append): Promise<Landed[]> {
+/**
+ * Appends to the tenant's log; holds its head until the transaction ends, so this comes last. Throws
+ * `EventNotStorableError` when the database refuses one of the leaves for what is in it: none is appended then.
+ */
+export async function appendLeaves(tx: Tx, append: Append): Promise<Landed[]> {
+  try {
+    return await appendAll(tx, append)
+  } catch (error) {
+    const state = sqlState(error)
+    if (state === undefined || !leafFaults.test(state)) throw error
+    throw new EventNotStorableError(`the database refused it (SQLSTATE ${state})`, { cause: error })
+  }
+}
+
+/** Classes 22, 23 and 54: the data, a constraint, a limit of the program. All others are no fault of a leaf. */
+const leafFaults = /^(22|23|54)/
+
+async function appendAll(tx: Tx, { leaves, narrows }: Append): Promise<Landed[]> {
   const { rows } = await sql<{ sequences: ReadonlyArray<string | null>; hashes: Buffer }>`
     select sequences, hashes from audit_append(${Buffer.concat(leaves.map(({ leaf }) => leaf))}::bytea,
       ${leaves.map(({ leaf }) => leaf.length)}::integer[], ${leaves.map(({ epoch }) => epoch)}::bigint[], ${narrows})`.execute(

@@ -163,6 +163,7 @@ function decisionEvent({ asked, subject, decisionId }: Asking, { verdict, identi
     },
     ...(Object.keys(asked.context).length > 0 && {
       personal: { subject: 'month', fields: { context: asked.context } },
+      verbatim: ['context'],
     }),
   }
 }

@@ -13,6 +13,7 @@ test('a fault of the engine that cannot be recorded is kept for the next time', 
   const spine: typeof inNoWorld.spine = {
     append: () => Promise.resolve(),
     committed: () => undefined,
+    rejected: () => Promise.resolve(),
     commitAlone(_ctx, event) {
       if (isAway) return Promise.reject(new Error('the database is away'))
       versions.push(event.data?.['policiesVersion'])

@@ -118,6 +118,7 @@ function recordChange(tx: Transaction, { before, after, type, comment = '' }: Ch
       ...(before && { versionBefore: before.version, activeVersionBefore: before.activeVersion ?? null }),
       ...(isSaid && { cedar: after.cedar }),
     },
+    verbatim: ['cedar'],
     ...(comment !== '' && { personal: { subject: 'month', fields: { comment } } }),
     // Whatever changes what is in force may take something away: a permit gone, a forbid come.
     narrows: isInForce(before) || isInForce(after),
