@@ -17,6 +17,7 @@ export class FakeApi {
   log = `log_${'a'.repeat(32)}`
   leaves: Leaf[] = aLog(6)
   head = { size: 6, chain: this.leaves[5]?.chain ?? '' }
+  differences: Array<{ readonly sequence: number; readonly column: string }> = []
   agentNames = ['nightly-indexer']
   #refreshToken = ''
   #counter = 0
@@ -34,6 +35,7 @@ export class FakeApi {
     if (verb === 'flip') this.leaves = this.leaves.map((leaf) => (leaf.sequence === index ? flip(leaf) : leaf))
     else if (verb === 'drop') this.leaves = this.leaves.filter(({ sequence }) => sequence !== index)
     else if (verb === 'cut') this.#cut(index)
+    else if (verb === 'retype') this.differences = [{ sequence: index, column: 'type' }]
     else if (verb === 'grow') this.#become(aLog(index))
     else if (verb === 'rename') this.agentNames = ['evil\u001b[2J\u202ename']
     else if (verb === 'replace') this.log = `log_${'b'.repeat(32)}`
@@ -57,6 +59,8 @@ export class FakeApi {
     if (pathname === '/api/v1/auth/validate') return Response.json(validity)
     const head = { log: this.log, ...this.head, epoch: 0 }
     if (pathname === '/api/v1/audit/head') return Response.json(head)
+    if (pathname === '/api/v1/audit/differences')
+      return Response.json({ head, next: null, differences: this.differences })
     const from = Number(searchParams.get('from'))
     return Response.json({ head, leaves: this.leaves.filter(({ sequence }) => sequence >= from).slice(0, 4) })
   }

@@ -7,6 +7,11 @@ import { Instant, SearchText, Sha256 } from './text.ts'
 /** Most leaves of one page: a thousand leaves are well under a megabyte. */
 export const leavesMax = 1000
 
+/** Most rows that are compared at once: a fraction of a second. */
+export const comparedMax = 5000
+/** Most differences that one answer lists. */
+export const differencesMax = 100
+
 export const AuditEvent = z.object({
   log: idSchema('log'),
   sequence: z.int(),
@@ -92,6 +97,29 @@ export const listAuditLeaves = operation({
   response: z.object({
     head: AuditHead,
     leaves: z.array(z.object({ sequence: z.int(), leaf: z.base64(), leafHash: Sha256, chain: Sha256 })),
+  }),
+  problems: ['forbidden'],
+  example: { query: { from: 0, limit: 100 } },
+})
+
+export const listAuditDifferences = operation({
+  id: 'listAuditDifferences',
+  method: 'GET',
+  path: '/api/v1/audit/differences',
+  action: 'audit:read',
+  summary: 'Compares the columns that searches use with the stored bytes of each event, and lists what differs.',
+  query: z.strictObject({
+    /** The sequence to begin with. */
+    from: z.coerce.number().int().min(0).default(0),
+    limit: z.coerce.number().int().min(1).max(comparedMax).default(comparedMax),
+  }),
+  status: 200,
+  response: z.object({
+    head: AuditHead,
+    /** The sequence to go on with; null when the end of the log was reached. */
+    next: z.int().nullable(),
+    /** In the order of sequences, the first hundred. */
+    differences: z.array(z.object({ sequence: z.int(), column: z.string() })),
   }),
   problems: ['forbidden'],
   example: { query: { from: 0, limit: 100 } },

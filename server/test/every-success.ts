@@ -47,6 +47,7 @@ export async function callEveryOperation({
   await enrolAndAct(server, token)
   await api.call(audit.listAuditEvents, { ...audit.listAuditEvents.example, token })
   await api.call(audit.listAuditLeaves, { ...audit.listAuditLeaves.example, token })
+  await api.call(audit.listAuditDifferences, { ...audit.listAuditDifferences.example, token })
   await api.call(audit.getAuditHead, { token })
   await turnKeys(server, token)
   await api.call(auth.validate, { token })

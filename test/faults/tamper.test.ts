@@ -115,6 +115,18 @@ test.each([
     where e.tenant_id = h.tenant_id and h.${ours} and e.sequence = h.size - 1`,
     '(entry missing)',
   ],
+  [
+    'a column that searches use',
+    `update audit_events set type = 'agent.updated' where ${ours} and sequence = 20`,
+    'first bad entry: 20 (column differs): its column type',
+  ],
+  [
+    'an entry hidden behind the end of the log',
+    `insert into audit_events (tenant_id, sequence, at, leaf, leaf_hash, chain, event_id, type, actor)
+      select tenant_id, 1000000, at, leaf, leaf_hash, chain, event_id, type, actor
+        from audit_events where ${ours} and sequence = 20`,
+    'first bad entry: 1000000 (column differs): its column sequence',
+  ],
 ])('%s is found', async (_what, tamper, finding) => {
   await database.query(tamper)
   const { code, said } = await verify()

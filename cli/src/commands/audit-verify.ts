@@ -1,4 +1,4 @@
-import { getAuditHead, leavesMax, listAuditLeaves } from '@agent-iam/contract/audit'
+import { comparedMax, getAuditHead, leavesMax, listAuditDifferences, listAuditLeaves } from '@agent-iam/contract/audit'
 import { validate } from '@agent-iam/contract/auth'
 import { type AuditFault, type AuditVerdict, call, verifyAuditLog } from '@agent-iam/sdk'
 import type { LocalState } from '@agent-iam/sdk/local'
@@ -14,6 +14,7 @@ const faultNames: Record<AuditFault, string> = {
   'log-shorter': 'log shorter than last time',
   'log-replaced': 'another log than last time',
   'head-differs': 'head differs',
+  'column-differs': 'column differs',
 }
 
 const limits =
@@ -27,8 +28,10 @@ export async function auditVerify(world: World, state: LocalState, { from }: { f
   const kept = await findKeptHead(state, { log, tenantId })
   const readLeaves = (start: number) =>
     person.run((connection) => call(connection, listAuditLeaves, { query: { from: start, limit: leavesMax } }))
+  const readDifferences = (start: number) =>
+    person.run((connection) => call(connection, listAuditDifferences, { query: { from: start, limit: comparedMax } }))
 
-  const verdict = await verifyAuditLog(readLeaves, { from, kept })
+  const verdict = await verifyAuditLog(readLeaves, { from, kept, readDifferences })
   if (verdict.status === 'broken') return tellBroken(world, state, verdict, kept)
   tellVerified(world, verdict, from, kept)
   // A head that was not compared with the kept one must not replace it, or a gap would be forgotten.

@@ -141,6 +141,21 @@ describe('what was tampered with', () => {
     expect(await verifyAuditLog(serve(leaves))).toMatchObject({ fault: 'bytes-changed', sequence: 2 })
   })
 
+  test('a column that differs from its entry is found, on whichever page it is', async () => {
+    const asked: number[] = []
+    const readDifferences = (from: number) => {
+      asked.push(from)
+      const next = from < 6 ? from + 3 : null
+      const differences = from === 6 ? [{ sequence: 7, column: 'actor' }] : []
+      return Promise.resolve({ head: { ...headOf(aLog(ten)), log, epoch: 0 }, next, differences })
+    }
+    const verdict = await verifyAuditLog(serve(aLog(ten)), { readDifferences })
+    expect(verdict).toMatchObject({ status: 'broken', fault: 'column-differs', sequence: 7, column: 'actor' })
+    expect(asked).toEqual([0, 3, 6])
+    const stuck = (from: number) => readDifferences(0).then((page) => ({ ...page, next: from }))
+    await expect(verifyAuditLog(serve(aLog(ten)), { readDifferences: stuck })).rejects.toThrow('again and again')
+  })
+
   test('any one changed byte of any entry is found at that entry', async () => {
     const leaves = aLog(ten)
     await fc.assert(

@@ -1,4 +1,4 @@
-import type { AuditHead, listAuditLeaves } from '@agent-iam/contract/audit'
+import type { AuditHead, listAuditDifferences, listAuditLeaves } from '@agent-iam/contract/audit'
 import { fromBase64url, MalformedBase64Error } from '@agent-iam/standards/base64url'
 import { chainNext, chainStart } from '@agent-iam/standards/hash-chain'
 import { fromHex, toHex } from '@agent-iam/standards/hex'
@@ -13,6 +13,12 @@ type Leaf = LeavesPage['leaves'][number]
 /** Gives the leaves from a sequence on, as many as fit a page, with the head of that moment. */
 export type LeafSource = (from: number) => Promise<LeavesPage>
 
+/** One answer of `GET /api/v1/audit/differences`. */
+export type DifferencesPage = z.output<typeof listAuditDifferences.response>
+
+/** Compares stored columns with the leaves from a sequence on, as many as fit a page. */
+export type DifferenceSource = (from: number) => Promise<DifferencesPage>
+
 /** The head of a log as it was seen before. */
 export type KeptHead = Pick<AuditHead, 'log' | 'size' | 'chain'>
 
@@ -24,6 +30,7 @@ export type AuditFault =
   | 'log-shorter'
   | 'log-replaced'
   | 'head-differs'
+  | 'column-differs'
 
 export type AuditVerdict =
   | {
@@ -40,6 +47,8 @@ export type AuditVerdict =
       readonly log: string
       /** The first entry that is not as it was. */
       readonly sequence: number
+      /** The column of the database that differs from the entry, for `column-differs`. */
+      readonly column?: string
       readonly fault: AuditFault
       readonly detail: string
     }
@@ -49,11 +58,14 @@ export interface VerifyOptions {
   readonly from?: number
   /** What was seen last time: without it, a log rewritten as a whole looks sound. */
   readonly kept?: KeptHead | undefined
+  /** Lists the columns that differ from the entries: without it, only the entries are verified, not what searches go by. */
+  readonly readDifferences?: DifferenceSource
 }
 
 /**
  * Recomputes every hash of an audit log from its stored bytes, and compares with the head that the server shows and
- * the one kept from last time. It checks the log as long as it was at the first page; it may grow meanwhile.
+ * the one kept from last time. It checks the log as long as it was at the first page; it may grow meanwhile. What searches
+ * go by is compared by the server: it has the columns, which are in no hash.
  *
  * It cannot detect a log rewritten before it was first seen: only signed checkpoints, kept elsewhere, can.
  */
@@ -67,7 +79,30 @@ export async function verifyAuditLog(readLeaves: LeafSource, options: VerifyOpti
 
   const walk = new Walk(head, kept)
   const started = from > 0 ? walk.startAfter(first.leaves[0], from) : undefined
-  return started ?? (await walkPages(walk, first, readLeaves)) ?? walk.finish(from)
+  const verdict = started ?? (await walkPages(walk, first, readLeaves)) ?? walk.finish(from)
+  const { readDifferences } = options
+  if (verdict.status === 'broken' || !readDifferences) return verdict
+  return (await findDifference(head.log, from, readDifferences)) ?? verdict
+}
+
+async function findDifference(
+  log: string,
+  from: number,
+  readDifferences: DifferenceSource,
+): Promise<AuditVerdict | undefined> {
+  for (let start: number | null = from; start !== null;) {
+    const { next, differences }: DifferencesPage = await readDifferences(start)
+    const [first] = differences
+    if (first) return columnDiffers(log, first)
+    if (next !== null && next <= start) throw new AgentIamError('the server lists the same differences again and again')
+    start = next
+  }
+  return undefined
+}
+
+function columnDiffers(log: string, { sequence, column }: DifferencesPage['differences'][number]): AuditVerdict {
+  const detail = `its column ${column} in the database is not what the entry says, so a search may miss or show it wrongly`
+  return { status: 'broken', log, sequence, column, fault: 'column-differs', detail }
 }
 
 function compareWithKept(head: AuditHead, kept: KeptHead | undefined): AuditVerdict | undefined {

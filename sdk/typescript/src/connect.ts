@@ -166,6 +166,7 @@ function rights(bind: Bind) {
       list: bind(audit.listAuditEvents),
       head: bind(audit.getAuditHead),
       leaves: bind(audit.listAuditLeaves),
+      differences: bind(audit.listAuditDifferences),
     },
     clients: {
       create: bind(clients.createClient),

@@ -10,6 +10,8 @@ export {
 export {
   type AuditFault,
   type AuditVerdict,
+  type DifferenceSource,
+  type DifferencesPage,
   type KeptHead,
   type LeafSource,
   type LeavesPage,

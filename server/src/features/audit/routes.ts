@@ -1,6 +1,6 @@
 import * as contract from '@agent-iam/contract/audit'
 import { route } from '../../platform/route.ts'
-import { readHead, readLeaves, searchEvents } from './service.ts'
+import { compareColumns, readHead, readLeaves, searchEvents } from './service.ts'
 
 export const auditRoutes = [
   route(contract.listAuditEvents, async (ctx, { query }) => {
@@ -20,4 +20,5 @@ export const auditRoutes = [
       })),
     }
   }),
+  route(contract.listAuditDifferences, (ctx, { query }) => compareColumns(ctx, query.from, query.limit)),
 ]

@@ -3,7 +3,7 @@
  * is RFC 8785 JSON, hashed as RFC 6962 and chained; sequence order is commit order. It guarantees that nothing is
  * acknowledged before its event is durable, and that nothing is appended that was decided before a narrowing.
  */
-import type { AuditEvent, AuditHead } from '@agent-iam/contract/audit'
+import { differencesMax, type AuditEvent, type AuditHead } from '@agent-iam/contract/audit'
 import type { DecisionId, LogId, TenantId } from '@agent-iam/contract/ids'
 import {
   actorOf,
@@ -29,8 +29,10 @@ import {
   findEventOfDecision,
   getHead,
   insertHead,
+  listDifferences,
   listEvents,
   listLeaves,
+  type ColumnDifference,
   type EventFilter,
   type StoredEvent,
 } from './store.ts'
@@ -146,6 +148,21 @@ export async function readLeaves(
     const leaves = await listLeaves(tx, from, limit)
     // What was appended between the two reads is left for the next page, so that leaves and head agree.
     return { head, leaves: leaves.filter(({ sequence }) => sequence < head.size) }
+  })
+}
+
+/** Compares what searches go by with the leaves; `next` is null at the end of the log. */
+export async function compareColumns(
+  ctx: Context,
+  from: number,
+  limit: number,
+): Promise<{ head: AuditHead; next: number | null; differences: ColumnDifference[] }> {
+  return inTransaction(ctx, async (tx) => {
+    await tx.authorize('audit:read', { type: 'audit' })
+    const differences = await listDifferences(tx, { from, limit, differencesMax })
+    // After them: a log that grew meanwhile has another page.
+    const head = await getHead(tx)
+    return { head, next: from + limit < head.size ? from + limit : null, differences }
   })
 }
 

@@ -115,6 +115,22 @@ export async function listLeaves(tx: Tx, from: number, limit: number): Promise<S
   return rows.map(toStoredEvent)
 }
 
+/** A column of a stored event that is not what its leaf says. */
+export interface ColumnDifference {
+  readonly sequence: number
+  readonly column: string
+}
+
+/** Compares the columns of so many sequences with their leaves. */
+export async function listDifferences(
+  tx: Tx,
+  { from, limit, differencesMax }: { from: number; limit: number; differencesMax: number },
+): Promise<ColumnDifference[]> {
+  const { rows } = await sql<ColumnDifference>`
+    select sequence, differing as column from audit_differences(${from}, ${limit}, ${differencesMax})`.execute(tx.db)
+  return rows
+}
+
 export interface EventFilter {
   readonly type?: string | undefined
   readonly actor?: string | undefined
