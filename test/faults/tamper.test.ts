@@ -70,7 +70,7 @@ async function verify(): Promise<{ code: number; said: string }> {
 /** The rows of the tenant's log; the platform has one of its own. */
 const ours = "tenant_id = (select tenant_id from tenants where slug = 'default')"
 
-/** Makes everything after the leaves anew, as whoever owns the database can. */
+/** Makes everything after the leaves anew, the columns included, as whoever owns the database can. */
 const hashAnew = `
   do $$
   declare
@@ -79,7 +79,8 @@ const hashAnew = `
   begin
     for event in select * from audit_events where ${ours} order by sequence loop
       last := sha256(last || sha256('\\x00'::bytea || event.leaf));
-      update audit_events set leaf_hash = sha256('\\x00'::bytea || leaf), chain = last
+      update audit_events set leaf_hash = sha256('\\x00'::bytea || leaf), chain = last,
+          actor = (audit_columns(leaf)).actor, at = (audit_columns(leaf)).at
         where tenant_id = event.tenant_id and sequence = event.sequence;
     end loop;
     update audit_heads set chain = last where ${ours};
