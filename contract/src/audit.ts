@@ -31,6 +31,12 @@ export const AuditEvent = z.object({
   requestId: z.string().nullable(),
   decisionId: z.string().nullable(),
   traceId: z.string().nullable(),
+  /** The session in which the actor acted; at a login, the one that it started. Null in events of version 1. */
+  session: z.string().nullable(),
+  /** What authenticated the actor: the id of an API key, an SDK token, an enrolment token, a secret or a passkey, or the thumbprint of a key or certificate. */
+  credential: z.string().nullable(),
+  /** The OAuth client that acted for the actor. */
+  client: z.string().nullable(),
   data: z.record(z.string(), z.json()),
   /** The sealed fields, opened; null once their subject is erased, or when there were none. */
   personal: z.record(z.string(), z.json()).nullable(),

@@ -55,6 +55,8 @@ export const eventTypes = {
   'enrolment-token.revoked': 'A token that registers agents was ended.',
   'enrolment-token.expired': 'A token that registers agents ran out.',
   'factor.enrolled': 'A person enrolled a second factor.',
+  'factor.enrolment-started': 'A person got a secret for an authenticator app, which a first code of it enrols.',
+  'factor.renamed': 'A person gave a second factor another name.',
   'factor.removed': 'A person removed a second factor.',
   'factor.locked': 'Too many wrong codes or passwords locked a person’s proof for a while.',
   'factors.reset': 'An administrator removed every second factor of a person.',

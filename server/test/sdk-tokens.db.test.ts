@@ -223,7 +223,14 @@ describe.each(databases)('SDK tokens on %s', (_name, open) => {
     const { sessionId } = await inTransaction(ctx, asPerson)
     const expiresAt = server.clock.now()
     const caller = { kind: 'identity', identityId: user.id, sessionId, expiresAt, method: 'password' } as const
-    const plain = { address: '', scope: undefined, actors: [], attenuation: undefined }
+    const plain = {
+      address: '',
+      scope: undefined,
+      actors: [],
+      attenuation: undefined,
+      clientId: undefined,
+      credential: undefined,
+    }
     const bound = asCaller(ctx, { ...caller, ...plain, tenantId: user.tenantId, confirmation })
     const { token, tokens } = await makeSdkToken(bound, { device: 'bound' })
     expect(tokens.tokenType).toBe('DPoP')

@@ -24,6 +24,8 @@ interface GoodInput<P extends Schema, Q extends Schema, B extends Schema> extend
 }
 
 export interface Answer {
+  /** The trace that the request named as its own: no other request of this API has it. */
+  readonly traceId: string
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
   readonly text: string
@@ -36,8 +38,9 @@ export type Refusal = z.infer<typeof ProblemDocument>
 export class TestApi {
   readonly #app: App
   #logins = 0
-  /** Told of every call that succeeded. */
-  onCall: (operation: Operation) => void = () => undefined
+  #requests = 0
+  /** Receives every call that succeeded. */
+  onCall: (operation: Operation, call: { readonly input: Input; readonly answer: Answer }) => void = () => undefined
 
   constructor(app: App) {
     this.#app = app
@@ -50,7 +53,7 @@ export class TestApi {
   ): Promise<z.output<R>> {
     const answer = await this.send(operation, input)
     assert.equal(answer.status, operation.status, `${operation.id}: ${answer.text}`)
-    this.onCall(operation)
+    this.onCall(operation, { input, answer })
     return operation.response.parse(operation.produces ? answer.text : JSON.parse(answer.text))
   }
 
@@ -85,17 +88,19 @@ export class TestApi {
     options: { readonly method: Operation['method']; readonly url: string; readonly payload?: string },
     { token, from = '127.0.0.1', headers = {} }: Omit<Input, 'params' | 'query' | 'body'> = {},
   ): Promise<Answer> {
+    const traceId = (++this.#requests).toString(16).padStart(32, '0')
     const response = await this.#app.http.inject({
       ...options,
       remoteAddress: from,
       headers: {
         host: 'localhost:9000',
+        traceparent: `00-${traceId}-00000000000000ff-01`,
         ...(options.payload !== undefined && { 'content-type': 'application/json' }),
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
         ...headers,
       },
     })
-    return { status: response.statusCode, headers: response.headers, text: response.body }
+    return { traceId, status: response.statusCode, headers: response.headers, text: response.body }
   }
 }
 

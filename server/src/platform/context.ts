@@ -61,6 +61,10 @@ export type Caller = Origin &
         readonly confirmation: Confirmation | undefined
         /** Who acts for the identity, who began first; empty where it acts itself. */
         readonly actors: readonly IdentityId[]
+        /** The OAuth client that got the session; undefined where the identity itself did. */
+        readonly clientId: string | undefined
+        /** What proved the identity: the id of an API key, an SDK token or a secret, or the thumbprint of a key or certificate. */
+        readonly credential: string | undefined
         /** A Biscuit whose blocks narrow what is asked for: that which was presented, or one that the session keeps. */
         readonly attenuation: string | undefined
         /** The epoch under which the caller was looked up, where that was not with this request but a moment before. */
@@ -73,7 +77,11 @@ export type Caller = Origin &
         readonly source: SessionId | undefined
       }
     | { readonly kind: 'anonymous' }
-    | { readonly kind: 'system' }
+    | {
+        readonly kind: 'system'
+        /** Who sent the request that the server carries out with its own rights; the events are that caller's. */
+        readonly requester?: Caller | undefined
+      }
   )
 
 /** What an authorisation is about: one of the platform's own resources, with what policies may ask of it. */
@@ -97,11 +105,22 @@ export type Authorizer = (
 /** One of the platform's own actions, as `noun:verb`. */
 export type PlatformAction = `${string}:${string}`
 
+/** By what the actor of an event was authenticated. Each is there where there is one. */
+export interface Authentication {
+  readonly session?: SessionId | undefined
+  /** The id of an API key, an SDK token, an enrolment token or a secret, or the thumbprint of a key or certificate. */
+  readonly credential?: string | undefined
+  /** The OAuth client that acts for the actor. */
+  readonly client?: string | undefined
+}
+
 /** An event as a use case tells it; the spine adds who, when and where. */
 export interface EventDraft {
   readonly type: EventType
   /** Who acted, where that is not the caller: a login is the act of whom it proves. */
   readonly actor?: IdentityId
+  /** By what the actor was authenticated, where that is not the caller's: at a login, the session that it starts. */
+  readonly authentication?: Authentication
   /** Of which request it is, where a transaction serves several. */
   readonly request?: Pick<Context, 'requestId' | 'traceId'>
   readonly action?: string
@@ -247,6 +266,11 @@ export function asCaller(ctx: Context, caller: Caller): Context {
   return { ...ctx, caller }
 }
 
+/** The server's own context in a tenant, to carry out the request of the caller. */
+export function asSystem(ctx: Context, tenantId: TenantId): Context {
+  return asCaller(ctx, { kind: 'system', tenantId, address: ctx.caller.address, requester: ctx.caller })
+}
+
 /** Whose rights a caller's acts are the intersection of, who acts first; with each go those who lend it authority. */
 export function actingOf({ identityId, actors }: Caller & { kind: 'identity' }): readonly IdentityId[] {
   return [...actors.toReversed(), identityId]
@@ -282,6 +306,14 @@ export function actorOf(caller: Caller): string {
     case 'anonymous':
       return 'anonymous'
     case 'system':
-      return 'system'
+      return caller.requester ? actorOf(caller.requester) : 'system'
   }
+}
+
+/** By what the caller was authenticated, for the log. */
+export function authenticationOf(caller: Caller): Authentication {
+  if (caller.kind === 'system') return caller.requester ? authenticationOf(caller.requester) : {}
+  if (caller.kind === 'enrolment-token') return { credential: caller.enrolmentTokenId }
+  if (caller.kind !== 'identity') return {}
+  return { session: caller.sessionId, credential: caller.credential, client: caller.clientId }
 }

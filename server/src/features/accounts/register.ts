@@ -1,7 +1,7 @@
 import { platformTenantId } from '@agent-iam/contract/ids'
 import type { RegistrationStatus } from '@agent-iam/contract/registrations'
 import { addSeconds } from '../../platform/clock.ts'
-import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { asSystem, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { fromUuid } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { sha256 } from '../../platform/digest.ts'
@@ -30,7 +30,7 @@ import {
   updateRegistration,
 } from './store/registrations.ts'
 import { findTokenSubject } from './store/tokens.ts'
-import { inTenant, issueToken, notGood, readToken, spendToken } from './tokens.ts'
+import { issueToken, notGood, readToken, spendToken } from './tokens.ts'
 
 export interface NewRegistration {
   readonly email: string
@@ -73,7 +73,7 @@ export async function registerUser(
 /** A tenant that takes no strangers is told from one that does not exist by nobody; operators are never strangers. */
 async function requireTakesStrangers(ctx: Context, slug: string): Promise<Context> {
   const tenantId = await findTenantId(ctx, slug)
-  const there = tenantId && tenantId !== platformTenantId ? inTenant(ctx, tenantId) : undefined
+  const there = tenantId && tenantId !== platformTenantId ? asSystem(ctx, tenantId) : undefined
   const isOpen = there && (await inTransaction(there, takesStrangers))
   if (there && isOpen) return there
   throw new Problem(

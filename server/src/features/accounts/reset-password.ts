@@ -1,7 +1,7 @@
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
 import { tryAll } from '../../lib/try-all.ts'
 import { addSeconds } from '../../platform/clock.ts'
-import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { asSystem, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
 import { findPasswordForUpdate, limitSender, preparePassword, releasePassword } from '../credentials/service.ts'
@@ -20,7 +20,7 @@ import {
 } from './store/reset-requests.ts'
 import { countTokensSince } from './store/tokens.ts'
 import { findUser } from './store/users.ts'
-import { inTenant, issueToken, notGood, readToken, spendToken } from './tokens.ts'
+import { issueToken, notGood, readToken, spendToken } from './tokens.ts'
 
 /**
  * Takes down that somebody forgot a password, and no more: whose it is, if anybody's, is looked for afterwards, so the
@@ -34,7 +34,7 @@ export async function forgotPassword(
   const found = await findTenantId(ctx, tenant)
   // What is asked of no tenant is taken down in the platform's, for an address that nobody has.
   const [tenantId, asked] = found ? [found, email.toLowerCase()] : [platformTenantId, nobodys(email)]
-  const there = inTenant(ctx, tenantId)
+  const there = asSystem(ctx, tenantId)
   await inTransaction(there, async (tx) => {
     const id = toUuid(tx.newId('request'))
     await insertResetRequest(tx, { id, sealedEmail: tx.sealer.seal(Buffer.from(asked), placeOf(tx, id)) })
@@ -51,9 +51,9 @@ const answeredMax = 20
 
 /** Mails a link to those who asked and have an account. Called every second or so, by every instance. */
 export async function answerResetRequests(system: Context): Promise<void> {
-  const tenants = await inTransaction(inTenant(system, platformTenantId), findTenantsWithResetRequests)
+  const tenants = await inTransaction(asSystem(system, platformTenantId), findTenantsWithResetRequests)
   await tryAll(tenants, (tenantId) =>
-    inTransaction(inTenant(system, tenantId), async (tx) => {
+    inTransaction(asSystem(system, tenantId), async (tx) => {
       for (const request of await takeResetRequests(tx, answeredMax)) await answer(tx, request)
     }),
   )

@@ -1,5 +1,4 @@
-import type { TenantId } from '@agent-iam/contract/ids'
-import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { asSystem, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
@@ -32,7 +31,7 @@ export async function readToken(ctx: Context, purpose: TokenPurpose, token: stri
   const digest = sha256(token)
   const tenantId = await inTransaction(ctx, (tx) => findTokenTenant(tx, digest))
   if (!tenantId) throw notGood()
-  const there = inTenant(ctx, tenantId)
+  const there = asSystem(ctx, tenantId)
   const subject = await inTransaction(there, async (tx) =>
     (await isActing(tx)) ? findTokenSubject(tx, purpose, digest) : undefined,
   )
@@ -48,9 +47,4 @@ export async function spendToken(tx: Transaction, purpose: TokenPurpose, digest:
 /** The same words for every reason. */
 export function notGood(): Problem {
   return new Problem('invalid-token', 'the link was used, has expired, or is none of ours; ask for a new one')
-}
-
-/** The system's own context in a tenant, still with the address that the request came from. */
-export function inTenant(ctx: Context, tenantId: TenantId): Context {
-  return asCaller(ctx, { kind: 'system', tenantId, address: ctx.caller.address })
 }

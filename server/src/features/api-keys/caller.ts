@@ -34,6 +34,7 @@ async function callerOf(ctx: Context, { tenantId, apiKeyId, sessionId, lastUsedA
     const { scope } = await withinDelegator(tx, delegator, found.session.scope)
     const { address, certificateThumbprint } = ctx.caller
     const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
-    return { kind: 'identity', tenantId, ...proved, address, certificateThumbprint }
+    const authentication = { credential: apiKeyId, clientId: undefined }
+    return { kind: 'identity', tenantId, ...proved, ...authentication, address, certificateThumbprint }
   })
 }

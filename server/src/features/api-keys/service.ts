@@ -242,6 +242,7 @@ async function openKeySession(tx: Transaction, key: ApiKey): Promise<SessionId> 
     method: apiKeyMethod,
     scope: key.scopes,
     startedBy: requireSession(tx.caller).identityId,
+    credential: key.id,
     metadata: { apiKeyId: key.id },
     notAfter: key.expiresAt,
     delegator: key.owner === key.identityId ? undefined : key.owner,

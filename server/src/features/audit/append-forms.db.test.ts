@@ -45,7 +45,11 @@ describe.each(databases)('the two forms of audit_append on %s', (_name, open) =>
   function leafOf(type: PendingEvent['type']): Uint8Array {
     const event = { id: ctx.newId('event'), at: ctx.clock.now(), type, decisionId: ctx.newId('decision') }
     const log: LogId = ctx.newId('log')
-    return toLeaf(event, { log, actor: 'system', requestId: ctx.newId('request'), traceId: undefined }, null)
+    return toLeaf(
+      event,
+      { log, actor: 'system', authentication: {}, requestId: ctx.newId('request'), traceId: undefined },
+      null,
+    )
   }
 
   /** What an append answers, and what it leaves; it is undone. */

@@ -1,10 +1,10 @@
 import type { LogId } from '@agent-iam/contract/ids'
 import { z } from 'zod'
-import type { DataSubject, PendingEvent } from '../../platform/context.ts'
+import type { Authentication, DataSubject, PendingEvent } from '../../platform/context.ts'
 import { encodeLeaf } from './storable.ts'
 
-/** The version of the leaf's shape: a verifier reads it first. */
-const leafVersion = 1
+/** The version of the leaf's shape: a verifier reads it first. Logs have leaves of version 1 as well, without authentication. */
+const leafVersion = 2
 
 /** Personal fields as the leaf holds them: unreadable once the key named by `subject` is destroyed. */
 export const Sealed = z.object({
@@ -21,6 +21,7 @@ export type Sealed = z.infer<typeof Sealed>
 export interface Origin {
   readonly log: LogId
   readonly actor: string
+  readonly authentication: Authentication
   readonly requestId: string
   readonly traceId: string | undefined
 }
@@ -46,13 +47,18 @@ export function toLeaf(event: PendingEvent, origin: Origin, sealed: Sealed | nul
     requestId: origin.requestId,
     decisionId: event.decisionId ?? null,
     traceId: origin.traceId ?? null,
+    ...toMembers(event.authentication ?? origin.authentication),
     data: event.data ?? {},
     sealed,
   })
 }
 
-const Leaf = z.object({
-  v: z.literal(leafVersion),
+function toMembers({ session, credential, client }: Authentication) {
+  return { session: session ?? null, credential: credential ?? null, client: client ?? null }
+}
+
+const LeafOfVersion1 = z.object({
+  v: z.literal(1),
   log: z.string(),
   id: z.string(),
   type: z.string(),
@@ -69,6 +75,19 @@ const Leaf = z.object({
   data: z.record(z.string(), z.json()),
   sealed: Sealed.nullable(),
 })
+
+const authenticatedBy = {
+  session: z.string().nullable(),
+  credential: z.string().nullable(),
+  client: z.string().nullable(),
+}
+const unknownAuthentication = { session: null, credential: null, client: null }
+
+/** A leaf of any version, as one of the present version. */
+const Leaf = z.union([
+  LeafOfVersion1.extend({ v: z.literal(leafVersion), ...authenticatedBy }),
+  LeafOfVersion1.transform((leaf) => ({ ...leaf, ...unknownAuthentication })),
+])
 export type Leaf = z.infer<typeof Leaf>
 
 /** Reads stored bytes back. Throws when they are no leaf: somebody else wrote them. */

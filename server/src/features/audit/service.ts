@@ -7,6 +7,7 @@ import { differencesMax, type AuditEvent, type AuditHead } from '@agent-iam/cont
 import type { DecisionId, LogId, TenantId } from '@agent-iam/contract/ids'
 import {
   actorOf,
+  authenticationOf,
   inTransaction,
   StaleEpochError,
   type Context,
@@ -125,7 +126,8 @@ export class AuditSpine implements Spine {
 }
 
 function originOf(ctx: Pick<Context, 'caller' | 'requestId' | 'traceId'>, log: LogId) {
-  return { log, actor: actorOf(ctx.caller), requestId: ctx.requestId, traceId: ctx.traceId }
+  const { caller, requestId, traceId } = ctx
+  return { log, actor: actorOf(caller), authentication: authenticationOf(caller), requestId, traceId }
 }
 
 /** Records an event that stands alone, durable when this returns. Not inside a transaction: it would wait for itself. */

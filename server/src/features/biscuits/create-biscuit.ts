@@ -4,7 +4,7 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { findAgent, lockIdentity } from '../identities/service.ts'
-import { apiKeyMethod, requireLive, type LiveSession } from '../sessions/model.ts'
+import { apiKeyMethod, credentialOf, requireLive, type LiveSession } from '../sessions/model.ts'
 import { findSession, openSession, requireSession } from '../sessions/service.ts'
 import { allotStatus } from '../status-lists/service.ts'
 import { mintBiscuit } from './mint.ts'
@@ -53,6 +53,7 @@ async function begin(
   const { sessionId, tenantId } = await openSession(tx, agentId, {
     method: biscuitMethod,
     clientId,
+    credential: credentialOf(parent),
     scope,
     confirmation,
     actors,

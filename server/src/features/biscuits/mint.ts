@@ -3,7 +3,7 @@ import { mint } from '@agent-iam/standards/biscuit/mint'
 import { verify } from '@agent-iam/standards/biscuit/verify'
 import { BiscuitError } from '@agent-iam/standards/biscuit/errors'
 import { platformResourceType } from '@agent-iam/contract/capabilities'
-import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { asSystem, inTransaction, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { biscuitLibrary } from './library.ts'
@@ -20,12 +20,12 @@ export async function mintBiscuit(ctx: Context, grant: BiscuitGrant): Promise<Mi
   const rootKey = await ctx.keys.signingRootKey(tenantId)
   const { rootKeyId } = rootKey
   const signed = await sign(rootKey, factsOf(ctx, grant))
-  await inTransaction(asCaller(ctx, { kind: 'system', tenantId, address: ctx.caller.address }), async (tx) => {
+  await inTransaction(asSystem(ctx, tenantId), async (tx) => {
     await deleteExpired(tx)
     await insertBiscuit(tx, { revocationId: signed.revocationId, sessionId, rootKeyId, expiresAt })
     recordEvent(tx, {
       type: 'biscuit.minted',
-      actor: identityId,
+      ...(ctx.caller.kind === 'anonymous' && { actor: identityId, authentication: { session: sessionId } }),
       resource: `agent-iam/sessions/${sessionId}`,
       data: { revocationId: signed.revocationId, rootKeyId, expiresAt: expiresAt.toISOString() },
     })

@@ -92,6 +92,7 @@ async function begin(
   recordEvent(tx, {
     type: 'token.exchanged',
     actor: clientId,
+    authentication: { session: sessionId, client: clientId },
     chain: [subject.identityId, ...actors],
     resource: `agent-iam/sessions/${sessionId}`,
     data: { resource: resource.resource, scopes: [...scopes], from: subject.id },
@@ -189,7 +190,7 @@ async function recordRefusal(ctx: Context, { clientId, resource }: Exchange, rea
   const isKnown = isId('service', clientId) || isId('agent', clientId)
   await recordAlone(ctx, {
     type: 'token.exchange-refused',
-    ...(isKnown && { actor: clientId }),
+    ...(isKnown && { actor: clientId, authentication: { client: clientId } }),
     decision: 'deny',
     reasons: [reason],
     data: { clientId, ...(resource !== undefined && { resource }) },

@@ -25,6 +25,11 @@ export async function recordEnrolled(
   return kindsOf(before).length === 0 ? issueRecoveryCodes(tx, userId) : undefined
 }
 
+/** Records that a factor has another name. */
+export function recordRenamed(tx: Transaction, userId: UserId, factor: FactorName): void {
+  recordEvent(tx, { type: 'factor.renamed', ...about(userId, factor) })
+}
+
 /** Records that a factor is gone; with the last one go the recovery codes. Throws when the person must keep one. */
 export async function recordRemoved(tx: Transaction, userId: UserId, factor: FactorName): Promise<void> {
   const isLast = kindsOf(await readFactors(tx, userId)).length === 0

@@ -1,5 +1,5 @@
 import type { PasskeyAssertion } from '@agent-iam/contract/factors'
-import type { UserId } from '@agent-iam/contract/ids'
+import type { PasskeyId, UserId } from '@agent-iam/contract/ids'
 import { z } from 'zod'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
@@ -22,7 +22,7 @@ export function passkeyRequestOptions(ctx: Context) {
 }
 
 /**
- * Whether the answer is by a passkey of this person, to a challenge of ours that was not answered before. Its person was
+ * The passkey of this person that the answer is by, if it is one, to a challenge of ours that was not answered before. Its person was
  * verified by the authenticator, so it is two factors in one.
  */
 export async function provePasskey(
@@ -30,18 +30,19 @@ export async function provePasskey(
   userId: UserId,
   answer: PasskeyAssertion,
   use: FactorUse = 'spend',
-): Promise<boolean> {
+): Promise<PasskeyId | undefined> {
   const text = challengeIn(answer.response.clientDataJSON)
   const challenge = readPasskeyChallenge(ctx, 'login', text)
   const claimed = userOfPasskey(answer)
-  if (!challenge || (claimed !== undefined && claimed !== userId)) return false
+  if (!challenge || (claimed !== undefined && claimed !== userId)) return undefined
   const passkey = await inTransaction(ctx, (tx) => findPasskeyByCredential(tx, userId, answer.id))
   const counter = passkey && (await verifyAssertion(ctx, answer, { passkey, challenge: text }))
-  if (!passkey || counter === undefined) return false
-  return spending(ctx, use, async (tx) => {
+  if (!passkey || counter === undefined) return undefined
+  const isSpent = await spending(ctx, use, async (tx) => {
     if (!(await insertNonce(tx, 'passkey', challenge.nonce, challenge.expiresAt))) return false
     return advancePasskey(tx, passkey.id, counter)
   })
+  return isSpent ? passkey.id : undefined
 }
 
 const uuidBytes = 16

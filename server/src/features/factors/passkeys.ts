@@ -5,7 +5,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { insertNonce } from '../credentials/service.ts'
 import { findUser, lockIdentity } from '../identities/service.ts'
 import { makePasskeyChallenge, readPasskeyChallenge, type ChallengePurpose } from './challenge.ts'
-import { recordEnrolled, recordRemoved } from './first-and-last.ts'
+import { recordEnrolled, recordRemoved, recordRenamed } from './first-and-last.ts'
 import { requireFreshProof, requirePerson, type Person } from './fresh-proof.ts'
 import { readFactors } from './held.ts'
 import type { Passkey } from './model.ts'
@@ -69,6 +69,7 @@ export async function renamePasskey(ctx: Context, id: PasskeyId, name: string): 
   return inTransaction(ctx, async (tx) => {
     const passkey = await requirePasskey(tx, userId, id)
     await updatePasskeyName(tx, id, name)
+    recordRenamed(tx, userId, { kind: 'passkey', id, name })
     return { ...passkey, name }
   })
 }

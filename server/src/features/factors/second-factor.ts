@@ -51,14 +51,14 @@ export async function requireFactor(ctx: Context, userId: UserId, sent: SecondFa
   if (!(await isProved(ctx, userId, sent, 'spend'))) throw factorRefused()
 }
 
-function isProved(ctx: Context, userId: UserId, sent: SecondFactor, use: FactorUse): Promise<boolean> {
+async function isProved(ctx: Context, userId: UserId, sent: SecondFactor, use: FactorUse): Promise<boolean> {
   switch (sent.type) {
     case 'totp':
       return proveTotp(ctx, userId, sent.code, use)
     case 'recovery':
       return spending(ctx, use, (tx) => spendRecoveryCode(tx, userId, sent.code))
     case 'passkey':
-      return provePasskey(ctx, userId, sent.response, use)
+      return (await provePasskey(ctx, userId, sent.response, use)) !== undefined
   }
 }
 

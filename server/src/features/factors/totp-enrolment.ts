@@ -3,6 +3,7 @@ import type { UserId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
+import { recordEvent } from '../audit/service.ts'
 import { attemptFailed, attemptProved, guardAttempt } from '../credentials/service.ts'
 import { findUser, lockIdentity } from '../identities/service.ts'
 import { recordEnrolled, recordRemoved } from './first-and-last.ts'
@@ -20,6 +21,7 @@ export async function enrolTotp(ctx: Context, proof: FreshProof) {
     const secret = newTotpSecret(tx.random)
     const isPending = await replacePendingTotp(tx, userId, sealTotp(tx, userId, secret))
     if (!isPending) throw new Problem('wrong-state', 'an authenticator app is enrolled already; remove it first')
+    recordEvent(tx, { type: 'factor.enrolment-started', resource: `agent-iam/users/${userId}`, data: { kind: 'totp' } })
     const label = (await findUser(tx, userId))?.email ?? userId
     const { host } = new URL(tx.keys.publicUrl)
     const expiresAt = addSeconds(tx.clock.now(), totpEnrolmentSeconds)

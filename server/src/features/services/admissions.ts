@@ -153,7 +153,7 @@ function judge({ id, asked, ctx }: Waiting, { service, secret, now }: Evidence):
       identityId: id,
       method: 'client-secret',
       scope,
-      metadata: { credential: secret.id },
+      credential: secret.id,
       ...delegationOf(id, secret),
       seconds: accessTokenSeconds,
       request: { requestId, traceId },

@@ -110,7 +110,7 @@ async function admit(tx: Transaction, client: ProvedClient, asked: readonly stri
     clientId: id,
     scope,
     confirmation: method === 'certificate' ? { 'x5t#S256': credential } : await boundKey(tx),
-    metadata: { credential },
+    credential,
     ...(await findDelegation(tx, client)),
     seconds: accessTokenSeconds,
   })

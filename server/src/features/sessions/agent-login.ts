@@ -33,7 +33,7 @@ export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLo
       throw new Problem('replayed', 'this proof was used before; make a new one')
     const { id } = await lockProved(tx, agentId, proof)
     const confirmation = proof.by === 'certificate' ? proof.confirmation : await boundKey(tx)
-    return startSession(tx, id, { method: credentials.type, confirmation })
+    return startSession(tx, id, { method: credentials.type, credential: proof.thumbprint, confirmation })
   })
   return signTokens(ctx, granted)
 }

@@ -21,7 +21,7 @@ export interface ProofAbout {
 /** What an agent was proved by: a key, by something it signed that is good once, or a certificate of its connection. */
 export type AgentProof =
   | { readonly by: 'key'; readonly thumbprint: string; readonly nonce: string; readonly nonceExpiresAt: Date }
-  | { readonly by: 'certificate'; readonly confirmation: Confirmation }
+  | { readonly by: 'certificate'; readonly thumbprint: string; readonly confirmation: Confirmation }
 
 /**
  * Undefined for whatever is wrong. An unknown agent takes the same steps: as many keys are tried for it as the agent
@@ -78,7 +78,7 @@ async function proveByCertificate(tx: Transaction, agentId: AgentId): Promise<Ag
   const thumbprint = tx.caller.certificateThumbprint
   const certificate = await findCertificate(tx, agentId, thumbprint ?? '')
   if (thumbprint === undefined || !certificate || !isInForce(certificate, tx.clock.now())) return undefined
-  return { by: 'certificate', confirmation: { 'x5t#S256': thumbprint } }
+  return { by: 'certificate', thumbprint, confirmation: { 'x5t#S256': thumbprint } }
 }
 
 /** The header's `kid`, if there is one, chooses the key; else each is tried. */

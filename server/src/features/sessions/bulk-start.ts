@@ -1,5 +1,4 @@
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
-import type { Json } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
 import type { Context, Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -12,7 +11,8 @@ export interface BulkStart {
   readonly identityId: IdentityId
   readonly method: string
   readonly scope: readonly string[] | undefined
-  readonly metadata: Readonly<Record<string, Json>>
+  /** The id of what proved the client. */
+  readonly credential: string
   readonly seconds: number
   readonly delegator?: IdentityId
   readonly parentId?: SessionId
@@ -27,7 +27,7 @@ export interface BulkStart {
 export async function openSessions(tx: Transaction, starts: readonly BulkStart[]): Promise<AccessGrant[]> {
   await requireActing(tx)
   const startedAt = tx.clock.now()
-  const sessions = starts.map(({ identityId, method, scope, metadata, seconds, delegator, parentId }) => ({
+  const sessions = starts.map(({ identityId, method, scope, credential, seconds, delegator, parentId }) => ({
     id: tx.newId('session'),
     identityId,
     startedAt,
@@ -35,7 +35,7 @@ export async function openSessions(tx: Transaction, starts: readonly BulkStart[]
     method,
     clientId: identityId,
     scope,
-    metadata,
+    metadata: { credential },
     delegator,
     parentId,
   }))
@@ -45,6 +45,7 @@ export async function openSessions(tx: Transaction, starts: readonly BulkStart[]
     recordEvent(tx, {
       type: 'session.started',
       actor: identityId,
+      authentication: { session: id, credential: starts[place]?.credential, client: clientId },
       resource: `agent-iam/sessions/${id}`,
       data: { method, clientId, ...(scope && { scope: [...scope] }) },
       // Where a program runs is no person's own, so the key of the month will do.

@@ -12,7 +12,7 @@ import { recordEvent } from '../audit/service.ts'
 import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { endSessionsOf, endWithDescendants } from './ending.ts'
-import { apiKeyMethod, requireLive, statusOf, type LiveSession, type StoredSession } from './model.ts'
+import { apiKeyMethod, credentialOf, requireLive, statusOf, type LiveSession, type StoredSession } from './model.ts'
 import { requireSession } from './require-session.ts'
 import { startSession } from './start.ts'
 import { findSession, updateNotes } from './store.ts'
@@ -41,6 +41,7 @@ export async function createSession(
     const inherited = {
       method,
       clientId: parent.clientId,
+      credential: credentialOf(parent),
       scope,
       confirmation,
       actors: parent.actors,

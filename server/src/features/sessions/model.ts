@@ -2,7 +2,7 @@ import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { IdentityId, SdkTokenId, SessionId, UserId } from '@agent-iam/contract/ids'
 import type { OpenObject } from '@agent-iam/contract/json'
 import type { SessionStatus } from '@agent-iam/contract/sessions'
-import type { Confirmation } from '../../platform/context.ts'
+import type { Authentication, Confirmation } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 
@@ -40,6 +40,17 @@ export interface LiveSession extends Session {
   /** Whether the sessions it was begun with live, and its actors and whoever lends its identity authority may act. */
   readonly chainLives: boolean
   readonly tenantActs: boolean
+}
+
+/** What the identity was proved by when the session began, where that is known. */
+export function credentialOf({ metadata }: Pick<LiveSession, 'metadata'>): string | undefined {
+  const credential: unknown = Reflect.get(Object(metadata), 'credential')
+  return typeof credential === 'string' ? credential : undefined
+}
+
+/** For an event whose actor acts in this session. */
+export function authenticationIn(session: Pick<LiveSession, 'id' | 'clientId' | 'metadata'>): Authentication {
+  return { session: session.id, credential: credentialOf(session), client: session.clientId }
 }
 
 /** Refuses to go on with a session that has ended, or whose identity may not act. */

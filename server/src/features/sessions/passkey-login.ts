@@ -1,5 +1,5 @@
 import type { PasskeyLogin } from '@agent-iam/contract/auth'
-import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
+import { platformTenantId, type PasskeyId, type UserId } from '@agent-iam/contract/ids'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { limitSender } from '../credentials/service.ts'
 import { provePasskey, userOfPasskey } from '../factors/service.ts'
@@ -13,10 +13,11 @@ import { startSession } from './start.ts'
 
 /** Logs in a person by passkey alone. */
 export async function loginByPasskey(ctx: Context, login: PasskeyLogin): Promise<TokenPair> {
-  const { there, userId } = await proveByPasskey(ctx, login)
+  const { there, userId, passkeyId } = await proveByPasskey(ctx, login)
   const granted = await inTransaction(there, async (tx) => {
     await admitByPasskey(tx, userId)
-    return startSession(tx, userId, { method: 'passkey', confirmation: await boundKey(tx) })
+    const confirmation = await boundKey(tx)
+    return startSession(tx, userId, { method: 'passkey', credential: passkeyId, confirmation })
   })
   return signTokens(ctx, granted)
 }
@@ -26,6 +27,7 @@ export interface ProvedByPasskey {
   /** The context in the person's tenant. */
   readonly there: Context
   readonly userId: UserId
+  readonly passkeyId: PasskeyId
 }
 
 /**
@@ -35,8 +37,9 @@ export interface ProvedByPasskey {
 export async function proveByPasskey(ctx: Context, login: PasskeyLogin): Promise<ProvedByPasskey> {
   await limitSender(ctx, 'login')
   const { there, userId } = await findClaimed(ctx, login)
-  if (!(await provePasskey(there, userId, login.passkey))) throw notProved()
-  return { there, userId }
+  const passkeyId = await provePasskey(there, userId, login.passkey)
+  if (!passkeyId) throw notProved()
+  return { there, userId, passkeyId }
 }
 
 /** Lets in who was proved, unless that ended meanwhile: the identity is held, so that a suspension comes before or after. */

@@ -46,8 +46,8 @@ export async function createSdkToken(
   const made = await inTransaction(ctx, async (tx) => {
     await holdLogin(tx, person)
     await requireRoom(tx, person.userId)
-    const grant = await startDeviceSession(tx, person, { device, scope: scopes ?? person.scope })
     const id = tx.newId('sdkToken')
+    const grant = await startDeviceSession(tx, person, { id, device, scope: scopes ?? person.scope })
     await insertSdkToken(tx, { id, userId: person.userId, sessionId: grant.sessionId, device })
     record(tx, 'sdk-token.created', { id, userId: person.userId, device })
     return { grant, token: await requireSdkToken(tx, person.userId, id) }
@@ -64,7 +64,7 @@ export async function recoverSdkToken(ctx: Context, id: SdkTokenId): Promise<Sdk
     const { sessionId, device, scope } = await requireSdkToken(tx, userId, id)
     await endWithDescendants(tx, { id: sessionId, identityId: userId }, 'recovered')
     await requireRoom(tx, userId)
-    const grant = await startDeviceSession(tx, person, { device, scope: scope ?? person.scope })
+    const grant = await startDeviceSession(tx, person, { id, device, scope: scope ?? person.scope })
     await replaceSession(tx, id, grant.sessionId)
     record(tx, 'sdk-token.recovered', { id, userId, device })
     return { grant, token: await requireSdkToken(tx, userId, id) }
@@ -160,10 +160,15 @@ async function requireRoom(tx: Transaction, userId: UserId): Promise<void> {
 async function startDeviceSession(
   tx: Transaction,
   { userId, confirmation }: Person,
-  { device, scope }: { readonly device: string; readonly scope: readonly string[] | undefined },
+  {
+    id,
+    device,
+    scope,
+  }: { readonly id: SdkTokenId; readonly device: string; readonly scope: readonly string[] | undefined },
 ): Promise<Grant> {
   if (scope) await requireMayDelegate(tx, scope)
-  return startSession(tx, userId, { method: sdkTokenMethod, scope, confirmation, device, seconds: sdkTokenSeconds })
+  const start = { method: sdkTokenMethod, credential: id, scope, confirmation, device, seconds: sdkTokenSeconds }
+  return startSession(tx, userId, start)
 }
 
 async function endToken(tx: Transaction, { id, userId, sessionId, device }: SdkToken): Promise<void> {

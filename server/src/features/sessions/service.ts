@@ -24,7 +24,7 @@ import {
   type TokenPair,
 } from '../tokens/service.ts'
 import { endWithDescendants } from './ending.ts'
-import { requireLive, sdkTokenMethod, type LiveSession } from './model.ts'
+import { authenticationIn, credentialOf, requireLive, sdkTokenMethod, type LiveSession } from './model.ts'
 import { requireOrBind, requirePossession } from './possession.ts'
 import type { RecentCallers } from './recent-callers.ts'
 import { requireSession } from './require-session.ts'
@@ -96,13 +96,14 @@ export async function callerInSession(
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
     await requireGood?.(tx)
-    const { identityId, method, confirmation, actors, delegator } = found.session
+    const { identityId, method, confirmation, actors, clientId, delegator } = found.session
     const { scope, isLasting } = await withinDelegator(tx, delegator, found.session.scope)
     await requirePossession(tx, confirmation, token)
     if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
     const narrowed = { scope, attenuation: oneAttenuation(found.session.attenuation, attenuation) }
     const { address, certificateThumbprint } = ctx.caller
-    const proved = { tenantId, identityId, sessionId, expiresAt, method, confirmation, actors }
+    const credential = credentialOf(found.session)
+    const proved = { tenantId, identityId, sessionId, expiresAt, method, confirmation, actors, clientId, credential }
     return {
       caller: {
         kind: 'identity',
@@ -169,6 +170,7 @@ async function succeed(
   recordEvent(tx, {
     type: 'session.refreshed',
     actor: session.identityId,
+    authentication: authenticationIn(session),
     resource: `agent-iam/sessions/${session.id}`,
     // From now on its tokens are good with the key only.
     narrows: isNewlyBound,

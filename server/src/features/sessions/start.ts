@@ -15,6 +15,8 @@ import { insertSession } from './store.ts'
 /** How a session begins. What is not said is not there: no client, no narrowing, no binding. */
 export interface SessionStart extends Partial<Authority> {
   readonly method: string
+  /** The id of what proved the identity, or the thumbprint of a key or certificate. */
+  readonly credential?: string | undefined
   /** What the server notes about it, and may rest decisions on. */
   readonly metadata?: Readonly<Record<string, Json>>
   /** What its holder notes about it. */
@@ -46,8 +48,9 @@ export async function startSession(tx: Transaction, identityId: IdentityId, star
 export async function openSession(tx: Transaction, identityId: IdentityId, start: SessionStart): Promise<AccessGrant> {
   const now = tx.clock.now()
   const id = tx.newId('session')
-  const { method, clientId, scope, confirmation } = start
-  const { metadata = {}, notes = {}, device, actors = [], attenuation, delegator } = start
+  const { method, clientId, scope, confirmation, credential } = start
+  const { notes = {}, device, actors = [], attenuation, delegator } = start
+  const metadata = { ...start.metadata, ...(credential !== undefined && { credential }) }
   const parentId = start.parentId ?? sourceSessionOf(tx.caller)
   const authority = { method, clientId, scope, confirmation }
   const session = {
@@ -67,6 +70,8 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   recordEvent(tx, {
     type: 'session.started',
     actor: start.startedBy ?? identityId,
+    // With a session, that one started it; without, this one is the first of its actor.
+    ...(tx.caller.kind !== 'identity' && { authentication: { session: id, credential, client: clientId } }),
     resource: `agent-iam/sessions/${id}`,
     data: { method, ...(clientId !== undefined && { clientId }), ...(scope && { scope: [...scope] }) },
     personal: { subject: identityId, fields: { address: tx.caller.address } },

@@ -1,6 +1,6 @@
 import * as contract from '@agent-iam/contract/status-lists'
 import type { TenantId } from '@agent-iam/contract/ids'
-import { asCaller, type Context } from '../../platform/context.ts'
+import { asSystem, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { route } from '../../platform/route.ts'
 import type { StatusListPublisher } from './publisher.ts'
@@ -19,7 +19,7 @@ export const statusListRoutes = (publisher: StatusListPublisher) => [
 
 /** Whoever asks: a list is for everyone who verifies the tenant's tokens. */
 function inTenant(ctx: Context, tenantId: TenantId): Context {
-  return asCaller(ctx, { kind: 'system', tenantId, address: ctx.caller.address })
+  return asSystem(ctx, tenantId)
 }
 
 function inDefault(ctx: Context): Context {

@@ -1,7 +1,7 @@
 import { platformTenantId, type TenantId } from '@agent-iam/contract/ids'
 import type { TenantLimits } from '@agent-iam/contract/tenants'
 import {
-  asCaller,
+  asSystem,
   inTransaction,
   type Context,
   type EventDraft,
@@ -70,11 +70,11 @@ export async function createTenant(
     return [...tx.grounds.policyIds]
   })
   const draft = { type: 'tenant.created', resource: resourceName(id), data: { slug, name } } as const
-  const there = inTenant(ctx, id)
+  const there = asSystem(ctx, id)
   const invitation = await inTransaction(there, async (tx) => {
     if (!(await openTenant(tx, slug, name))) throw new Problem('already-exists', `there is a tenant "${slug}" already`)
     await upsertLimits(tx, wholeLimits(limits))
-    recordEvent(tx, { ...draft, ...actorOf(ctx) })
+    recordEvent(tx, draft)
     return invite(tx, administrator)
   })
   await createSigningKeys(there)
@@ -148,9 +148,9 @@ async function operate(
     await requireTenant(tx, action, id)
     return [...tx.grounds.policyIds]
   })
-  const { narrows: _, ...told } = await inTransaction(inTenant(ctx, id), async (tx) => {
+  const { narrows: _, ...told } = await inTransaction(asSystem(ctx, id), async (tx) => {
     const draft = { resource: resourceName(id), ...(await change(tx)) }
-    recordEvent(tx, { ...draft, ...actorOf(ctx) })
+    recordEvent(tx, draft)
     return draft
   })
   await recordAlone(ctx, { ...told, reasons })
@@ -192,15 +192,6 @@ function wholeLimits(limits: Limits): TenantLimits {
     delegationDepth: own('delegationDepth'),
     bulkItems: own('bulkItems'),
   }
-}
-
-/** In the tenant's own log, too, the act is the operator's. */
-function actorOf({ caller }: Context) {
-  return caller.kind === 'identity' ? { actor: caller.actors.at(-1) ?? caller.identityId } : {}
-}
-
-function inTenant(ctx: Context, tenantId: TenantId): Context {
-  return asCaller(ctx, { kind: 'system', tenantId, address: ctx.caller.address })
 }
 
 function freeText(reason: string | undefined) {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { Provider } from 'oidc-provider'
 import { requireActing } from '../../features/tenants/service.ts'
-import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
+import { asCaller, asSystem, inTransaction, type Context } from '../../platform/context.ts'
 import { toProblem } from '../problem-response.ts'
 import { answerInteraction, showInteraction } from './interaction.ts'
 import { Issuers, type Terms } from './issuers.ts'
@@ -94,7 +94,8 @@ export class Front {
    */
   #prepare({ request, tenantId, address, path, mount }: Arrival): Context {
     const requestId = this.#system.newId('request')
-    const ctx = asCaller({ ...this.#system, requestId }, { kind: 'system', tenantId, address })
+    const anonymous = asCaller({ ...this.#system, requestId }, { kind: 'anonymous', tenantId, address })
+    const ctx = asSystem(anonymous, tenantId)
     bindContext(request, ctx)
     const { host, protocol } = new URL(this.#system.keys.publicUrl)
     request.headers['x-forwarded-host'] = host

@@ -4,6 +4,7 @@ import { recordConsent } from '../../features/clients/service.ts'
 import type { Context } from '../../platform/context.ts'
 import { equalDigests, hmacSha256, sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
+import { loginSessionOf } from './accounts.ts'
 import { consentedGrant, consentQuestion } from './consent.ts'
 import { deviceTokenOf, keepDeviceToken } from './device-token.ts'
 import { firstStep, loginByForm, type LoginState } from './login.ts'
@@ -86,17 +87,27 @@ async function consent(exchange: Exchange, interaction: Interaction): Promise<vo
   const { ctx, provider } = exchange
   const { grant, given } = await consentedGrant(provider, interaction)
   const grantId = await grant.save()
-  await recordConsent(ctx, { ...given, isGiven: true })
+  const sessionId = await loginOf(exchange, interaction)
+  await recordConsent(ctx, { ...given, sessionId, isGiven: true })
   return finish(exchange, { consent: { grantId } }, true)
 }
 
 async function refuse(exchange: Exchange, interaction: Interaction): Promise<void> {
   const { session, params } = interaction
   const accountId = session?.accountId
-  if (accountId !== undefined)
-    await recordConsent(exchange.ctx, { accountId, clientId: String(params['client_id']), scopes: [], isGiven: false })
+  if (accountId !== undefined) {
+    const sessionId = await loginOf(exchange, interaction)
+    const clientId = String(params['client_id'])
+    await recordConsent(exchange.ctx, { accountId, sessionId, clientId, scopes: [], isGiven: false })
+  }
   const result = { error: 'access_denied', error_description: 'the person refused' }
   return finish(exchange, result, false)
+}
+
+/** The session of ours by which the browser that answers is logged in. */
+async function loginOf({ provider }: Exchange, { session }: Interaction) {
+  const found = session && (await provider.Session.findByUid(session.uid))
+  return found && loginSessionOf(found)
 }
 
 async function finish(

@@ -61,10 +61,10 @@ async function logInByPasskey(ctx: Context, { passkey }: Kept): Promise<BrowserL
   const { slug } = await inTransaction(ctx, (tx) => getTenant(tx))
   const login = PasskeyLogin.safeParse({ passkey: readJson(passkey), tenant: slug })
   if (!login.success) throw new Problem('invalid-credentials', 'the passkey is not valid here')
-  const { there, userId } = await proveByPasskey(asAnonymous(ctx), login.data)
+  const { there, userId, passkeyId } = await proveByPasskey(asAnonymous(ctx), login.data)
   const { sessionId } = await inTransaction(there, async (tx) => {
     await admitByPasskey(tx, userId)
-    return openSession(tx, userId, { method: 'passkey', metadata: browserLogin })
+    return openSession(tx, userId, { method: 'passkey', credential: passkeyId, metadata: browserLogin })
   })
   return { accountId: userId, sessionId, deviceToken: undefined }
 }

@@ -96,7 +96,8 @@ async function sessionOfMachine(koa: KoaContextWithOIDC, token: ClientCredential
       clientId: id,
       scope: scopeAtOwnApi(ctx, token),
       confirmation: confirmationOf(token),
-      metadata: { ...metadataOf(token), credential },
+      credential,
+      metadata: metadataOf(token),
       seconds: token.expiration,
       ...(await findDelegation(tx, proved)),
     })
