@@ -6,6 +6,8 @@ import { check } from '@agent-iam/contract/authorization'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { operations } from '@agent-iam/contract/operations'
 import type { Operation } from '@agent-iam/contract/operation'
+import { grantAgentCapability, revokeAgentCapability } from '@agent-iam/contract/grants'
+import { createRole, deleteRole } from '@agent-iam/contract/roles'
 import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -27,6 +29,8 @@ const Event = z.object({
   session: z.string().nullable(),
   credential: z.string().nullable(),
   client: z.string().nullable(),
+  /** All of it but what is sealed. */
+  text: z.string(),
 })
 type Event = z.infer<typeof Event>
 
@@ -51,6 +55,7 @@ describe.each(databases)('the events of every operation on %s', (_name, open) =>
     server.api.onCall = (operation, { input, answer }) => calls.push({ operation, input, answer })
     const setupToken = (await openSetup(server.app.system, { onlyOne: false })) ?? ''
     await callEveryOperation({ server, setupToken })
+    await nameAddresses(server)
     events = Map.groupBy(await readEvents(server.database), ({ traceId }) => traceId)
     await server.close()
   }, 180_000)
@@ -80,6 +85,15 @@ describe.each(databases)('the events of every operation on %s', (_name, open) =>
     for (const { id, event, caller } of authenticated) expect(event, `${id}: ${event.type}`).toMatchObject(caller)
   })
 
+  test('no event shows an address, or a mail address, in clear', () => {
+    const all = [...events.values()].flat()
+    const shown = all
+      .filter(({ text }) => personal.test(text))
+      .map(({ type, text }) => [type, personal.exec(text)?.[0]])
+    expect(all.length).toBeGreaterThan(200)
+    expect(shown).toEqual([])
+  })
+
   test('no event that a request caused says that the system acted', () => {
     const bySystem = calls.filter((call) => eventsOf(call).some(({ actor }) => actor === 'system'))
     expect(idsOf(bySystem)).toEqual([])
@@ -96,6 +110,28 @@ describe.each(databases)('the events of every operation on %s', (_name, open) =>
     }
   })
 })
+
+/** An address of IPv4, one of those that this test uses of IPv6, or a mail address. */
+const personal = /\b\d{1,3}(?:\.\d{1,3}){3}\b|2001:db8:|[\w.+-]+@[\w-]+\.\w+/i
+
+/** A grant and a role that are bound to addresses, made, changed and ended. */
+async function nameAddresses(server: TestServer): Promise<void> {
+  const token = await server.admin()
+  const { api } = server
+  const { agentId } = await api.call(registerAgent, { body: { name: 'bound' }, token })
+  const addresses = ['192.0.2.0/24', '2001:db8::/32']
+  const capability = 'file/bound/*:read'
+  const params = { agentId }
+  const { grantId } = await api.call(grantAgentCapability, {
+    params,
+    body: { capability, conditions: { addresses } },
+    token,
+  })
+  await api.call(revokeAgentCapability, { params: { agentId, grantId }, token })
+  const permissions = [{ permission: capability, conditions: { addresses } }]
+  const role = await api.call(createRole, { body: { name: 'bound', permissions }, token })
+  await api.call(deleteRole, { params: { roleId: role.roleId }, token })
+}
 
 describe.each(databases)('the event of a refusal on %s', (_name, open) => {
   let server: TestServer
@@ -178,7 +214,9 @@ async function readEvents(database: TestDatabase): Promise<Event[]> {
   const rows = await database.ask(
     `select convert_from(leaf, 'UTF8')::json as leaf from audit_events order by at, tenant_id, sequence`,
   )
-  return rows.map(({ leaf }) => Event.parse(leaf))
+  return rows.map(({ leaf }) =>
+    Event.parse({ ...Object(leaf), text: JSON.stringify({ ...Object(leaf), sealed: null }) }),
+  )
 }
 
 /** Who sent a request, where its token is a JWT. */

@@ -18,6 +18,12 @@ export function conditionsHold(conditions: GrantConditions, { now, address, reso
   return !timeWindow || isWithinWindow(timeWindow, now)
 }
 
+/** Conditions as an event shows them to all who read the log: not the addresses, which are personal and sealed. */
+export function openConditions(conditions: GrantConditions): string {
+  const { addresses, ...open } = conditions
+  return JSON.stringify({ ...open, ...(addresses && { addresses: 'sealed' }) })
+}
+
 type TimeWindow = NonNullable<GrantConditions['timeWindow']>
 
 const minutesOfDay = 1440

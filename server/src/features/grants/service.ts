@@ -13,6 +13,7 @@ import {
 } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
+import { openConditions } from '../capabilities/model.ts'
 import { endWithSource, listUses, requireMayDelegate } from '../capabilities/service.ts'
 import { nounOf, requireChangeable, type AnyIdentity } from '../identities/model.ts'
 import { lockIdentity, requireWithinLenders, updateDescription } from '../identities/service.ts'
@@ -97,16 +98,18 @@ async function requireRoom(tx: Transaction, id: IdentityId): Promise<void> {
 }
 
 function recordGrant(tx: Transaction, grant: Grant, before: Grant | undefined): void {
+  const addresses = grant.conditions?.addresses
   recordEvent(tx, {
     ...about(grant.identityId),
     type: before ? 'capability.changed' : 'capability.granted',
     data: {
       grantId: grant.id,
       capability: grant.entry,
-      conditions: grant.conditions ? JSON.stringify(grant.conditions) : null,
+      conditions: grant.conditions ? openConditions(grant.conditions) : null,
       validFrom: grant.validFrom?.toISOString() ?? null,
       expiresAt: grant.expiresAt?.toISOString() ?? null,
     },
+    ...(addresses && { personal: { subject: grant.identityId, fields: { addresses: [...addresses] } } }),
     // What replaces another may take away, if only a circumstance; and a policy may forbid something to who holds this.
     narrows: true,
   })

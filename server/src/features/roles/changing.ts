@@ -10,7 +10,7 @@ import { recordEvent } from '../audit/service.ts'
 import type { RoleDefinition } from '../capabilities/model.ts'
 import { readRoleDefinitions, requireHolds, requireMayDelegate } from '../capabilities/service.ts'
 import { requireRole } from './finding.ts'
-import { isReserved, isRoleKey, reachOf, requireSound, toHeld, toRecord, type OwnRole } from './model.ts'
+import { addressesOf, isReserved, isRoleKey, reachOf, requireSound, toHeld, toRecord, type OwnRole } from './model.ts'
 import { deleteAssignments, listHolders } from './store/assignments.ts'
 import {
   deleteRole as deleteRow,
@@ -86,6 +86,7 @@ export async function deleteRole(
       type: 'role.deleted',
       resource: resourceName(key),
       data: { ...toRecord(role), takenFrom, takenOutOf },
+      ...sealed({ addresses: addressesOf(role) }),
       narrows: true,
     })
     return { id: role.key, revision: role.revision, takenFrom, takenOutOf }
@@ -163,10 +164,19 @@ function recordChange(
     type,
     resource: resourceName(role.key),
     data: toRecord(role),
-    ...(description && { personal: { subject: 'month', fields: { description } } }),
+    ...sealed({ description: description === '' ? undefined : description, addresses: addressesOf(role) }),
     narrows,
   })
 }
+
+/** Under the key of the month, since neither names one person. */
+function sealed({ description, addresses }: { description?: string | undefined; addresses: Addresses }) {
+  if (description === undefined && !addresses) return {}
+  const fields = { ...(description !== undefined && { description }), ...(addresses && { addresses }) }
+  return { personal: { subject: 'month' as const, fields } }
+}
+
+type Addresses = ReturnType<typeof addressesOf>
 
 function resourceName(key: RoleKey): string {
   return `agent-iam/roles/${key}`

@@ -15,6 +15,7 @@ import {
   closureOf,
   firstExcess,
   isRole,
+  openConditions,
   type Held,
   type Role as BuiltInRole,
   type RoleDefinition,
@@ -184,13 +185,21 @@ export function toWire(role: Role): RoleOnWire {
   }
 }
 
-/** What a role may do, for the log. */
+/** What a role may do, for the log; the addresses of its conditions are in `addressesOf`. */
 export function toRecord({ name, permissions, inherits }: RoleDefinition): Record<string, Json> {
   return {
     name,
     permissions: permissions.map(({ entry, conditions }) =>
-      conditions ? { permission: entry, conditions: JSON.stringify(conditions) } : entry,
+      conditions ? { permission: entry, conditions: openConditions(conditions) } : entry,
     ),
     inherits: [...inherits],
   }
+}
+
+/** The addresses that a role's permissions are bound to, by permission: personal, and sealed in the log. */
+export function addressesOf({ permissions }: RoleDefinition): Record<string, string[]> | undefined {
+  const bound = permissions.flatMap(({ entry, conditions }): Array<[string, string[]]> =>
+    conditions?.addresses ? [[entry, [...conditions.addresses]]] : [],
+  )
+  return bound.length > 0 ? Object.fromEntries(bound) : undefined
 }
