@@ -29,6 +29,7 @@ export const User = z.object({
   /** Those of the moment: built-in ones by name, the tenant’s own by id. */
   roles: z.array(z.string()),
   createdAt: Instant,
+  /** Stored once a minute. */
   lastActivity: Instant.nullable(),
 })
 export type User = z.infer<typeof User>

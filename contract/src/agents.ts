@@ -54,6 +54,7 @@ export const Agent = z.object({
   createdAt: Instant,
   updatedAt: Instant,
   expiresAt: Instant.nullable(),
+  /** Stored once a minute. */
   lastActivity: Instant.nullable(),
   /** Raised by each change; sent as `ETag` where one agent is shown. */
   revision: z.int(),

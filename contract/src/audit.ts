@@ -11,6 +11,8 @@ export const leavesMax = 1000
 export const comparedMax = 2000
 /** Most differences that one answer lists. */
 export const differencesMax = 100
+/** What opens the personal fields of events: a right beside that of reading the log, whose operations do not need it. */
+export const readPersonalAction = 'audit:read-personal'
 
 export const AuditEvent = z.object({
   log: idSchema('log'),
@@ -38,8 +40,13 @@ export const AuditEvent = z.object({
   /** The OAuth client that acted for the actor. */
   client: z.string().nullable(),
   data: z.record(z.string(), z.json()),
-  /** The sealed fields, opened; null once their subject is erased, or when there were none. */
+  /** The sealed fields, opened; null unless `personalState` is `opened`. */
   personal: z.record(z.string(), z.json()).nullable(),
+  /**
+   * `none`: the event tells nothing about a person. `sealed`: the caller does not have the right `agent-iam/audit:read-personal`.
+   * `erased`: the key of the data subject was destroyed.
+   */
+  personalState: z.enum(['none', 'opened', 'sealed', 'erased']),
 })
 export type AuditEvent = z.infer<typeof AuditEvent>
 

@@ -72,6 +72,8 @@ export const eventTypes = {
   'sdk-token.created': 'A device got lasting tokens of a person.',
   'sdk-token.revoked': 'The lasting tokens of a device were ended.',
   'sdk-token.recovered': 'A device got new lasting tokens in place of lost or revoked ones.',
+  'login.failed':
+    'Logins of one account, or of accounts that do not exist, failed from one network within a minute; counted, and the account sealed.',
   'login.locked': 'An account takes no more attempts from one address for a while: too many failed.',
   'user.unlocked': 'An administrator had the failed attempts at a user’s proof forgotten.',
   'user.role-set': 'A user got one role in place of those held.',

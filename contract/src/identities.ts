@@ -42,6 +42,7 @@ export const Identity = z.object({
   createdAt: Instant,
   updatedAt: Instant,
   expiresAt: Instant.nullable(),
+  /** Stored once a minute. */
   lastActivity: Instant.nullable(),
   revision: z.int(),
 })

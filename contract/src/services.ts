@@ -30,6 +30,7 @@ export const Service = z.object({
   defaultScopes: z.array(z.string()),
   createdAt: Instant,
   updatedAt: Instant,
+  /** Stored once a minute. */
   lastActivity: Instant.nullable(),
 })
 export type Service = z.infer<typeof Service>

@@ -44,6 +44,7 @@ export const Session = z.object({
   expiresAt: Instant,
   endedAt: Instant.nullable(),
   endReason: z.string().nullable(),
+  /** Stored once a minute. */
   lastUsedAt: Instant.nullable(),
 })
 export type Session = z.infer<typeof Session>

@@ -5,6 +5,7 @@ import type { World } from './app/world.ts'
 import { createAuthorizer, type Decider } from './features/authorization/service.ts'
 import { AuditSpine, sealedDataKeys } from './features/audit/service.ts'
 import { GroupCommitter } from './features/audit/committer.ts'
+import { FailedLogins } from './features/audit/failed-logins.ts'
 import { RefusalRecorder } from './features/audit/refusals.ts'
 import { answerResetRequests } from './features/accounts/service.ts'
 import { sealedPayloads } from './features/clients/service.ts'
@@ -16,6 +17,7 @@ import { Postman } from './features/mail/service.ts'
 import { simulationRoutes } from './features/simulation/routes.ts'
 import { absorbAllUses } from './features/simulation/service.ts'
 import { RecentCallers } from './features/sessions/service.ts'
+import { SessionUses } from './features/sessions/uses.ts'
 import { sweepSessions } from './features/sessions/sweep.ts'
 import { sweepStatusLists } from './features/status-lists/service.ts'
 import { checkMasterKey, ensureFoundations } from './features/setup/service.ts'
@@ -65,17 +67,18 @@ export interface App {
 /** Puts the server together over a migrated database, and makes what the first start makes. */
 export async function createApp(world: World, door: Door): Promise<App> {
   const committer = world.committer ?? new GroupCommitter(world.db)
+  const [refusals, failedLogins] = [new RefusalRecorder(), new FailedLogins()]
+  const sessionUses = new SessionUses()
   const telemetry = new Telemetry(
     () => committer.lag,
     async () => (await world.sharedState.health()).status === 'ok',
   )
   const pulse = new Pulse(world.db, world.clock)
   const { decider, engine } = createDecider(world, { telemetry, pulse })
-  const base = createBase(world, { decider, spine: createSpine(committer, pulse) })
+  const base = createBase(world, { decider, spine: createSpine(committer, pulse, failedLogins) })
   const defaultTenantId = await prepare(base)
   const system: Context = { ...base, keys: new KeyRing(door.publicUrl, defaultTenantId, () => system) }
   const postman = new Postman(world.mail, answerResetRequests)
-  const refusals = new RefusalRecorder()
   const limiter = createLimiter(world, { telemetry, pulse })
   const expiry = createExpiry(world, telemetry)
   const resealing = new Resealing([sealedDataKeys, ...sealedSigningKeys, sealedTotpSecrets, sealedPayloads])
@@ -84,7 +87,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...routesOf({ committer, telemetry, decider, postman, refusals, limiter }),
     ...simulationRoutes(whatIf),
   ]
-  const parts = { routes, refusals, limiter, telemetry, recentCallers: new RecentCallers(pulse, world.clock) }
+  const recentCallers = new RecentCallers(pulse, world.clock)
+  const parts = { routes, refusals, limiter, telemetry, recentCallers, sessionUses }
   const http = createHttpServer({ ...door, ...parts, certificateOf: certificateReader(door), world: system })
   await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
   return {
@@ -93,7 +97,14 @@ export async function createApp(world: World, door: Door): Promise<App> {
     system,
     routes,
     flush: oneByOne(() =>
-      all([refusals.flush(), decider.recordFaults(system), sweepSessions(system), sweepStatusLists(system)]),
+      all([
+        refusals.flush(),
+        failedLogins.flush(system),
+        sessionUses.flush(system),
+        decider.recordFaults(system),
+        sweepSessions(system),
+        sweepStatusLists(system),
+      ]),
     ),
     deliverMail: () => postman.deliver(system),
     endExpired: () => runExpiry(expiry, system, telemetry),
@@ -103,6 +114,9 @@ export async function createApp(world: World, door: Door): Promise<App> {
       await absorbAllUses(system)
     }),
     async close() {
+      await failedLogins.flush(system, 'all').catch((error: unknown) => {
+        world.log.error({ error }, 'failed logins could not be recorded')
+      })
       for (const part of [expiry, postman, whatIf.shadow, committer, engine, whatIf.drafts]) await part.close(system)
     },
   }
@@ -122,10 +136,11 @@ function createBase(world: World, { decider, spine }: { readonly decider: Decide
   } as const
 }
 
-function createSpine(committer: GroupCommitter, pulse: Pulse): Spine {
-  return new AuditSpine(committer, (tenantId, events) => {
+function createSpine(committer: GroupCommitter, pulse: Pulse, failedLogins: FailedLogins): Spine {
+  const onCommitted: Spine['committed'] = (tenantId, events) => {
     if (!events.every(({ type }) => isEveryday(type))) pulse.forget(tenantId)
-  })
+  }
+  return new AuditSpine(committer, onCommitted, (ctx, failed) => failedLogins.note(ctx, failed))
 }
 
 function createLimiter({ instances = () => 1 }: World, { telemetry, pulse }: Watch): Limiter {

@@ -42,5 +42,5 @@ export const inNoWorld: Context = {
     signingRootKey: refuse,
     findRootKey: refuse,
   },
-  spine: { append: refuse, commitAlone: refuse, committed: refuse, rejected: refuse },
+  spine: { append: refuse, commitAlone: refuse, committed: refuse, rejected: refuse, noteFailedLogin: refuse },
 }

@@ -197,6 +197,13 @@ export interface Transaction extends Omit<Context, 'db'> {
   readonly grounds: { policyIds: string[]; epoch: number | undefined }
 }
 
+/** A login that failed, for the log of the tenant whose account it named. */
+export interface FailedLogin {
+  readonly method: 'password' | 'second-factor' | 'passkey' | 'agent-proof' | 'client-proof' | 'api-key'
+  /** The account that was named; undefined where the tenant has none of that name. */
+  readonly account: IdentityId | undefined
+}
+
 /** The audit log as the platform needs it; `features/audit` implements it. */
 export interface Spine {
   /** Appends what the transaction collected, as its last statement. Throws `StaleEpochError` when it was overtaken. */
@@ -206,6 +213,11 @@ export interface Spine {
    * awaited inside a transaction.
    */
   commitAlone(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined>
+  /**
+   * Counts a failed login in the tenant of the context. It waits for nothing, so it takes as long for an account that does
+   * not exist; the event follows when the minute is over.
+   */
+  noteFailedLogin(ctx: Context, failed: FailedLogin): void
   /** Told what a transaction appended, once it is committed. */
   committed(tenantId: TenantId, events: readonly PendingEvent[]): void
   /**

@@ -6,6 +6,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
 import type { Limiter } from '../features/limits/service.ts'
 import type { RecentCallers } from '../features/sessions/service.ts'
+import type { SessionUses } from '../features/sessions/uses.ts'
 import { isNestedDeeper } from '../lib/nesting.ts'
 import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
@@ -43,6 +44,7 @@ export interface Door {
   readonly refusals: RefusalRecorder
   readonly limiter: Limiter
   readonly recentCallers: RecentCallers
+  readonly sessionUses: SessionUses
   readonly telemetry: Telemetry
   readonly publicUrl: string
   readonly isLoopback: boolean
@@ -169,6 +171,7 @@ async function identify(
     proved = await withProof(anonymous, operation, exchange.request, door)
     return authenticate(proved, operation, headers, takesRecentCaller ? door.recentCallers : undefined)
   })
+  door.sessionUses.note(caller, proved.clock.now())
   const known = asCaller(proved, caller)
   if (caller.kind !== 'identity' || caller.asOf === undefined) return known
   return { ...known, renewCaller: async () => asCaller(proved, await authenticate(proved, operation, headers)) }

@@ -1,10 +1,11 @@
+import type { IdentityId } from '@agent-iam/contract/ids'
 import { asCaller, inTransaction, type Caller, type Context } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { withinDelegator } from '../capabilities/service.ts'
 import { requireLive } from '../sessions/model.ts'
-import { findSession } from '../sessions/service.ts'
+import { findSession, notingFailure } from '../sessions/service.ts'
 import { findKeySecret, touchApiKey, type FoundSecret } from './store.ts'
 
 /** A use is written down this often: each time would make every request a write. */
@@ -21,9 +22,11 @@ export async function callerOfApiKey(ctx: Context, key: string): Promise<Caller>
 }
 
 async function callerOf(ctx: Context, { tenantId, apiKeyId, sessionId, lastUsedAt }: FoundSecret): Promise<Caller> {
-  const inTenant = { ...ctx.caller, tenantId }
-  return inTransaction(asCaller(ctx, inTenant), async (tx) => {
+  const there = asCaller(ctx, { ...ctx.caller, tenantId })
+  const login: { method: 'api-key'; account: IdentityId | undefined } = { method: 'api-key', account: undefined }
+  return notingFailure(there, login, async (tx) => {
     const found = await findSession(tx, sessionId)
+    login.account = found?.session.identityId
     const now = tx.clock.now()
     if (!found || found.session.endedAt || found.session.expiresAt <= now)
       throw new Problem('token-revoked', 'the API key was disabled or replaced, or has expired; use another')

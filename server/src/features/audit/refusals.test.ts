@@ -28,6 +28,7 @@ function aLog(takes: (event: PendingEvent, actor: string) => boolean = () => tru
     append: () => Promise.resolve(),
     committed: () => undefined,
     rejected: () => Promise.resolve(),
+    noteFailedLogin: () => undefined,
     commitAlone(ctx, event) {
       if (!takes(event, ctx.caller.address)) return Promise.reject(new Error('the database is away'))
       events.push(event)

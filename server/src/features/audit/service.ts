@@ -3,7 +3,7 @@
  * is RFC 8785 JSON, hashed as RFC 6962 and chained; sequence order is commit order. It guarantees that nothing is
  * acknowledged before its event is durable, and that nothing is appended that was decided before a narrowing.
  */
-import { differencesMax, type AuditEvent, type AuditHead } from '@agent-iam/contract/audit'
+import { differencesMax, readPersonalAction, type AuditEvent, type AuditHead } from '@agent-iam/contract/audit'
 import type { DecisionId, LogId, TenantId } from '@agent-iam/contract/ids'
 import {
   actorOf,
@@ -13,11 +13,13 @@ import {
   type Context,
   type EventDraft,
   type EventRecord,
+  type FailedLogin,
   type PendingEvent,
   type Spine,
   type Transaction,
 } from '../../platform/context.ts'
 import { isId, toUuid } from '../../platform/ids.ts'
+import { Problem } from '../../platform/problem.ts'
 import { decodeCursor, ofAnotherList, toPage } from '../../platform/paging.ts'
 import type { GroupCommitter } from './committer.ts'
 import { escapeText, unescapeText } from './event-text.ts'
@@ -59,11 +61,24 @@ export class AuditSpine implements Spine {
   readonly #committer: GroupCommitter
   readonly #logs = new Map<TenantId, LogId>()
   readonly committed: Spine['committed']
+  readonly #onFailedLogin: Spine['noteFailedLogin']
 
-  /** @param onCommitted told of what changed, after it did */
-  constructor(committer: GroupCommitter, onCommitted: Spine['committed'] = () => undefined) {
+  /**
+   * @param onCommitted receives what changed, after it did
+   * @param onFailedLogin counts failed logins
+   */
+  constructor(
+    committer: GroupCommitter,
+    onCommitted: Spine['committed'] = () => undefined,
+    onFailedLogin: Spine['noteFailedLogin'] = () => undefined,
+  ) {
     this.#committer = committer
     this.committed = onCommitted
+    this.#onFailedLogin = onFailedLogin
+  }
+
+  noteFailedLogin(ctx: Context, failed: FailedLogin): void {
+    this.#onFailedLogin(ctx, failed)
   }
 
   async append(tx: Transaction): Promise<void> {
@@ -188,7 +203,7 @@ export interface EventsQuery {
   readonly until?: string | undefined
 }
 
-/** Events, newest first, their personal fields opened where the subject is not forgotten. */
+/** Events, newest first. Their personal fields are opened for whoever has the right to, where the subject is not erased. */
 export async function searchEvents(
   ctx: Context,
   query: EventsQuery,
@@ -197,10 +212,22 @@ export async function searchEvents(
     await tx.authorize('audit:read', { type: 'audit' })
     const stored = await listEvents(tx, toFilter(query), query.limit + 1)
     const page = toPage(stored, query.limit, ({ sequence }) => [sequence])
+    const mayOpen = await mayReadPersonal(tx)
     const rows: AuditEvent[] = []
-    for (const event of page.rows) rows.push(await toAuditEvent(tx, event))
+    for (const event of page.rows) rows.push(await toAuditEvent(tx, event, mayOpen))
     return { rows, nextCursor: page.nextCursor }
   })
+}
+
+/** `agent-iam:read` does not cover it: whoever may read the log may not for that read about every person in it. */
+async function mayReadPersonal(tx: Transaction): Promise<boolean> {
+  try {
+    await tx.authorize(readPersonalAction, { type: 'audit' })
+    return true
+  } catch (error) {
+    if (error instanceof Problem && (error.code === 'forbidden' || error.code === 'insufficient-scope')) return false
+    throw error
+  }
 }
 
 export interface RecordedDecision {
@@ -238,9 +265,12 @@ function readCursor(cursor: string): number {
   throw ofAnotherList()
 }
 
-async function toAuditEvent(tx: Transaction, stored: StoredEvent): Promise<AuditEvent> {
+async function toAuditEvent(tx: Transaction, stored: StoredEvent, mayOpen: boolean): Promise<AuditEvent> {
   const { v: _, sealed, log, id, ...leaf } = fromLeaf(stored.leaf)
   if (!isId('log', log) || !isId('event', id)) throw new Error(`leaf ${stored.sequence} has malformed ids`)
+  const place = { log, id, sequence: stored.sequence, leafHash: stored.leafHash.toString('hex') }
+  if (sealed === null || !mayOpen)
+    return { ...leaf, ...place, personal: null, personalState: sealed ? 'sealed' : 'none' }
   const personal = await openPersonal(tx, id, sealed)
-  return { ...leaf, log, id, sequence: stored.sequence, leafHash: stored.leafHash.toString('hex'), personal }
+  return { ...leaf, ...place, personal, personalState: personal ? 'opened' : 'erased' }
 }

@@ -14,6 +14,7 @@ test('a fault of the engine that cannot be recorded is kept for the next time', 
     append: () => Promise.resolve(),
     committed: () => undefined,
     rejected: () => Promise.resolve(),
+    noteFailedLogin: () => undefined,
     commitAlone(_ctx, event) {
       if (isAway) return Promise.reject(new Error('the database is away'))
       versions.push(event.data?.['policiesVersion'])

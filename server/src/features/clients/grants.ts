@@ -6,13 +6,16 @@ import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { lockIdentity } from '../identities/service.ts'
 import { requireLive } from '../sessions/model.ts'
-import { endSession, findSession, openSession, recordEnd } from '../sessions/service.ts'
+import { endSession, findSession, openSession, recordEnd, touchSession } from '../sessions/service.ts'
 import { keepClient, listSessionsOfClient } from './store/clients.ts'
 import { deleteGrantSessions, findGrantOfSession, insertGrantSession, listGrantSessions } from './store/grants.ts'
 import { deletePayload, deletePayloadsOfGrant, findPayloadForUpdate } from './store/payloads.ts'
 
 /** The provider's name for a grant: one person's consent to one client. */
 export const grantModel = 'Grant'
+
+/** A refreshed token is a use of its session; it is stored this often. */
+const useNotedSeconds = 60
 
 /** How an OAuth token's session came to be. */
 export const oauthMethod = 'oauth'
@@ -52,7 +55,10 @@ export async function sessionOfGrant(
       throw new Problem('token-revoked', 'the login by which it was given has ended')
     const digest = digestOf(authority)
     const found = known.find((each) => each.authority.equals(digest))
-    if (found) return found.sessionId
+    if (found) {
+      await touchSession(tx, found.sessionId, useNotedSeconds)
+      return found.sessionId
+    }
     const { metadata, clientId, scope, confirmation, seconds } = authority
     const start = { method: oauthMethod, clientId, scope, confirmation, seconds, metadata }
     const { sessionId } = await openSession(tx, identityId, start)

@@ -34,7 +34,10 @@ export async function requireSecondFactor(
   use: FactorUse = 'spend',
 ): Promise<LoginProof> {
   if (sent) {
-    if (!(await isProved(ctx, userId, sent, use))) throw factorRefused()
+    if (!(await isProved(ctx, userId, sent, use))) {
+      ctx.spine.noteFailedLogin(ctx, { method: 'second-factor', account: userId })
+      throw factorRefused()
+    }
     return { method: `password+${sent.type}` }
   }
   const { kinds, isRequired } = await inTransaction(ctx, async (tx) => ({

@@ -1,3 +1,4 @@
+import { readPersonalAction } from '@agent-iam/contract/audit'
 import { operations } from '@agent-iam/contract/operations'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { declaredAttributes, type ResourceType } from '../resources/model.ts'
@@ -28,5 +29,5 @@ export function publishSchema(types: readonly ResourceType[]): Schema {
 function platformActions(): string[] {
   const promised = operations.map(({ action }) => action).filter((action) => action.includes(':'))
   const named = systemPolicies.flatMap(({ cedar }) => [...cedar.matchAll(/AgentIam::Action::"([^"]+)"/g)])
-  return [...promised, ...named.map(([, action = '']) => action)]
+  return [...promised, readPersonalAction, ...named.map(([, action = '']) => action)]
 }

@@ -69,6 +69,11 @@ export class Admissions {
     return tenantId
   }
 
+  /** Whether the tenant of the client was found. */
+  isKnown(id: ClientId): boolean {
+    return this.#tenants.has(id)
+  }
+
   /** Throws `invalid-credentials`, `identity-inactive` or `capability-exceeded` for a service that is not let in. */
   admit(ctx: Context, asking: Asking): Promise<Admitted> {
     return new Promise((settle, fail) => {

@@ -8,7 +8,7 @@ import { Problem } from '../../platform/problem.ts'
 import { listHeld, requireWithin } from '../capabilities/service.ts'
 import { activateAgent, findAgentForUpdate } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
-import { boundKey, openSession } from '../sessions/service.ts'
+import { boundKey, noting, openSession } from '../sessions/service.ts'
 import { accessTokenSeconds } from '../tokens/model.ts'
 import { signAccessToken, tokenTypeOf } from '../tokens/service.ts'
 import type { Admissions, Admitted } from './admissions.ts'
@@ -39,10 +39,13 @@ export async function issueToken(ctx: Context, admissions: Admissions, request: 
   const asked = request.scope === undefined ? undefined : parseScope(request.scope)
   const tenantId = await admissions.tenantOf(ctx, clientId)
   requireOurs(ctx.keys.issuerOf(tenantId), request.resource)
-  const { grant, scope } =
+  const there = asCaller(ctx, { ...ctx.caller, tenantId })
+  const login = { method: 'client-proof', account: admissions.isKnown(clientId) ? clientId : undefined } as const
+  const { grant, scope } = await noting(there, login, () =>
     proof.method === 'client-secret' && isId('service', clientId) && !ctx.caller.dpop
-      ? await admissions.admit(ctx, { id: clientId, tenantId, digest: sha256(proof.secret), asked })
-      : await admitAlone(asCaller(ctx, { ...ctx.caller, tenantId }), { clientId, proof, asked })
+      ? admissions.admit(ctx, { id: clientId, tenantId, digest: sha256(proof.secret), asked })
+      : admitAlone(there, { clientId, proof, asked }),
+  )
   const accessToken = await signAccessToken(ctx, grant)
   return { accessToken, tokenType: tokenTypeOf(grant.confirmation), expiresIn: accessTokenSeconds, scope }
 }

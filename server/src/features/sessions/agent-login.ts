@@ -1,6 +1,6 @@
 import type { AgentLogin } from '@agent-iam/contract/auth'
 import type { AgentId } from '@agent-iam/contract/ids'
-import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { asCaller, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { insertNonce } from '../credentials/service.ts'
 import { activateAgent, findAgent, findAgentForUpdate, tenantOfIdentity } from '../identities/service.ts'
@@ -10,6 +10,7 @@ import { isStillProof, proveAgent, type AgentProof } from './agent-proof.ts'
 import { makeChallenge } from './challenge.ts'
 import { requireActive } from './model.ts'
 import { boundKey } from './possession.ts'
+import { notingFailure } from './noted-failure.ts'
 import { startSession } from './start.ts'
 
 /** The text that an agent signs to log in. Whether the agent exists is not told. */
@@ -20,8 +21,10 @@ export async function challengeFor(ctx: Context, agentId: AgentId): Promise<{ ch
 
 /** Logs in an agent by a signed challenge, by a JWT assertion (RFC 7523) that its key signed, or by its certificate. */
 export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLogin): Promise<TokenPair> {
-  const { issuer, tenantId } = await issuerFor(ctx, agentId)
-  const granted = await inTransaction(asCaller(ctx, { ...ctx.caller, tenantId }), async (tx) => {
+  const { issuer, tenantId, isKnown } = await issuerFor(ctx, agentId)
+  const there = asCaller(ctx, { ...ctx.caller, tenantId })
+  const account = isKnown ? agentId : undefined
+  const granted = await notingFailure(there, { method: 'agent-proof', account }, async (tx) => {
     // Not locked yet: strangers may try as often as they like, and must not hold up who suspends the agent.
     const agent = await findAgent(tx, agentId)
     const proof = await proveAgent(tx, { agentId, issuer }, credentials)
@@ -40,9 +43,10 @@ export async function loginAgent(ctx: Context, { agentId, credentials }: AgentLo
 
 /** Unknown agents belong, as far as anyone can tell, to the default tenant. */
 async function issuerFor(ctx: Context, agentId: AgentId) {
-  const tenantId = (await tenantOfIdentity(ctx, agentId)) ?? ctx.keys.tenantOf(ctx.keys.publicUrl)
+  const found = await tenantOfIdentity(ctx, agentId)
+  const tenantId = found ?? ctx.keys.tenantOf(ctx.keys.publicUrl)
   if (!tenantId) throw new Error('there is no default tenant')
-  return { tenantId, issuer: ctx.keys.issuerOf(tenantId) }
+  return { tenantId, issuer: ctx.keys.issuerOf(tenantId), isKnown: found !== undefined }
 }
 
 /** What was proved may have ended since it was read: once the row is locked, it is what it will be. */

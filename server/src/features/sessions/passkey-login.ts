@@ -36,9 +36,13 @@ export interface ProvedByPasskey {
  */
 export async function proveByPasskey(ctx: Context, login: PasskeyLogin): Promise<ProvedByPasskey> {
   await limitSender(ctx, 'login')
-  const { there, userId } = await findClaimed(ctx, login)
+  const { there, userId, named } = await findClaimed(ctx, login)
   const passkeyId = await provePasskey(there, userId, login.passkey)
-  if (!passkeyId) throw notProved()
+  if (!passkeyId) {
+    if (named)
+      there.spine.noteFailedLogin(named, { method: 'passkey', account: userId === nobody ? undefined : userId })
+    throw notProved()
+  }
   return { there, userId, passkeyId }
 }
 
@@ -50,16 +54,21 @@ export async function admitByPasskey(tx: Transaction, userId: UserId): Promise<v
   requireActive({ status: user.status, expiresAt: undefined }, tx.clock.now())
 }
 
-/** Nobody, who lives in the platform's tenant, has no passkey: so that is looked for as well. */
+/**
+ * Nobody, who lives in the platform's tenant, has no passkey: so that is looked for as well. `named` is the tenant that the
+ * login is for, whether or not its account is there.
+ */
 async function findClaimed(
   ctx: Context,
   { passkey, tenant }: PasskeyLogin,
-): Promise<{ there: Context; userId: UserId }> {
+): Promise<{ there: Context; userId: UserId; named: Context | undefined }> {
   const userId = userOfPasskey(passkey) ?? nobody
   const tenantId = await tenantOfIdentity(ctx, userId)
-  const isWelcome = tenant === undefined || (await findTenantId(ctx, tenant)) === tenantId
+  const asked = tenant === undefined ? tenantId : await findTenantId(ctx, tenant)
+  const isWelcome = tenantId !== undefined && asked === tenantId
   const there = asCaller(ctx, { ...ctx.caller, tenantId: tenantId ?? platformTenantId })
-  return { there, userId: isWelcome ? userId : nobody }
+  const named = asked && asCaller(ctx, { ...ctx.caller, tenantId: asked })
+  return { there, userId: isWelcome ? userId : nobody, named }
 }
 
 /** The id of no user. */

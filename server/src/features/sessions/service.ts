@@ -38,10 +38,11 @@ export { renewPassword } from './renew-password.ts'
 export { boundKey, endBoundSessions } from './possession.ts'
 export { admitByPasskey, loginByPasskey, proveByPasskey } from './passkey-login.ts'
 export { terminateSession } from './manage.ts'
+export { noting, notingFailure } from './noted-failure.ts'
 export { requireSession }
 export { RecentCallers } from './recent-callers.ts'
 export { openSession, startSession } from './start.ts'
-export { endSession, findSession } from './store.ts'
+export { endSession, findSession, touchSession } from './store.ts'
 export { openSessions, type BulkStart } from './bulk-start.ts'
 export { endSessionsInBulk, shortenSession } from './store/bulk-ending.ts'
 

@@ -119,6 +119,7 @@ async function provePassword(
   })
   if (!isTenant || !user || !password || !isProved) {
     await attemptFailed(there, attempt)
+    if (isTenant) there.spine.noteFailedLogin(there, { method: 'password', account: user?.id })
     throw notProved()
   }
   await attemptProved(there, attempt)

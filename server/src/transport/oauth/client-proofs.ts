@@ -48,8 +48,10 @@ async function prove(ctx: Context, clientId: string, proof: ClientProof): Promis
     if (koa) proofs.set(koa.req, proved)
     return proved
   } catch (error) {
-    if (error instanceof Problem) return undefined
-    throw error
+    if (!(error instanceof Problem)) throw error
+    // The provider asks only for clients that it found.
+    ctx.spine.noteFailedLogin(ctx, { method: 'client-proof', account: id })
+    return undefined
   }
 }
 
