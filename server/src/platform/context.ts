@@ -308,7 +308,12 @@ export function sourceAgentOf(caller: Caller): AgentId | undefined {
   return caller.kind === 'identity' && isId('agent', caller.identityId) ? caller.identityId : undefined
 }
 
-/** How the caller is named in the log. */
+/** Whose request it is, also where the server carries it out with its own rights. Only events name that caller. */
+export function requesterOf(caller: Caller): Caller {
+  return caller.kind === 'system' && caller.requester ? requesterOf(caller.requester) : caller
+}
+
+/** How the caller is named where something is stored or recorded. */
 export function actorOf(caller: Caller): string {
   switch (caller.kind) {
     case 'identity':
@@ -318,13 +323,12 @@ export function actorOf(caller: Caller): string {
     case 'anonymous':
       return 'anonymous'
     case 'system':
-      return caller.requester ? actorOf(caller.requester) : 'system'
+      return 'system'
   }
 }
 
 /** By what the caller was authenticated, for the log. */
 export function authenticationOf(caller: Caller): Authentication {
-  if (caller.kind === 'system') return caller.requester ? authenticationOf(caller.requester) : {}
   if (caller.kind === 'enrolment-token') return { credential: caller.enrolmentTokenId }
   if (caller.kind !== 'identity') return {}
   return { session: caller.sessionId, credential: caller.credential, client: caller.clientId }

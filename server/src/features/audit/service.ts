@@ -9,6 +9,7 @@ import {
   actorOf,
   authenticationOf,
   inTransaction,
+  requesterOf,
   StaleEpochError,
   type Context,
   type EventDraft,
@@ -142,7 +143,8 @@ export class AuditSpine implements Spine {
 
 function originOf(ctx: Pick<Context, 'caller' | 'requestId' | 'traceId'>, log: LogId) {
   const { caller, requestId, traceId } = ctx
-  return { log, actor: actorOf(caller), authentication: authenticationOf(caller), requestId, traceId }
+  const requester = requesterOf(caller)
+  return { log, actor: actorOf(requester), authentication: authenticationOf(requester), requestId, traceId }
 }
 
 /** Records an event that stands alone, durable when this returns. Not inside a transaction: it would wait for itself. */
