@@ -58,7 +58,7 @@ describe.each(databases)('the events of every operation on %s', (_name, open) =>
     await nameAddresses(server)
     events = Map.groupBy(await readEvents(server.database), ({ traceId }) => traceId)
     await server.close()
-  }, 180_000)
+  }, 400_000)
 
   const eventsOf = ({ answer }: Call) => events.get(answer.traceId) ?? []
 
