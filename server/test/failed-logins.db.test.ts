@@ -36,6 +36,7 @@ describe.each(databases)('failed logins in the tenant’s log on %s', (_name, op
   })
   beforeEach(async () => {
     await nextMinute()
+    admin = await server.admin()
     seen = (await events()).length
   })
   afterAll(() => server.close())
