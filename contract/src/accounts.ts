@@ -44,6 +44,7 @@ export const changePassword = operation({
   method: 'POST',
   path: '/api/v1/auth/change-password',
   action: 'self',
+  selfAction: 'own-password:update',
   summary: 'Changes the caller’s own password; all other sessions of the user end.',
   body: z.strictObject({ currentPassword: Password, newPassword: NewPassword }),
   status: 200,

@@ -140,6 +140,7 @@ export const check = operation({
   method: 'POST',
   path: '/api/v1/authz/check',
   action: 'self',
+  selfAction: 'decisions:check',
   summary:
     'Decides whether an identity may do something, with reasons; the answer’s record is durable before it is sent.',
   query: explain,
@@ -155,6 +156,7 @@ export const bulkCheck = operation({
   method: 'POST',
   path: '/api/v1/authz/bulk-check',
   action: 'self',
+  selfAction: 'decisions:check',
   summary: `Decides up to ${bulkChecksMax} checks, each by itself and with a record of its own; answers in their order.`,
   query: explain,
   // Checks are read one by one, so that a bad one harms no other.
@@ -234,6 +236,7 @@ export const reportResult = operation({
   method: 'POST',
   path: '/api/v1/authz/decisions/:decisionId/result',
   action: 'self',
+  selfAction: 'decisions:report',
   summary: 'Reports how an allowed action ended: once, within a day, by the identity that asked.',
   params: z.strictObject({ decisionId: idSchema('decision') }),
   body: z.strictObject({

@@ -28,6 +28,7 @@ export const mintBiscuit = operation({
   method: 'POST',
   path: '/api/v1/tokens/biscuit',
   action: 'self',
+  selfAction: 'own-biscuits:create',
   summary:
     'Gives the calling agent a Biscuit: a token that it narrows by itself, offline, before it hands it on. It may do ' +
     'what the present session may, or less; it is bound to the same key, and ends with the session.',
@@ -78,6 +79,7 @@ export const verifyBiscuit = operation({
   method: 'POST',
   path: '/api/v1/tokens/verify',
   action: 'self',
+  selfAction: 'tokens:verify',
   summary:
     'Says whether a Biscuit of this tenant is good at this moment, revocation included, and, if an operation and a ' +
     'resource are named, whether it allows that. Only the token is asked: what policies say, `/authorize` tells.',

@@ -227,6 +227,7 @@ export const listPermissions = operation({
   method: 'GET',
   path: '/api/v1/authz/permissions',
   action: 'self',
+  selfAction: 'own-permissions:read',
   summary:
     'Lists what an identity may do by its grants and roles, as far as all may who lend it authority; without `agentId`, of the caller’s own session. Policies may allow or forbid more: a check tells.',
   query: z.strictObject({

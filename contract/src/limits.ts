@@ -163,6 +163,7 @@ export const getRateLimitUsage = operation({
   method: 'GET',
   path: '/api/v1/rate-limits/usage',
   action: 'self',
+  selfAction: 'own-limits:read',
   summary: 'Tells which limits on requests hold for the caller, and how much of each is left.',
   status: 200,
   response: z.object({ limits: z.array(Window) }),

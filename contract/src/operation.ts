@@ -25,6 +25,8 @@ export interface Operation<
   /** Second paths that requirements name, with the same body. */
   readonly aliases?: readonly string[]
   readonly action: OperationAction
+  /** What an operation of `self` does, as `noun:verb`. It needs no permission, but derived credentials are refused by it. */
+  readonly selfAction?: `${string}:${string}`
   /** One sentence for the documentation. */
   readonly summary: string
   readonly params?: Params

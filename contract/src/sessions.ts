@@ -58,6 +58,7 @@ export const createSession = operation({
   method: 'POST',
   path: '/api/v1/sessions',
   action: 'self',
+  selfAction: 'own-sessions:create',
   summary: 'Begins another session of the calling agent, with what its present one may do, no longer than that lasts.',
   body: z.strictObject({
     /** The caller: nobody acts as an agent but it. */

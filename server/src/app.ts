@@ -2,7 +2,7 @@
 import { createDecider, createWhatIf, type Watch } from './app/deciding.ts'
 import { routesOf } from './app/routes.ts'
 import type { World } from './app/world.ts'
-import { createAuthorizer, type Decider } from './features/authorization/service.ts'
+import { createAuthorizer, createDerivedGuard, type Decider } from './features/authorization/service.ts'
 import { AuditSpine, sealedDataKeys } from './features/audit/service.ts'
 import { GroupCommitter } from './features/audit/committer.ts'
 import { FailedLogins } from './features/audit/failed-logins.ts'
@@ -88,7 +88,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
     ...simulationRoutes(whatIf),
   ]
   const recentCallers = new RecentCallers(pulse, world.clock)
-  const parts = { routes, refusals, limiter, telemetry, recentCallers, sessionUses }
+  const derivedGuard = createDerivedGuard(decider)
+  const parts = { routes, refusals, limiter, telemetry, derivedGuard, recentCallers, sessionUses }
   const http = createHttpServer({ ...door, ...parts, certificateOf: certificateReader(door), world: system })
   await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
   return {

@@ -105,7 +105,7 @@ describe.each(databases)('answers over HTTP on %s', (_name, open) => {
         now: server.clock.now(),
         address: '127.0.0.1',
       },
-      { hop: 0, actor: agentId, isChainWhole: true, scopes: [], isWithinBlocks: true, roles: [] },
+      { hop: 0, actor: agentId, isChainWhole: true, scopes: [], isWithinBlocks: true, presented: [], roles: [] },
     )
     return plainVerdict({ tenantId: server.defaultTenant.id, version: '1', policies }, request)
   }

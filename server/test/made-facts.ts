@@ -31,5 +31,6 @@ export function makeFacts(chain: readonly MadeHop[]): Facts {
     isChainWhole: true,
     isSessionAlive: true,
     lent: notNarrowed,
+    presented: [],
   }
 }

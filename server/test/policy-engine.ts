@@ -68,6 +68,7 @@ export function ask(asked: Asked = {}): CedarRequest {
       trustMin: decimal(0),
       inScope: true,
       withinBlocks: true,
+      presented: [],
       coveredBy: [reference('Permission', 'prm_1')],
       ...asked.context,
     },

@@ -150,6 +150,7 @@ const request = fc
         trustMin: decimal(0),
         inScope: true,
         withinBlocks: true,
+        presented: [],
         coveredBy: [reference('Permission', 'p')],
         friend: reference('Agent', 'Agent 1'),
         ...asked.guards,

@@ -93,6 +93,8 @@ export interface ProtectedResource {
   readonly identity?: IdentityId
   /** Who lends an agent authority, from its parent to the root. */
   readonly ancestors?: readonly IdentityId[]
+  /** The answer contains a private key that the server makes. */
+  readonly returnsPrivateKey?: true
 }
 
 /** Asks the one decider for a transaction's caller. `features/authorization` implements it. */

@@ -4,6 +4,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { platformTenantId } from '@agent-iam/contract/ids'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
+import type { DerivedGuard } from '../features/authorization/service.ts'
 import type { Limiter } from '../features/limits/service.ts'
 import type { RecentCallers } from '../features/sessions/service.ts'
 import type { SessionUses } from '../features/sessions/uses.ts'
@@ -45,6 +46,7 @@ export interface Door {
   readonly limiter: Limiter
   readonly recentCallers: RecentCallers
   readonly sessionUses: SessionUses
+  readonly derivedGuard: DerivedGuard
   readonly telemetry: Telemetry
   readonly publicUrl: string
   readonly isLoopback: boolean
@@ -147,6 +149,7 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
     if (operation.id === 'metrics')
       requireMetricsToken(door.metricsToken, request.headers.authorization, isOnlyLocal(door))
     ctx = await identify(door, ctx, route, { request, reply })
+    await door.derivedGuard(ctx, operation)
     const result = await resultOf(ctx, route, request)
     nameRequest(operation, request, reply, ctx)
     if (isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))

@@ -45,7 +45,7 @@ export async function rotateAgentKey(ctx: Context, agentId: AgentId, input: Rota
   const { key, privateKey } = input.publicKey === undefined ? makeAgentKey() : broughtKey(ctx, agentId, input)
   const graceSeconds = input.revokeOld ? 0 : input.graceSeconds
   return inTransaction(ctx, async (tx) => {
-    const agent = await requireForChange(tx, 'agents:rotate-key', agentId)
+    const agent = await requireForChange(tx, 'agents:rotate-key', agentId, privateKey !== undefined)
     requireChangeable(agent, tx.clock.now())
     if (!isWhole(tx.caller, agentId)) await requireMayDelegate(tx, await listReach(tx, agentId))
     const rotation = await replaceAgentKey(tx, agentId, key, graceSeconds)
@@ -120,17 +120,15 @@ function isProved(
   return ageSeconds <= registrationProofSeconds && verifySignature(key, text, signature)
 }
 
-async function requireForChange(tx: Transaction, action: PlatformAction, id: AgentId): Promise<Agent> {
+async function requireForChange(
+  tx: Transaction,
+  action: PlatformAction,
+  id: AgentId,
+  returnsPrivateKey = false,
+): Promise<Agent> {
   const agent = requireFound(await findAgentForUpdate(tx, id), id)
-  await tx.authorize(action, await protectAgent(tx, agent))
-  requireLogin(tx.caller)
+  await tx.authorize(action, { ...(await protectAgent(tx, agent)), ...(returnsPrivateKey && { returnsPrivateKey }) })
   return agent
-}
-
-/** What an API key makes would outlive it. */
-function requireLogin(caller: Caller): void {
-  if (caller.kind === 'identity' && caller.method !== 'api-key') return
-  throw new Problem('forbidden', 'an API key changes no other credentials; log in for this')
 }
 
 function requireFound(agent: Agent | undefined, id: AgentId): Agent {

@@ -32,7 +32,6 @@ import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { apiKeyMethod, sdkTokenMethod } from '../sessions/model.ts'
 import { endSession, openSession, recordEnd, requireSession, shortenSession } from '../sessions/service.ts'
-import { requireCredentialMaker } from '../services/model.ts'
 import { holdService } from '../services/service.ts'
 import { changeStatus, requireUnexpired, type ApiKey } from './model.ts'
 import {
@@ -63,7 +62,7 @@ const daySeconds = 86_400
 /** Makes a key for the caller, or for a service or agent of its own. It can do no more than either of them. */
 export async function createApiKey(ctx: Context, input: CreateApiKey): Promise<MadeKey> {
   return inTransaction(ctx, async (tx) => {
-    const owner = requireCredentialMaker(tx.caller)
+    const { identityId: owner } = requireSession(tx.caller)
     requireScope(tx.caller, 'agent-iam/api-keys:create')
     const identityId = input.for ?? owner
     requireNotOfDevice(tx.caller, identityId)
@@ -218,9 +217,7 @@ async function narrowingFor(tx: Transaction, identityId: IdentityId): Promise<re
 }
 
 async function requireForChange(tx: Transaction, action: PlatformAction, id: ApiKeyId): Promise<ApiKey> {
-  const key = await requireFor(tx, action, await findApiKeyForUpdate(tx, id), id)
-  requireCredentialMaker(tx.caller)
-  return key
+  return requireFor(tx, action, await findApiKeyForUpdate(tx, id), id)
 }
 
 /** Whose key it is may look after it, and who made it, where it may act at all. */

@@ -4,8 +4,10 @@ import { actingOf, type Context, type ProtectedResource, type Transaction } from
 import { notFound, Problem } from '../../platform/problem.ts'
 import { callerOfToken } from '../biscuits/service.ts'
 import { nounOf, notNarrowed, type Lent } from '../identities/model.ts'
+import type { Presented } from '../policies/model.ts'
 import { requireSession } from '../sessions/service.ts'
 import type { ActingIdentity, Facts } from './model.ts'
+import { presentedBy } from './presented.ts'
 import type { AskedCheck } from './read-question.ts'
 import { readFacts } from './store.ts'
 
@@ -19,6 +21,8 @@ export interface Subject {
   readonly basis: Decision['basis']
   /** The narrowing of the token; undefined where only an id was named, whose session nobody showed. */
   readonly lent?: Lent
+  /** The kinds of the credential that was shown; empty where only an id was named. */
+  readonly presented: readonly Presented[]
 }
 
 /** For whom is asked: the caller itself, the holder of a token presented to it, or an identity by its id. */
@@ -30,9 +34,10 @@ export async function findSubject(
   if (asked.subjectToken !== undefined) return findPresented(ctx, asked.subjectToken)
   const { sessionId, identityId: self } = caller
   const { identityId = self } = asked
-  if (identityId !== self) return { acting: [identityId], identityId, sessionId, basis: 'identity' }
+  if (identityId !== self) return { acting: [identityId], identityId, sessionId, basis: 'identity', presented: [] }
   const lent = { scope: caller.scope, blocks: caller.attenuation }
-  return { acting: actingOf(caller), identityId, sessionId, basis: 'token', lent }
+  const presented = presentedBy(caller)
+  return { acting: actingOf(caller), identityId, sessionId, basis: 'token', lent, presented }
 }
 
 /** A token that is not good is a fault of what was sent, not of the caller's own credentials: never 401. */
@@ -42,7 +47,15 @@ async function findPresented(ctx: Context, token: string): Promise<Subject> {
   })
   if (presented.tenantId !== ctx.caller.tenantId) throw notPresentable('it is of another issuer')
   const { identityId, sessionId, scope, attenuation: blocks } = presented
-  return { acting: actingOf(presented), identityId, sessionId, basis: 'token', lent: { scope, blocks } }
+  const lent = { scope, blocks }
+  return {
+    acting: actingOf(presented),
+    identityId,
+    sessionId,
+    basis: 'token',
+    lent,
+    presented: presentedBy(presented),
+  }
 }
 
 function notPresentable(why: string, cause?: unknown): Problem {
@@ -65,7 +78,7 @@ export async function readAskedFor(tx: Transaction, subject: Subject): Promise<A
   if (!identity) throw notFound(nounOf(subject.identityId), subject.identityId)
   if (!facts.isSessionAlive) throw endedSession(tx, subject)
   if (!isOwn(tx, subject)) await requireMayAskFor(tx, facts)
-  return { ...facts, identity, lent: subject.lent ?? notNarrowed }
+  return { ...facts, identity, lent: subject.lent ?? notNarrowed, presented: subject.presented }
 }
 
 /** Whether it is the caller’s own session that was shown: with another’s comes the question whether it may be asked for. */

@@ -2,7 +2,6 @@ import { platformResourceType } from '@agent-iam/contract/capabilities'
 import {
   actingOf,
   type Authorizer,
-  type Caller,
   type PlatformAction,
   type ProtectedResource,
   type Transaction,
@@ -10,7 +9,9 @@ import {
 import { notFound, Problem } from '../../platform/problem.ts'
 import type { Verdict } from '../policies/model.ts'
 import type { Decider } from './decider.ts'
+import { guardRefusal, requireClassified } from './derived-guard.ts'
 import { askForEnrolmentToken, platformResource, type Facts, type Question } from './model.ts'
+import { presentedAlong, presentedBy } from './presented.ts'
 import { readFacts } from './store.ts'
 import { weigh } from './weigh.ts'
 
@@ -20,8 +21,7 @@ import { weigh } from './weigh.ts'
  */
 export function createAuthorizer(decider: Decider): Authorizer {
   return async (tx, action, resources) => {
-    requireWithinAttenuation(tx.caller, action)
-    requireOneself(tx.caller, action)
+    requireClassified(action)
     const facts = await readCaller(tx)
     for (const resource of resources) {
       const verdict = await decide(decider, tx, facts, { action, resource })
@@ -64,83 +64,9 @@ async function decide(decider: Decider, tx: Transaction, facts: Facts, { action,
   }
   if (caller.kind === 'enrolment-token')
     return decider.evaluate(await decider.rulesFor(tx, facts), askForEnrolmentToken(caller.enrolmentTokenId, question))
-  requireWithinLentBlocks(facts, action)
   // What was presented may be narrower than its session.
   const lent = caller.kind === 'identity' ? { scope: caller.scope, blocks: caller.attenuation } : facts.lent
-  return (await weigh(tx, decider, { ...facts, lent }, { question })).verdict
-}
-
-/**
- * What a token that was attenuated offline may be used for, beside reading: the narrowing is known to nobody but its
- * blocks, so it makes nothing that would outlive them without carrying them (DESIGN D6).
- */
-const permittedAttenuated: ReadonlySet<PlatformAction> = new Set(['agents:delegate', 'agents:check'])
-
-function requireWithinAttenuation(caller: Caller, action: PlatformAction): void {
-  if (caller.kind !== 'identity' || caller.attenuation === undefined) return
-  if (action.endsWith(':read') || permittedAttenuated.has(action)) return
-  throw new Problem('insufficient-scope', `a token that was attenuated may not be used for ${action}; use a whole one`)
-}
-
-/**
- * What makes somebody, a right, or what somebody proves themselves by. It would go on when who made it for another is stopped, and
- * no chain would name them; so it is done in one's own name only.
- */
-const inOwnNameOnly: ReadonlySet<string> = new Set([
-  'agents:create-api-key',
-  'agents:move',
-  'agents:pin-certificate',
-  'agents:register',
-  'agents:rotate-key',
-  'api-keys:rotate',
-  'capabilities:grant',
-  'clients:create',
-  'clients:rotate-secret',
-  'enrolment-tokens:create',
-  'policies:activate',
-  'policies:create',
-  'policies:delete',
-  'policies:retire',
-  'policies:rollback',
-  'policies:update',
-  'registrations:approve',
-  'roles:assign',
-  'roles:create',
-  'roles:update',
-  'services:add-key',
-  'services:create',
-  'services:create-secret',
-  'services:pin-certificate',
-  'trust-thresholds:update',
-  'users:import',
-  'users:invite',
-  'users:reset-factors',
-] satisfies PlatformAction[])
-
-function requireOneself(caller: Caller, action: string): void {
-  if (caller.kind !== 'identity' || caller.actors.length === 0 || !inOwnNameOnly.has(action)) return
-  throw new Problem('forbidden', `who acts for another may not do ${action}; log in as yourself`)
-}
-
-/**
- * What may be done by who was made with an attenuated token, or descends from one: that, look after itself, and stop whom
- * it made. Whatever else it changed would not be bound by the blocks.
- */
-const permittedWithinBlocks: ReadonlySet<string> = new Set([
-  ...permittedAttenuated,
-  'agents:rotate-key',
-  'agents:suspend',
-  'agents:revoke',
-  'agents:delete',
-  'sessions:create',
-  'sessions:update',
-  'sessions:end',
-] satisfies PlatformAction[])
-
-function requireWithinLentBlocks({ hops }: Facts, action: string): void {
-  if (action.endsWith(':read') || permittedWithinBlocks.has(action)) return
-  if (hops.some(({ lent }) => lent.blocks !== undefined))
-    throw new Problem('insufficient-scope', `who was made with an attenuated token may not do ${action}`)
+  return (await weigh(tx, decider, { ...facts, lent, presented: presentedBy(caller) }, { question })).verdict
 }
 
 interface Refused extends Asked {
@@ -153,13 +79,17 @@ async function refusalOf(decider: Decider, tx: Transaction, refused: Refused): P
   const why = verdict.reasons.map(({ title }) => title).join('; ')
   const policyIds = verdict.reasons.map(({ policyId }) => policyId)
   const options = { cause: { reasons: verdict.reasons, errors: verdict.errors }, policyIds }
-  if (await mayOutsideScope(decider, tx, refused)) return outOfScope(action, options)
+  const guarded = guardRefusal(
+    { action, presented: presentedAlong({ ...facts, presented: presentedBy(tx.caller) }) },
+    options,
+  )
+  if (!guarded && (await mayOutsideScope(decider, tx, refused))) return outOfScope(action, options)
   const read: PlatformAction = `${resource.type}:read`
   const isVisible =
     resource.id === undefined ||
     (action !== read && (await decide(decider, tx, facts, { action: read, resource })).decision === 'allow')
   if (!isVisible) return notFound(resource.type, resource.id ?? '', options)
-  return new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, options)
+  return guarded ?? new Problem('forbidden', `${action} is not allowed to this caller: ${why}`, options)
 }
 
 /** Whether the identity may, though this session of its may not: then what is missing is told. */

@@ -4,6 +4,7 @@ import { closureOf, type Held, type RoleDefinition } from '../capabilities/model
 import type { CedarRequest, Verdict } from '../policies/model.ts'
 import { blocksPermit } from './blocks.ts'
 import type { Decider, Rules } from './decider.ts'
+import { presentedAlong } from './presented.ts'
 import { askForIdentity, coveringGrants, type ActingIdentity, type Facts, type Question } from './model.ts'
 
 /** The verdict on a whole chain: an allow is everybody's, a deny is of the first who lacked the right. */
@@ -60,6 +61,7 @@ export async function askHop(bench: Bench, { facts, identity, hop }: Asked, ques
     isChainWhole: facts.isChainWhole,
     scopes: lent.flatMap(({ scope }) => (scope ? [scope] : [])),
     isWithinBlocks: await blocksPermit(bench.ctx, blocks, question),
+    presented: presentedAlong(facts),
     roles: bench.rules.definitions.roles,
   })
 }

@@ -88,7 +88,7 @@ async function decideOn(
   { facts: known, rules, registered, epoch }: Grounds,
 ): Promise<Decided | undefined> {
   if (!isOwn(ctx, subject) && !(await mayAskAgain(ctx, decider, known))) return undefined
-  const facts = { ...known, lent: subject.lent ?? notNarrowed }
+  const facts = { ...known, lent: subject.lent ?? notNarrowed, presented: subject.presented }
   const question = completeQuestion(questionOf(ctx, asked), rules, registered)
   const verdict = await decideAlong({ decider, rules, ctx }, facts, question)
   return { epoch, verdict, question, facts, rules, identity: known.identity, chain: chainOf(known) }

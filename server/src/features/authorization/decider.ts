@@ -1,4 +1,4 @@
-import type { DecisionId } from '@agent-iam/contract/ids'
+import type { DecisionId, TenantId } from '@agent-iam/contract/ids'
 import { Lines } from '../../lib/lines.ts'
 import { asCaller, type Context, type Transaction } from '../../platform/context.ts'
 import { recordAlone } from '../audit/service.ts'
@@ -78,6 +78,11 @@ export class Decider {
 
   async evaluate({ policies }: Rules, request: CedarRequest): Promise<Verdict> {
     return this.#engine.evaluate(policies, request)
+  }
+
+  /** Of the system's policies alone. */
+  async evaluateSystem(tenantId: TenantId, request: CedarRequest): Promise<Verdict> {
+    return this.#engine.evaluate({ tenantId, version: 'system', policies: [] }, request)
   }
 
   /**

@@ -5,6 +5,7 @@ import { protectedOf, readAskedFor, type Subject } from './asked-for.ts'
 import { decideAlong } from './chain.ts'
 import type { Decider } from './decider.ts'
 import { platformResource, type Facts } from './model.ts'
+import { presentedBy } from './presented.ts'
 
 /**
  * Whether the caller may ask for somebody, on what was read before; false where that is not known. The same as authorising
@@ -20,7 +21,7 @@ export async function mayAskAgain(ctx: Context, decider: Decider, { hops }: Pick
   const { caller, clock } = ctx
   const { decision } = await decideAlong(
     { decider, rules: known.rules, ctx },
-    { ...known.facts, lent: self.lent ?? notNarrowed },
+    { ...known.facts, lent: self.lent ?? notNarrowed, presented: self.presented },
     {
       tenantId: caller.tenantId,
       action: `${resourceFacts.type}:check`,
@@ -48,5 +49,6 @@ export async function keepAsker(tx: Transaction, decider: Decider): Promise<void
 function plainSelf({ caller }: Pick<Context, 'caller'>): Subject | undefined {
   const { identityId, sessionId, actors, attenuation, scope } = requireSession(caller)
   if (actors.length > 0 || attenuation !== undefined) return undefined
-  return { acting: [identityId], identityId, sessionId, basis: 'token', lent: { scope, blocks: undefined } }
+  const [lent, presented] = [{ scope, blocks: undefined }, presentedBy(caller)]
+  return { acting: [identityId], identityId, sessionId, basis: 'token', lent, presented }
 }

@@ -9,7 +9,15 @@ const now = new Date('2030-01-06T12:00:00Z')
 function contextOf(about: Partial<ActingIdentity>, question: Partial<Question> = {}) {
   if (!identity) throw new Error('nobody was made')
   const asked = { tenantId: platformTenantId, action: 'read', resource: { type: 'file', id: 'a' }, resourceFacts: {} }
-  const hop = { hop: 0, actor: identity.id, isChainWhole: true, scopes: [], isWithinBlocks: true, roles: [] }
+  const hop = {
+    hop: 0,
+    actor: identity.id,
+    isChainWhole: true,
+    scopes: [],
+    isWithinBlocks: true,
+    presented: [],
+    roles: [],
+  }
   return askForIdentity({ ...identity, ...about }, { ...asked, request: {}, now, address: '', ...question }, hop)
     .context
 }

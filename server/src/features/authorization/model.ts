@@ -25,6 +25,7 @@ import {
   type CedarRequest,
   type Entity,
   type EntityUid,
+  type Presented,
 } from '../policies/model.ts'
 
 /** Who acts, with all that policies may ask of it. */
@@ -65,6 +66,8 @@ export interface Facts extends Beat {
   readonly isSessionAlive: boolean
   /** What the session is narrowed to. */
   readonly lent: Lent
+  /** The kinds of credential that whoever acts presented; empty where only an id was named. */
+  readonly presented: readonly Presented[]
 }
 
 /** What is asked of Cedar, still in the product's words. */
@@ -72,7 +75,7 @@ export interface Question {
   readonly tenantId: TenantId
   readonly action: string
   readonly resource: ResourceName
-  readonly resourceFacts: Pick<ProtectedResource, 'owner' | 'identity' | 'ancestors'>
+  readonly resourceFacts: Pick<ProtectedResource, 'owner' | 'identity' | 'ancestors' | 'returnsPrivateKey'>
   /** What the caller tells of itself, in Cedar's words. */
   readonly request: Readonly<Record<string, CedarJson>>
   readonly now: Date
@@ -93,6 +96,8 @@ export interface Hop {
   readonly scopes: ReadonlyArray<readonly string[]>
   /** Whether the blocks of every attenuated token on the way permit it. */
   readonly isWithinBlocks: boolean
+  /** The kinds of credential on which the whole chain acts. */
+  readonly presented: readonly Presented[]
 }
 
 /** The question whether a platform action may be done: its resource is `agent-iam/‹noun›[/‹id›]`. */
@@ -146,7 +151,14 @@ export function askForEnrolmentToken(id: EnrolmentTokenId, question: Question): 
     attrs: { ...principalAttributes(id, question.tenantId, undefined), status: 'active' },
     parents: covering.map(permission),
   }
-  const hop = { hop: 0, actor: id, isChainWhole: true, scopes: [], isWithinBlocks: true }
+  const hop = {
+    hop: 0,
+    actor: id,
+    isChainWhole: true,
+    scopes: [],
+    isWithinBlocks: true,
+    presented: ['enrolment-token'] as const,
+  }
   return ask({ principal, others: [], covering, hop, isExpired: false }, question)
 }
 
@@ -215,6 +227,7 @@ function ask({ principal, others, covering, hop, isExpired }: Asked, question: Q
       chainWhole: hop.isChainWhole,
       inScope: hop.scopes.every((scope) => isWithin(scope, question)),
       expired: isExpired,
+      presented: [...hop.presented],
       trustMin: decimal(question.trustMin ?? 0),
       withinBlocks: hop.isWithinBlocks,
       coveredBy: covering.map((entry) => reference('Permission', entry)),
@@ -225,7 +238,7 @@ function ask({ principal, others, covering, hop, isExpired }: Asked, question: Q
 
 /** The resource, and those that it lies in: each lies in the next. */
 function resourceEntities({ resource, resourceFacts, tenantId, registered }: Question): [Entity, ...Entity[]] {
-  const { owner = registered?.owner, identity, ancestors } = resourceFacts
+  const { owner = registered?.owner, identity, ancestors, returnsPrivateKey } = resourceFacts
   const above = registered?.ancestors ?? []
   const named = (name: ResourceName, n: number) => ({
     uid: uid('Resource', resourceText(name)),
@@ -238,6 +251,7 @@ function resourceEntities({ resource, resourceFacts, tenantId, registered }: Que
     ...(owner && { owner }),
     ...(identity && { identity }),
     ...(ancestors && { ancestors: [...ancestors] }),
+    ...(returnsPrivateKey && { returnsPrivateKey }),
     ...(registered && { labels: [...registered.labels], attributes: { ...registered.attributes } }),
   }
   return [{ ...itself, attrs }, ...above.map((name, n) => named(name, n + 1))]

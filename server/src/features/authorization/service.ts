@@ -20,6 +20,7 @@ import type { AskedCheck } from './read-question.ts'
 import { insertResult, readFacts } from './store.ts'
 
 export { createAuthorizer } from './authorizer.ts'
+export { createDerivedGuard, type DerivedGuard } from './derived-guard.ts'
 export { decideAlong } from './chain.ts'
 export { RecentFacts } from './recent-facts.ts'
 export { Decider, type Answered, type Rules } from './decider.ts'

@@ -93,6 +93,7 @@ function toFacts(first: Row, rows: readonly Row[], chains: number): Facts {
     edge: earliest(hops),
     isSessionAlive: first.session_alive === true,
     lent: { scope: first.session_scope ?? undefined, blocks: first.session_attenuation ?? undefined },
+    presented: [],
     hops: hops.map(toIdentity),
     isChainWhole:
       hops.filter(({ parent_id: above, depth }) => above === null && depth <= chainDepthMax).length === chains,

@@ -4,7 +4,7 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { findAgent, lockIdentity } from '../identities/service.ts'
-import { apiKeyMethod, credentialOf, requireLive, type LiveSession } from '../sessions/model.ts'
+import { credentialOf, requireLive, type LiveSession } from '../sessions/model.ts'
 import { findSession, openSession, requireSession } from '../sessions/service.ts'
 import { allotStatus } from '../status-lists/service.ts'
 import { mintBiscuit } from './mint.ts'
@@ -24,13 +24,9 @@ export async function createBiscuit(ctx: Context, wish: BiscuitWish): Promise<Bi
   return { ...grant, ...(await mintBiscuit(ctx, grant)) }
 }
 
-function requireMint({ identityId, method, attenuation }: Caller & { kind: 'identity' }): AgentId {
-  if (!isId('agent', identityId)) throw new Problem('forbidden', 'Biscuits are for agents; this is none')
-  if (method === apiKeyMethod)
-    throw new Problem('forbidden', 'an API key begins no sessions: log in with the agent’s key')
-  if (attenuation !== undefined)
-    throw new Problem('forbidden', 'a token that was attenuated gets no other; narrow it further, offline')
-  return identityId
+function requireMint({ identityId }: Caller & { kind: 'identity' }): AgentId {
+  if (isId('agent', identityId)) return identityId
+  throw new Problem('forbidden', 'Biscuits are for agents; this is none')
 }
 
 async function begin(

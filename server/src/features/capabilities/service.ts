@@ -49,10 +49,6 @@ export async function listReachByRole(tx: Transaction, identityId: IdentityId): 
  * @param permission such as `agent-iam/own-password:update`
  */
 export function requireScope(caller: Caller, permission: string): void {
-  if (caller.kind === 'identity' && (caller.actors.length > 0 || caller.attenuation !== undefined))
-    throw new Problem('insufficient-scope', 'only a token of the identity’s own, unattenuated, is good for this', {
-      scope: permission,
-    })
   const isNarrowed = caller.kind === 'identity' && caller.scope !== undefined
   if (isNarrowed && firstExcess([permission], caller.scope) !== undefined)
     throw new Problem('insufficient-scope', `the session’s scope lacks ${permission}; ask for a token that has it`, {

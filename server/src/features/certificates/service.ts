@@ -5,14 +5,7 @@
  */
 import { certificatesMax } from '@agent-iam/contract/certificates'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import {
-  actorOf,
-  inTransaction,
-  sourceSessionOf,
-  type Caller,
-  type Context,
-  type Transaction,
-} from '../../platform/context.ts'
+import { actorOf, inTransaction, sourceSessionOf, type Context, type Transaction } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -34,7 +27,6 @@ export async function pinCertificate(ctx: Context, id: CertifiedId, pem: string)
   const facts = readCertificate(pem, ctx.clock.now())
   return inTransaction(ctx, async (tx) => {
     const { status } = await requireHolder(tx, id, 'pin-certificate')
-    requireLogin(tx.caller)
     if (status === 'revoked' || status === 'deleted') throw new Problem('wrong-state', `${id} is ${status}`)
     await requireMayDelegate(tx, await listReach(tx, id))
     const pinned = await listRows(tx, id)
@@ -69,7 +61,6 @@ export async function listCertificates(ctx: Context, id: CertifiedId): Promise<S
 export async function removeCertificate(ctx: Context, id: CertifiedId, thumbprint: string): Promise<StoredCertificate> {
   return inTransaction(ctx, async (tx) => {
     await requireHolder(tx, id, 'remove-certificate')
-    requireLogin(tx.caller)
     const removed = await deleteCertificate(tx, id, thumbprint)
     if (!removed) throw notFound('certificates', thumbprint)
     await endBoundSessions(tx, id, { 'x5t#S256': thumbprint }, 'certificate removed')
@@ -93,10 +84,4 @@ async function requireHolder(tx: Transaction, id: CertifiedId, verb: string): Pr
 
 function resourceOf(id: CertifiedId): string {
   return `agent-iam/${isId('agent', id) ? 'agents' : 'services'}/${id}`
-}
-
-/** What an API key makes would outlive it. */
-function requireLogin(caller: Caller): void {
-  if (caller.kind === 'identity' && caller.method !== 'api-key') return
-  throw new Problem('forbidden', 'an API key changes no other credentials; log in for this')
 }

@@ -8,6 +8,7 @@ import { lockIdentity } from '../identities/service.ts'
 import { requireLive } from '../sessions/model.ts'
 import { endSession, findSession, openSession, recordEnd, touchSession } from '../sessions/service.ts'
 import { keepClient, listSessionsOfClient } from './store/clients.ts'
+import { oauthMethod } from './model.ts'
 import { deleteGrantSessions, findGrantOfSession, insertGrantSession, listGrantSessions } from './store/grants.ts'
 import { deletePayload, deletePayloadsOfGrant, findPayloadForUpdate } from './store/payloads.ts'
 
@@ -16,9 +17,6 @@ export const grantModel = 'Grant'
 
 /** A refreshed token is a use of its session; it is stored this often. */
 const useNotedSeconds = 60
-
-/** How an OAuth token's session came to be. */
-export const oauthMethod = 'oauth'
 
 /** What a token of a grant may do at our own API, and what it is bound to. */
 export interface TokenAuthority {

@@ -43,6 +43,9 @@ export interface Resource {
   readonly createdAt: Date
 }
 
+/** How an OAuth token's session came to be. */
+export const oauthMethod = 'oauth'
+
 export const clientSecretPrefix = 'cls_'
 
 /** A client that registered itself and is not used within an hour was made in vain, or to fill our tables. */

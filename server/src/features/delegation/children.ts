@@ -14,7 +14,7 @@ import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, readAgentKey } from '../credentials/service.ts'
 import { chainDepthMax, initialTrustScore, type Agent, type AgentView } from '../identities/model.ts'
 import { holdAccountable, insertAgent, viewAgent } from '../identities/service.ts'
-import { apiKeyMethod, requireActive } from '../sessions/model.ts'
+import { requireActive } from '../sessions/model.ts'
 import { requireSession, startSession } from '../sessions/service.ts'
 import { allotStatus } from '../status-lists/service.ts'
 import { requireDepth as requireTenantDepth, requireRoom } from '../tenants/service.ts'
@@ -62,7 +62,7 @@ interface Made extends Omit<Delegated, 'tokens' | 'biscuit'> {
 }
 
 async function makeChild(tx: Transaction, input: DelegateAgent, key: AgentKey | undefined): Promise<Made> {
-  const caller = requireSelf(tx.caller)
+  const caller = requireSession(tx.caller)
   if (caller.confirmation && !key) throw keyless()
   const owner = await holdLender(tx, caller.identityId)
   const [parent, ...above] = await readChain(tx, caller.identityId)
@@ -100,15 +100,6 @@ async function holdLender(tx: Transaction, id: IdentityId): Promise<UserId> {
   const owner = await holdAccountable(tx, id)
   await holdIdentities(tx, [id])
   return owner
-}
-
-/** Whoever acts for another hands on nothing of that other's: the chain of a child has room for one parent only. */
-function requireSelf(caller: Caller): Caller & { kind: 'identity' } {
-  const self = requireSession(caller)
-  if (self.method === apiKeyMethod)
-    throw new Problem('forbidden', 'an API key makes no child, which would outlive it: log in with a key or a secret')
-  if (self.actors.length === 0) return self
-  throw new Problem('forbidden', 'who acts for another makes no child; log in as yourself')
 }
 
 /** What is made with a bound token is bound too: nobody gets out of it a token that whoever finds it can use. */

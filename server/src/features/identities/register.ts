@@ -27,6 +27,8 @@ export interface Registered {
   readonly privateKey: string | undefined
 }
 
+const returnsPrivateKey = true
+
 /**
  * Registers an agent for the caller: a person, who will own it, a service, whose owner will, or the bearer of an
  * enrolment token, whose owner will. What it asks for must lie within what the caller may hand out.
@@ -36,7 +38,7 @@ export async function registerAgent(ctx: Context | Transaction, input: RegisterA
     input.publicKey === undefined ? makeAgentKey() : { key: readAgentKey(input.publicKey), privateKey: undefined }
   const isProved = privateKey !== undefined || checkProof(ctx, input, key)
   return inTransaction(ctx, async (tx) => {
-    await tx.authorize('agents:register', { type: 'agents' })
+    await tx.authorize('agents:register', { type: 'agents', ...(privateKey !== undefined && { returnsPrivateKey }) })
     requireFuture(input.expiresAt, tx.clock.now())
     const { owner, enrolmentTokenId } = await admit(tx, input)
     const expiresAt = await endWithSource(tx, input.expiresAt ?? (await defaultAgentEnd(tx)))

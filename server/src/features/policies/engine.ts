@@ -6,11 +6,12 @@ import type { Cedar } from './cedar-instance.ts'
 import { partsOfEffect, toSpoken, type Spoken } from './spoken.ts'
 import { Evaluator, type Answer, type Outcome, type Stage } from './evaluator.ts'
 import { LargeSets, type Overrun } from './large-sets.ts'
+import type { PolicyFacts } from './policy-facts.ts'
 import { PolicyIndexes } from './policy-indexes.ts'
 import * as limits from './policy-limits.ts'
 import { Quarantine } from './quarantine.ts'
 import { unreadable } from './readable.ts'
-import { selectPolicies, type PolicySet, type Selection } from './selection.ts'
+import { isPlatformAction, selectPolicies, type PolicySet, type Selection } from './selection.ts'
 import { estimateMicroseconds, largeParts, SmallParts } from './slice-parts.ts'
 import { digestOf, makeSlice, type KnownPolicy, type PolicyIndex, type Slice } from './slices.ts'
 import { systemPolicies, type Effect } from './system-policies.ts'
@@ -64,6 +65,9 @@ export class PolicyEngine {
   readonly #here: Evaluator
   readonly #system: readonly KnownPolicy[]
   readonly #systemSlice: Slice
+  /** Without those that only the platform's own actions are in the scope of. */
+  readonly #everyAction: readonly KnownPolicy[]
+  readonly #everyActionSlice: Slice
   readonly #parts: SmallParts
 
   constructor(options: EngineOptions) {
@@ -73,6 +77,8 @@ export class PolicyEngine {
     this.#here = new Evaluator({ slotsMax, charactersMax: limits.preparedCharactersMax, load })
     this.#system = readSystemPolicies(this.#here)
     this.#systemSlice = makeSlice(this.#system)
+    this.#everyAction = this.#system.filter(({ facts }) => !namesPlatformActionsOnly(facts))
+    this.#everyActionSlice = makeSlice(this.#everyAction)
     this.#parts = new SmallParts(slotsMax)
   }
 
@@ -87,11 +93,14 @@ export class PolicyEngine {
       return faultVerdict
     const why = unreadable(request)
     if (why !== undefined) return this.#report(set, 'request', why)
-    if (selection === 'none') return this.#judge({ set, selection, slice: this.#systemSlice, request })
+    const isOfPlatform = isPlatformAction(request.action.id)
+    const systemSlice = isOfPlatform ? this.#systemSlice : this.#everyActionSlice
+    if (selection === 'none') return this.#judge({ set, selection, slice: systemSlice, request })
 
     const index = this.#indexes.find(set) ?? (await this.#index(set))
     if (!index) return faultVerdict
-    const slice = index.slice(request, this.#system, { onlyForbids: selection === 'forbids' })
+    const system = isOfPlatform ? this.#system : this.#everyAction
+    const slice = index.slice(request, system, { onlyForbids: selection === 'forbids' })
     return this.#judge({ set, selection, slice, request })
   }
 
@@ -228,6 +237,12 @@ export class PolicyEngine {
   async #readTexts({ tenantId }: PolicySet, texts: readonly string[]) {
     return texts.length > limits.readHereMax ? this.#large.read(tenantId, texts) : this.#here.read(texts)
   }
+}
+
+/** A tenant’s own action has no colon, so none of them can match it. */
+function namesPlatformActionsOnly({ scope: { actions } }: PolicyFacts): boolean {
+  const nameOf = (key: string) => key.slice(key.indexOf('"') + 1)
+  return actions !== undefined && [...actions.equals, ...actions.within].every((key) => isPlatformAction(nameOf(key)))
 }
 
 function readSystemPolicies(evaluator: Evaluator): KnownPolicy[] {

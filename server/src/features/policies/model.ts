@@ -99,8 +99,10 @@ export {
   type Entity,
   type EntityUid,
 } from './cedar-json.ts'
+export { derivedRefusals, isDerived, presentedKinds, type Derived, type Presented } from './derived-credentials.ts'
 export type { Spoken, SpokenPolicy } from './spoken.ts'
 export { pathText, type ReadPath } from './syntax-paths.ts'
+export { derivedGuardId, privateKeyGuardId } from './system-policies.ts'
 export type { Verdict } from './verdict.ts'
 export { readString } from './cedar-strings.ts'
 export { toRequestFacts } from './request-facts.ts'

@@ -46,6 +46,7 @@ export function record(attributes: Attributes): AttributesOrContext<string> {
 
 const text = { type: 'String' } as const
 const optionalTexts = { type: 'Set', element: { type: 'String' }, required: false } as const
+const optionalTruth = { type: 'Boolean', required: false } as const
 const optionalText = { type: 'String', required: false } as const
 const instant = { type: 'Extension', name: 'datetime' } as const
 const tenant = { type: 'Entity', name: 'Tenant' } as const
@@ -69,6 +70,7 @@ function resourceOf(attributes: Attributes): Attributes {
     owner: optionalText,
     identity: optionalText,
     ancestors: optionalTexts,
+    returnsPrivateKey: optionalTruth,
     labels: optionalTexts,
     attributes: { ...record(Object.fromEntries(open)), required: false },
   }
@@ -97,6 +99,7 @@ function contextOf(request: Attributes): AttributesOrContext<string> {
     actor: text,
     chainWhole: { type: 'Boolean' },
     expired: { type: 'Boolean' },
+    presented: { type: 'Set', element: { type: 'String' } },
     weekday: { type: 'Long' },
     ip: { type: 'Extension', name: 'ipaddr', required: false },
     trustMin: { type: 'Extension', name: 'decimal' },

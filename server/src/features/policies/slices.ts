@@ -68,7 +68,7 @@ export class PolicyIndex {
       const known = this.#known[place]
       return known && !(onlyForbids && known.policy.effect === 'permit') && isWithinScope(known.facts.scope, asked)
     })
-    return this.#keep(places.join(), () =>
+    return this.#keep(`${first.length} ${places.join()}`, () =>
       makeSlice(
         [...first, ...places.flatMap((place) => this.#known[place] ?? [])],
         [...first.map(() => 'always' as const), ...places.flatMap((place) => this.#groups[place] ?? [])],

@@ -1,3 +1,5 @@
+import { refusalClasses, type RefusalClass } from './derived-credentials.ts'
+
 export type Effect = 'permit' | 'forbid'
 
 export interface SystemPolicy {
@@ -13,6 +15,12 @@ export const trustScoreMin = 0.3
 /** The guard that keeps a session within its scope. */
 export const scopeGuardId = 'system:guard-scope'
 
+/** The guard that keeps derived credentials from making authority. */
+export const derivedGuardId = 'system:guard-derived-credential'
+
+/** The guard of private keys that the server makes. */
+export const privateKeyGuardId = 'system:guard-private-key'
+
 /** What who answers for an agent, or lends it authority, may do about it. */
 const seeAndStop = `action in [
         AgentIam::Action::"agents:read",
@@ -22,6 +30,15 @@ const seeAndStop = `action in [
         AgentIam::Action::"sessions:read",
         AgentIam::Action::"sessions:end"
       ]`
+
+function actionSet(names: readonly string[]): string {
+  return `[${names.map((name) => `AgentIam::Action::"${name}"`).join(', ')}]`
+}
+
+function refusedTo({ kinds, actions }: RefusalClass): string {
+  const names = kinds.map((kind) => `"${kind}"`).join(', ')
+  return `(context.presented.containsAny([${names}]) && action in ${actionSet(actions)})`
+}
 
 /**
  * In force in every tenant and for every action. Permits lend what entity data says; guards take away, whoever permits.
@@ -138,6 +155,30 @@ export const systemPolicies: readonly SystemPolicy[] = [
     title: 'The session is narrower than this',
     effect: 'forbid',
     cedar: 'forbid(principal, action, resource) unless { context.inScope };',
+  },
+  {
+    id: derivedGuardId,
+    title: 'An API key, an exchanged or an attenuated token may not do this',
+    effect: 'forbid',
+    cedar: `forbid(
+      principal,
+      action in ${actionSet(refusalClasses.flatMap(({ actions }) => actions))},
+      resource
+    ) when { ${refusalClasses.map(refusedTo).join(' ||\n')} };`,
+  },
+  {
+    id: privateKeyGuardId,
+    title: 'A private key that the server makes is returned only to an enrolment token or to a person’s login',
+    effect: 'forbid',
+    cedar: `forbid(
+      principal,
+      action in ${actionSet(['agents:register', 'agents:rotate-key'])},
+      resource
+    ) when {
+      resource has returnsPrivateKey &&
+      !(principal is AgentIam::EnrolmentToken) &&
+      !(principal is AgentIam::User && context.presented.contains("login"))
+    };`,
   },
   {
     id: 'system:guard-trust',

@@ -107,7 +107,14 @@ describe('whatever is taken', () => {
     const resource = uid('Resource', 'file/a')
     const identity = { id: 'usr_1', tenant, status: 'active', expiresAt: datetime(neverExpires) }
     const about = { request: {}, now: datetime(at), weekday: 7, address: '', hop: 0, actor: 'usr_1' }
-    const guards = { chainWhole: true, expired: false, trustMin: decimal(0), inScope: true, withinBlocks: true }
+    const guards = {
+      presented: [],
+      chainWhole: true,
+      expired: false,
+      trustMin: decimal(0),
+      inScope: true,
+      withinBlocks: true,
+    }
     return cedar.isAuthorized({
       principal,
       action: uid('Action', 'read'),

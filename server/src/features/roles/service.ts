@@ -105,6 +105,7 @@ export async function readRolesOf(ctx: Context, id: IdentityId): Promise<NamedAs
 async function requireReadable(tx: Transaction, id: IdentityId): Promise<void> {
   const { caller } = tx
   const isSelf = caller.kind === 'identity' && caller.identityId === id && caller.actors.length === 0
-  if (isSelf) requireScope(caller, 'agent-iam/identities:read')
+  // The blocks of an attenuated token are asked by a decision only.
+  if (isSelf && caller.attenuation === undefined) requireScope(caller, 'agent-iam/identities:read')
   else await getIdentity(tx, id)
 }

@@ -4,7 +4,6 @@ import type { Caller } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import type { AssertionKey } from '../credentials/model.ts'
-import { apiKeyMethod } from '../sessions/model.ts'
 
 export interface Service {
   readonly id: ServiceId
@@ -49,14 +48,8 @@ export type ClientId = ServiceId | AgentId
 
 /** The identity that makes services in its own name; an agent makes none. */
 export function requireManager(caller: Caller): UserId | ServiceId {
-  const identityId = requireCredentialMaker(caller)
+  if (caller.kind !== 'identity') throw new Problem('forbidden', 'log in for this')
+  const { identityId } = caller
   if (isId('user', identityId) || isId('service', identityId)) return identityId
   throw new Problem('forbidden', 'an agent makes no services, and no credentials of one; its owner does')
-}
-
-/** The identity that makes credentials. Not by API key: what it made would outlive the key, or be wider. */
-export function requireCredentialMaker(caller: Caller): IdentityId {
-  if (caller.kind !== 'identity') throw new Problem('forbidden', 'log in for this')
-  if (caller.method !== apiKeyMethod) return caller.identityId
-  throw new Problem('forbidden', 'an API key makes and changes no credentials; log in for this')
 }

@@ -12,7 +12,7 @@ import { recordEvent } from '../audit/service.ts'
 import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { signTokens, type TokenPair } from '../tokens/service.ts'
 import { endSessionsOf, endWithDescendants } from './ending.ts'
-import { apiKeyMethod, credentialOf, requireLive, statusOf, type LiveSession, type StoredSession } from './model.ts'
+import { credentialOf, requireLive, statusOf, type LiveSession, type StoredSession } from './model.ts'
 import { requireSession } from './require-session.ts'
 import { startSession } from './start.ts'
 import { findSession, updateNotes } from './store.ts'
@@ -32,8 +32,6 @@ export async function createSession(
   const { identityId, sessionId, method, scope, confirmation } = requireSession(ctx.caller)
   if (identityId !== agentId)
     throw new Problem('forbidden', 'nobody acts as an agent but it: let the agent log in and begin its sessions')
-  if (method === apiKeyMethod)
-    throw new Problem('forbidden', 'an API key begins no sessions: log in with the agent’s key')
   const begun = await inTransaction(ctx, async (tx) => {
     await tx.authorize('sessions:create', { type: 'sessions', identity: agentId })
     await lockIdentity(tx, agentId)

@@ -20,7 +20,7 @@ import { lockIdentity } from '../identities/service.ts'
 import { signTokens, type Grant, type TokenPair } from '../tokens/service.ts'
 import { endWithDescendants } from './ending.ts'
 import { requireLiveSession } from './manage.ts'
-import { apiKeyMethod, sdkTokenMethod, sdkTokenSeconds, statusOf, type SdkToken } from './model.ts'
+import { sdkTokenMethod, sdkTokenSeconds, statusOf, type SdkToken } from './model.ts'
 import { requireSession } from './service.ts'
 import { startSession } from './start.ts'
 import {
@@ -135,8 +135,8 @@ function requirePerson(caller: Caller, verb: Verb): Person & { readonly method: 
 /** Whoever holds a lasting token must not be able to make it last for ever. */
 function requireLoggedIn(caller: Caller, verb: Verb): Person {
   const person = requirePerson(caller, verb)
-  if (person.method === sdkTokenMethod || person.method === apiKeyMethod)
-    throw new Problem('forbidden', 'an SDK token or API key cannot do this; log in, then try again')
+  if (person.method === sdkTokenMethod)
+    throw new Problem('forbidden', 'an SDK token cannot do this; log in, then try again')
   return person
 }
 

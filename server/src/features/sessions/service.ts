@@ -211,10 +211,7 @@ async function endReused(tx: Transaction, { id, identityId }: LiveSession): Prom
 
 /** Ends the caller's own session, and with it every token of it and what was begun with those. */
 export async function logout(ctx: Context): Promise<{ sessionId: SessionId; endedAt: Date }> {
-  const { sessionId, identityId, attenuation } = requireSession(ctx.caller)
-  // Who was handed a narrowed token is not to end the session of who handed it on.
-  if (attenuation !== undefined)
-    throw new Problem('insufficient-scope', 'a token that was attenuated ends no session; use a whole one')
+  const { sessionId, identityId } = requireSession(ctx.caller)
   return inTransaction(ctx, async (tx) => {
     if (!(await endWithDescendants(tx, { id: sessionId, identityId }, 'logout')))
       throw new Problem('token-revoked', 'the session has ended already')
