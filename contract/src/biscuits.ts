@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ActionName, CallersText, ResourceType } from './authorization.ts'
 import { CapabilityEntry, capabilitiesMax } from './capabilities.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
 import { operation } from './operation.ts'
@@ -74,6 +75,11 @@ export const biscuitFaults = [
   'not-bound',
 ] as const
 
+const AskedResource = CallersText(1000).refine(
+  (text) => ResourceType.safeParse(text.split('/', 1)[0]).success,
+  'its type is 1 to 64 letters, digits, dots, dashes or underscores',
+)
+
 export const verifyBiscuit = operation({
   id: 'verifyBiscuit',
   method: 'POST',
@@ -82,13 +88,14 @@ export const verifyBiscuit = operation({
   selfAction: 'tokens:verify',
   summary:
     'Says whether a Biscuit of this tenant is good at this moment, revocation included, and, if an operation and a ' +
-    'resource are named, whether it allows that. Only the token is asked: what policies say, `/authorize` tells.',
+    'resource are named, whether it allows that: what a check would answer to its presenter, with nothing recorded ' +
+    'and no quota spent.',
   body: z
     .strictObject({
       token: z.string().min(1).max(20_000),
-      operation: z.string().min(1).max(100).optional(),
+      operation: ActionName.optional(),
       /** `type` or `type/id`. */
-      resource: z.string().min(1).max(1000).optional(),
+      resource: AskedResource.optional(),
       /** For which service; our own API unless it is said. */
       audience: z.string().min(1).max(2000).optional(),
       /** The key that its presenter has shown to you: a token that is bound to one is not good without it. */
@@ -110,7 +117,7 @@ export const verifyBiscuit = operation({
       parent: IdentityIdSchema.nullable(),
       sessionId: idSchema('session'),
       taskId: z.string().nullable(),
-      /** What the issuer put in, before any block narrowed it. */
+      /** What it reaches now, by grant and by role, along the chain and within the session; appended blocks restrict it further. */
       rights: z.array(z.string()),
       expiresAt: Instant,
       /** With the authority's: 1 where nobody narrowed it. */
@@ -120,7 +127,7 @@ export const verifyBiscuit = operation({
       confirmation: Confirmation.nullable(),
       /** Whether it allows what was asked; null where nothing was. */
       allowed: z.boolean().nullable(),
-      /** Which checks failed. */
+      /** Which checks of its blocks failed, or else which policies denied. */
       failed: z.array(z.string()),
     }),
     z.object({ valid: z.literal(false), reason: z.enum(biscuitFaults) }),

@@ -95,7 +95,7 @@ export const simulatePolicies = operation({
     changedSince: z.int(),
     notExamined: z.array(z.object({ decisionId: idSchema('decision'), why: NotExamined })),
     /** Parts of a question that the log does not keep, and policies or grants look at: taken as absent. */
-    unknown: z.array(z.enum(['address'])),
+    unknown: z.array(z.enum(['address', 'presented'])),
     /** Null when all that was asked for was examined; else the time for one answer was over. */
     nextCursor,
   }),

@@ -125,7 +125,9 @@ describe.each(databases)('Biscuits on %s', (_name, open) => {
     const { token } = await mintFor(server, accessToken)
     await mintFor(server, token)
     const narrowed = await narrow(server, token, { resourcePrefix: 'agent-iam/' })
-    expect(await server.api.refuse(contract.mintBiscuit, { token: narrowed })).toMatchObject({ code: 'forbidden' })
+    expect(await server.api.refuse(contract.mintBiscuit, { token: narrowed })).toMatchObject({
+      code: 'insufficient-scope',
+    })
   })
 
   test('the list says of each Biscuit in a chain what its use says, whoever up there is stopped', async () => {

@@ -5,6 +5,7 @@ import { Problem, problemDocument } from '../../platform/problem.ts'
 import { ofRecentCaller, route, type Route } from '../../platform/route.ts'
 import { answerEach, readCheck, toAsked, type OnRefused } from './bulk.ts'
 import type { AskedCheck } from './read-question.ts'
+import { verifyBiscuitRoute } from './routes/verify-biscuit.ts'
 import { check, checkExplained, reportResult, type Decider } from './service.ts'
 
 export interface Desk {
@@ -22,6 +23,7 @@ const toldOfEachMax = 40
 
 export function authorizationRoutes(desk: Desk): Route[] {
   return [
+    verifyBiscuitRoute(desk.decider),
     ofRecentCaller(
       route(contract.check, (ctx, { body, query }) =>
         answer(ctx, desk, toAsked(body), query.explain === 'true' ? toldMax : undefined),

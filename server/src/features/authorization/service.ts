@@ -28,6 +28,7 @@ export { findSubject, readAskedFor } from './asked-for.ts'
 export { answerEach, orRefusal, type OnRefused } from './bulk.ts'
 export { readResource, type AskedCheck } from './read-question.ts'
 export { weigh } from './weigh.ts'
+export { verifyBiscuit, type VerifiedBiscuit } from './verify-biscuit.ts'
 export { readFacts }
 
 /** Decides, records, answers. Asking for another agent needs the permission `agents:check`, and so on. */

@@ -1,17 +1,21 @@
-import { inTransaction, type Confirmation, type Context, type Transaction } from '../../platform/context.ts'
+import {
+  inTransaction,
+  type Caller,
+  type Confirmation,
+  type Context,
+  type Transaction,
+} from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
-import { requireLive } from '../sessions/model.ts'
+import { requireLive, type LiveSession } from '../sessions/model.ts'
 import { findSession, requireSession } from '../sessions/service.ts'
 import { requireUnrevoked } from './caller.ts'
 import type { BiscuitFault } from './model.ts'
-import { evaluate, type BlockAnswer } from './permits.ts'
+import { evaluate, type BlockQuestion } from './permits.ts'
 import { readBiscuit, type ReadBiscuit } from './read-biscuit.ts'
 
 export interface ShownBiscuit {
   readonly token: string
-  readonly operation?: string | undefined
-  readonly resource?: string | undefined
   readonly audience?: string | undefined
   /** The key that its presenter has shown to the caller. */
   readonly confirmation?: Confirmation | undefined
@@ -19,21 +23,30 @@ export interface ShownBiscuit {
 
 export interface CheckedBiscuit {
   readonly read: ReadBiscuit
-  /** Undefined where nothing was asked. */
-  readonly answer: BlockAnswer | undefined
+  /** Whom it stands for, as if it were presented to our own API by the one who proved its key. */
+  readonly presenter: Caller & { kind: 'identity' }
 }
 
-/** Whether a Biscuit of the caller's tenant is good now, and allows what is asked; or what is wrong with it. */
+/** Whose a Biscuit of the caller's tenant is, if it is good now; else what is wrong with it. */
 export async function checkBiscuit(ctx: Context, shown: ShownBiscuit): Promise<CheckedBiscuit | BiscuitFault> {
   requireSession(ctx.caller)
   const read = await readBiscuit(ctx, shown.token)
   if (typeof read === 'string') return read
-  const fault = faultOf(ctx, read, shown) ?? (await findRevocation(ctx, read))
+  const fault = faultOf(ctx, read, shown)
   if (fault) return fault
-  const { token, operation, resource, audience = read.facts.audience } = shown
-  if (operation === undefined || resource === undefined) return { read, answer: undefined }
-  const question = { operation, resource, audience, time: ctx.clock.now() }
-  return { read, answer: await evaluate(ctx, { token, known: read }, question) }
+  const usable = await findUsable(ctx, read)
+  return usable ? { read, presenter: presenterOf(ctx, { read, token: shown.token }, usable.session) } : 'revoked'
+}
+
+/** The caller that the token would make. A session that keeps a Biscuit is not narrowed by another one too. */
+function presenterOf(
+  { caller: { tenantId, address } }: Context,
+  { read: { blocks }, token }: { readonly read: ReadBiscuit; readonly token: string },
+  { id: sessionId, identityId, expiresAt, method, scope, confirmation, actors, attenuation: kept }: LiveSession,
+): Caller & { kind: 'identity' } {
+  const attenuation = kept ?? (blocks > 1 ? token : undefined)
+  const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
+  return { kind: 'identity', tenantId, address, ...proved }
 }
 
 /** What another tenant's issuer signed is unknown here: nobody learns more of it. */
@@ -50,23 +63,43 @@ function isShown(bound: Confirmation | undefined, shown: Confirmation | undefine
   return bound === undefined || JSON.stringify(bound) === JSON.stringify(shown)
 }
 
-async function findRevocation(ctx: Context, read: ReadBiscuit): Promise<BiscuitFault | undefined> {
-  const version = await inTransaction(ctx, (tx) => requireUsable(tx, read)).catch((error: unknown) => {
+/** Undefined for a token that was revoked in any way. */
+async function findUsable(ctx: Context, read: ReadBiscuit): Promise<Usable | undefined> {
+  const usable = await inTransaction(ctx, (tx) => requireUsable(tx, read)).catch((error: unknown) => {
     if (error instanceof Problem && error.code !== 'unavailable') return undefined
     throw error
   })
-  if (version === undefined) return 'revoked'
+  if (usable?.keysVersion === read.rootKey.keysVersion) return usable
   // Its root key may have been revoked since this instance looked.
-  const isCurrent = version === read.rootKey.keysVersion
-  return isCurrent || (await ctx.keys.findRootKey(read.rootKeyId, ctx.clock.now(), version)) ? undefined : 'revoked'
+  return usable && (await ctx.keys.findRootKey(read.rootKeyId, ctx.clock.now(), usable.keysVersion))
+    ? usable
+    : undefined
 }
 
-/** Throws unless its session lives and none of its blocks was revoked; gives the version of the tenant's keys. */
-async function requireUsable(tx: Transaction, read: ReadBiscuit): Promise<number> {
+interface Usable {
+  readonly session: LiveSession
+  /** Of the tenant's keys. */
+  readonly keysVersion: number
+}
+
+/** Throws unless its session lives and none of its blocks was revoked. */
+async function requireUsable(tx: Transaction, read: ReadBiscuit): Promise<Usable> {
   const { session: sessionId, agent } = read.facts
   const found = isId('session', sessionId) ? await findSession(tx, sessionId) : undefined
   if (!found || found.session.identityId !== agent) throw new Problem('token-revoked', 'the session has ended')
   requireLive(found.session, found.identity, tx.clock.now())
   await requireUnrevoked(tx, read)
-  return found.keysVersion
+  return { session: found.session, keysVersion: found.keysVersion }
+}
+
+/** The checks of the blocks that fail what is asked; none where all pass. NOTE: not inside a transaction. */
+export async function failedChecks(
+  ctx: Context,
+  token: string,
+  { read }: CheckedBiscuit,
+  question: BlockQuestion,
+): Promise<readonly string[]> {
+  if (read.blocks === 1) return []
+  const answer = await evaluate(ctx, { token, known: read }, question)
+  return answer.type === 'denied' ? answer.failed : []
 }

@@ -1,10 +1,8 @@
 import * as contract from '@agent-iam/contract/biscuits'
 import type { TenantId } from '@agent-iam/contract/ids'
-import type { z } from 'zod'
 import type { Context } from '../../platform/context.ts'
 import { route, type Route } from '../../platform/route.ts'
-import { toEntries } from './model.ts'
-import { checkBiscuit, createBiscuit, revokeBlock, type CheckedBiscuit, type PublishedRevocations } from './service.ts'
+import { createBiscuit, revokeBlock, type PublishedRevocations } from './service.ts'
 
 /** @param published what strangers are told, looked up at most once a second */
 export function biscuitRoutes(published: PublishedRevocations): Route[] {
@@ -13,10 +11,6 @@ export function biscuitRoutes(published: PublishedRevocations): Route[] {
       const { token, sessionId, expiresAt, revocationId, rights } = await createBiscuit(ctx, body)
       const told = { sessionId, expiresAt: expiresAt.toISOString(), revocationId, rights: [...rights] }
       return { token, tokenType: 'biscuit' as const, ...told }
-    }),
-    route(contract.verifyBiscuit, async (ctx, { body }) => {
-      const checked = await checkBiscuit(ctx, body)
-      return typeof checked === 'string' ? { valid: false as const, reason: checked } : checkedToWire(checked)
     }),
     route(contract.biscuitKeys, async (ctx) => keysOf(ctx, defaultTenant(ctx))),
     route(contract.tenantBiscuitKeys, async (ctx, { params }) => keysOf(ctx, params.tenantId)),
@@ -43,27 +37,4 @@ async function revocationsOf(ctx: Context, published: PublishedRevocations, tena
   // A tenant that is none has no keys either, and is told so in the same words.
   await ctx.keys.publicRootKeys(tenantId)
   return { issuer: ctx.keys.issuerOf(tenantId), revocationIds: [...(await published.list(ctx, tenantId))] }
-}
-
-type Verified = Extract<z.input<typeof contract.verifyBiscuit.response>, { valid: true }>
-
-function checkedToWire({ read, answer }: CheckedBiscuit): Verified {
-  const { facts, blocks, revocationIds, rootKey } = read
-  return contract.verifyBiscuit.response.options[0].parse({
-    valid: true,
-    issuer: facts.issuer,
-    audience: facts.audience,
-    tenantId: rootKey.tenantId,
-    identityId: facts.agent,
-    parent: facts.parent ?? null,
-    sessionId: facts.session,
-    taskId: facts.task ?? null,
-    rights: toEntries(facts.rights),
-    expiresAt: facts.expiresAt.toISOString(),
-    blocks,
-    revocationIds: [...revocationIds],
-    confirmation: facts.confirmation ?? null,
-    allowed: answer ? answer.type === 'allowed' : null,
-    failed: answer?.type === 'denied' ? [...answer.failed] : [],
-  })
 }

@@ -10,10 +10,11 @@ import { callerOfAccessToken, type RecentCallers } from '../sessions/service.ts'
 import { callerOfBiscuit, requireKeptUnrevoked } from './caller.ts'
 import { looksLikeBiscuit } from './model.ts'
 
-export { checkBiscuit, type CheckedBiscuit } from './check-biscuit.ts'
+export { checkBiscuit, failedChecks, type CheckedBiscuit, type ShownBiscuit } from './check-biscuit.ts'
 export { createBiscuit } from './create-biscuit.ts'
 export { mintBiscuit } from './mint.ts'
 export { permits } from './permits.ts'
+export { rightsOf } from './rights.ts'
 export { PublishedRevocations, revokeBlock } from './revocations.ts'
 
 /** Who presents a token, be it a JWT or a Biscuit. Throws what `callerOfAccessToken` throws. */

@@ -23,18 +23,22 @@ export interface Replayed {
   readonly identityId: IdentityId
   readonly live: Verdict
   readonly would: Verdict
-  /** Whether a policy or grant looks at the address, which the log does not keep. */
-  readonly wantsAddress: boolean
+  /** What a policy or grant looks at, and the log does not keep. */
+  readonly unknown: readonly Unknown[]
 }
 
 export type Outcome = { readonly replayed: Replayed } | { readonly notExamined: NotExamined }
+
+const unknowns = ['address', 'presented'] as const
+type Unknown = (typeof unknowns)[number]
+const patternOf: Readonly<Record<Unknown, RegExp>> = { address: /\b(?:ip|address)\b/, presented: /\bpresented\b/ }
 
 /** Decides recorded decisions again. Who acted, and by which policies, is read once for all of them. */
 export class Replay {
   readonly #deciders: Deciders
   readonly #redraft: Redraft
   readonly #facts = new Map<string, Promise<Facts | undefined>>()
-  #rules: { live: Rules; draft: Rules; wantsAddress: boolean } | undefined
+  #rules: { live: Rules; draft: Rules; unknown: readonly Unknown[] } | undefined
 
   constructor(deciders: Deciders, redraft: Redraft) {
     this.#deciders = deciders
@@ -49,7 +53,7 @@ export class Replay {
     const facts = await this.#factsOf(tx, logged.chain)
     const identityId = logged.chain.at(-1)
     if (!facts || identityId === undefined) return { notExamined: 'identity-gone' }
-    const { live: liveRules, draft, wantsAddress } = await this.#rulesFor(tx, facts)
+    const { live: liveRules, draft, unknown } = await this.#rulesFor(tx, facts)
     const question = questionOf(tx, logged, request)
     const live = await weigh(tx, this.#deciders.live, facts, { question, rules: liveRules })
     const would = await weigh(tx, this.#deciders.draft, facts, { question, rules: draft })
@@ -61,7 +65,7 @@ export class Replay {
         identityId,
         live: live.verdict,
         would: would.verdict,
-        wantsAddress: wantsAddress || isConditioned,
+        unknown: isConditioned ? [...unknown, 'address'] : unknown,
       },
     }
   }
@@ -79,7 +83,8 @@ export class Replay {
     const live = await this.#deciders.live.rulesFor(tx, facts)
     const draft = { ...live, policies: this.#redraft(live.policies) }
     const texts = [...live.policies.policies, ...draft.policies.policies]
-    return (this.#rules = { live, draft, wantsAddress: texts.some(({ cedar }) => /\b(?:ip|address)\b/.test(cedar)) })
+    const unknown = unknowns.filter((name) => texts.some(({ cedar }) => patternOf[name].test(cedar)))
+    return (this.#rules = { live, draft, unknown })
   }
 }
 

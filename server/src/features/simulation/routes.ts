@@ -21,7 +21,7 @@ export function simulationRoutes({ simulator, shadow }: { simulator: Simulator; 
         wouldChange: examined.filter(({ live, would }) => live.decision !== would.decision).map(toSimulated),
         changedSince: examined.filter(({ logged, live }) => logged.decision !== live.decision).length,
         notExamined: [...notExamined],
-        unknown: examined.some(({ wantsAddress }) => wantsAddress) ? ['address' as const] : [],
+        unknown: [...new Set(examined.flatMap(({ unknown }) => unknown))],
         nextCursor,
       }
     }),
