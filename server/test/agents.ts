@@ -1,4 +1,5 @@
-import { createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { rotationText } from '@agent-iam/contract/agent-proofs'
 import { registerAgent } from '@agent-iam/contract/agents'
 import { getChallenge, login, type Tokens } from '@agent-iam/contract/auth'
 import type { AgentId } from '@agent-iam/contract/ids'
@@ -50,4 +51,14 @@ export async function assertion(
 export function aKey(): { privateKey: KeyObject; publicKey: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   return { privateKey, publicKey: publicKey.export({ format: 'jwk' }).x ?? '' }
+}
+
+/** A new key for an agent of the default tenant, with the proof that its holder has it, as a rotation takes it. */
+export function newKey({ app, clock }: TestServer, id: AgentId) {
+  const { privateKey, publicKey } = aKey()
+  const jwk = JSON.stringify({ crv: 'Ed25519', kty: 'OKP', x: publicKey })
+  const thumbprint = createHash('sha256').update(jwk).digest('base64url')
+  const issuedAt = clock.now().toISOString()
+  const text = rotationText(app.system.keys.issuerOf(app.defaultTenantId), id, thumbprint, issuedAt)
+  return { publicKey, proof: { issuedAt, signature: sign(null, Buffer.from(text), privateKey).toString('base64url') } }
 }

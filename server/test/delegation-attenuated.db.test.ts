@@ -8,7 +8,7 @@ import type { Restriction } from '@agent-iam/standards/biscuit/attenuate'
 import { decodeJwt } from 'jose'
 import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { loginAgent, makeAgent, type TestAgent } from './agents.ts'
+import { loginAgent, makeAgent, newKey, type TestAgent } from './agents.ts'
 import { narrow } from './biscuits.ts'
 import { databases } from './databases.ts'
 import { asAgent } from './oauth-clients.ts'
@@ -112,7 +112,8 @@ describe.each(databases)('what is made with an attenuated token on %s', (_name, 
       expect(await oauth.server.api.refuse(updateAgent, { ...change, token: each })).toMatchObject({ status: 403 })
     await oauth.server.api.call(updateAgent, { ...change, token: accessToken })
     // Its own key it replaces: that gives nobody anything.
-    await oauth.server.api.call(rotateAgentKey, { params: { agentId: limited.agentId }, body: {}, token: bound })
+    const body = newKey(oauth.server, limited.agentId)
+    await oauth.server.api.call(rotateAgentKey, { params: { agentId: limited.agentId }, body, token: bound })
   })
 
   test('a block that is revoked is so for what was exchanged or made with it', async () => {

@@ -1,5 +1,4 @@
 import { listUsers, suspendUser } from '@agent-iam/contract/accounts'
-import { createApiKey } from '@agent-iam/contract/api-keys'
 import type { Id, UserId } from '@agent-iam/contract/ids'
 import { login } from '@agent-iam/contract/auth'
 import { acceptInvitation, inviteUser, listInvitations, revokeInvitation } from '@agent-iam/contract/invitations'
@@ -12,7 +11,8 @@ import {
   rejectRegistration,
   setRegistrationSettings,
 } from '@agent-iam/contract/registrations'
-import { createService, suspendService } from '@agent-iam/contract/services'
+import { createService, createServiceSecret, suspendService } from '@agent-iam/contract/services'
+import { issueToken } from '@agent-iam/contract/token'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { builtInRoles } from '../src/features/capabilities/model.ts'
 import { grant } from '../src/features/capabilities/service.ts'
@@ -22,6 +22,7 @@ import { mailedToken, messagesTo, tokenIn } from './mailbox.ts'
 import { openSink, type SmtpSink } from './smtp-sink.ts'
 import { smtpTransport } from '../src/platform/smtp.ts'
 import { anotherSender } from './senders.ts'
+import { bySecret } from './services.ts'
 import { openServer, password as presentPassword, type TestServer } from './test-server.ts'
 
 type RegistrationId = Id<'registration'>
@@ -292,7 +293,9 @@ describe.each(databases)('accounts that are asked for on %s', (_name, open) => {
     test('ends with the service that sent it, too', async () => {
       const body = { name: 'onboarding', capabilities: ['agent-iam/users*:invite', ...builtInRoles.member] }
       const { serviceId } = await server.api.call(createService, { body, token: admin })
-      const { key } = await server.api.call(createApiKey, { body: { name: 'invites', for: serviceId }, token: admin })
+      const { secret } = await server.api.call(createServiceSecret, { params: { serviceId }, token: admin })
+      const proof = { body: bySecret(serviceId, secret) }
+      const { access_token: key } = await server.api.call(issueToken, proof)
       await invite('first@example.com', 'member', key)
       await invite('second@example.com', 'member', key)
       const [first, second] = [

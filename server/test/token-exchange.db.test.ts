@@ -231,7 +231,8 @@ describe.each(databases)('token exchange on %s', (_name, open) => {
     const anything = await exchange(theirs, person.token, { ...own, scope: 'agent-iam:* *:*' })
     const body = { currentPassword: password, newPassword: 'nine brown otters on the bank' }
     expect(await oauth.server.api.refuse(changePassword, { body, token: anything.access_token })).toMatchObject({
-      code: 'insufficient-scope',
+      code: 'forbidden',
+      detail: expect.stringContaining('log in as yourself'),
     })
     const child = { body: { name: 'child', capabilities: [] }, token: anything.access_token }
     expect(await oauth.server.api.refuse(delegateAgent, child)).toMatchObject({ code: 'forbidden' })

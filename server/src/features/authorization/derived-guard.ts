@@ -69,7 +69,8 @@ interface RefusalOptions {
 export function guardRefusal(guarded: Guarded, options: RefusalOptions): Problem | undefined {
   const isRefused = requireClassified(guarded.action).some((kind) => guarded.presented.includes(kind))
   if (isRefused && options.policyIds.includes(derivedGuardId)) return derivedRefusal(guarded, options)
-  if (!options.policyIds.includes(privateKeyGuardId)) return undefined
+  // Where something else forbids it too, that is the reason to tell.
+  if (!options.policyIds.every((id) => id === privateKeyGuardId)) return undefined
   const detail =
     'a private key that the server makes is returned only to an enrolment token or to a person’s login: make the key ' +
     'pair where it is used, and send publicKey'
