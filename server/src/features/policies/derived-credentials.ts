@@ -4,17 +4,7 @@
  */
 
 /** Kinds of credential that a request may present, as `context.presented` names them. */
-export const presentedKinds = [
-  'login',
-  'sdk-token',
-  'oauth-client',
-  'enrolment-token',
-  'api-key',
-  'exchanged',
-  'attenuated',
-  'attenuated-parent',
-] as const
-export type Presented = (typeof presentedKinds)[number]
+export type Presented = 'login' | 'sdk-token' | 'oauth-client' | 'enrolment-token' | Derived
 
 /**
  * Those that act with authority that somebody else proved. `exchanged`: a token of another identity (RFC 8693).

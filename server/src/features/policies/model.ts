@@ -99,7 +99,7 @@ export {
   type Entity,
   type EntityUid,
 } from './cedar-json.ts'
-export { derivedRefusals, isDerived, presentedKinds, type Derived, type Presented } from './derived-credentials.ts'
+export { derivedRefusals, isDerived, type Derived, type Presented } from './derived-credentials.ts'
 export type { Spoken, SpokenPolicy } from './spoken.ts'
 export { pathText, type ReadPath } from './syntax-paths.ts'
 export { derivedGuardId, privateKeyGuardId } from './system-policies.ts'
