@@ -2,7 +2,7 @@ import { suspendUser } from '@agent-iam/contract/accounts'
 import { registerAgent, suspendAgent, reactivateAgent } from '@agent-iam/contract/agents'
 import { revokeAgent } from '@agent-iam/contract/agent-life'
 import { createApiKey, deleteApiKey } from '@agent-iam/contract/api-keys'
-import { getChallenge, login, validate } from '@agent-iam/contract/auth'
+import { getChallenge, validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
 import { deleteClient } from '@agent-iam/contract/clients'
 import { delegateAgent, moveAgent } from '@agent-iam/contract/delegation'
@@ -18,7 +18,7 @@ import { setUserRole } from '@agent-iam/contract/members'
 import { createServiceSecret, createService } from '@agent-iam/contract/services'
 import { issueToken } from '@agent-iam/contract/token'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { aKey, loginAgent, makeAgent, signed } from './agents.ts'
+import { aKey, loginAgent, makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
 import { registerApp, tokensOf } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
@@ -207,6 +207,17 @@ describe.each(databases)('authority ends with its source, on %s', (_kind, open) 
     expect(await reads()).toEqual([401, 401])
   })
 
+  /** An agent whose key the registrant brings: others than people get no private key. */
+  const bringAgent = async (token: string) => {
+    const { publicKey, privateKey } = aKey()
+    const name = nextName()
+    const body = { name, publicKey, capabilities: ['file/p/*:read'] }
+    const { agentId } = await server.api.call(registerAgent, { body, token })
+    const agent = { id: agentId, name, privateKey }
+    await loginAgent(server, agent)
+    return agent
+  }
+
   const consented = [
     'agent-iam/api-keys:create',
     'agent-iam/services*:*',
@@ -224,7 +235,7 @@ describe.each(databases)('authority ends with its source, on %s', (_kind, open) 
     const { secret } = await server.api.call(createServiceSecret, { params: { serviceId }, token })
     const enrolment = { name: nextName(), ceiling: ['file/p/*:read'], quota: 5, ttlSeconds: 3600 }
     const { token: enrolmentToken } = await server.api.call(createEnrolmentToken, { body: enrolment, token })
-    const agent = await makeAgent(server, token, ['file/p/*:read'])
+    const agent = await bringAgent(token)
     const enrolled = await makeAgent(server, enrolmentToken, ['file/p/*:read'])
     const outsider = await makeAgent(server, admin)
     await server.api.call(grantAgentCapability, grantTo(outsider.id, token))
@@ -257,13 +268,9 @@ describe.each(databases)('authority ends with its source, on %s', (_kind, open) 
 
   test('what an API key registers ends with the key', async () => {
     const { key, apiKeyId } = await server.api.call(createApiKey, { body: { name: nextName() }, token: admin })
-    const { publicKey, privateKey } = aKey()
-    const name = nextName()
-    const body = { name, publicKey, capabilities: ['file/p/*:read'] }
-    const { agentId } = await server.api.call(registerAgent, { body, token: key })
-    const { challenge } = await server.api.call(getChallenge, { params: { agentId } })
-    const proof = { body: signed({ id: agentId, name, privateKey }, challenge) }
-    const { accessToken } = await server.api.call(login, proof)
+    const agent = await bringAgent(key)
+    const agentId = agent.id
+    const { accessToken } = await loginAgent(server, agent)
     expect(await mayRead(agentId)).toBe(true)
     await server.api.call(deleteApiKey, { params: { apiKeyId }, token: admin })
     expect(await mayRead(agentId)).toBe(false)

@@ -7,7 +7,7 @@ import {
 } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
-import { requireLive, type LiveSession } from '../sessions/model.ts'
+import { credentialOf, requireLive, type LiveSession } from '../sessions/model.ts'
 import { findSession, requireSession } from '../sessions/service.ts'
 import { requireUnrevoked } from './caller.ts'
 import type { BiscuitFault } from './model.ts'
@@ -42,11 +42,13 @@ export async function checkBiscuit(ctx: Context, shown: ShownBiscuit): Promise<C
 function presenterOf(
   { caller: { tenantId, address } }: Context,
   { read: { blocks }, token }: { readonly read: ReadBiscuit; readonly token: string },
-  { id: sessionId, identityId, expiresAt, method, scope, confirmation, actors, attenuation: kept }: LiveSession,
+  session: LiveSession,
 ): Caller & { kind: 'identity' } {
-  const attenuation = kept ?? (blocks > 1 ? token : undefined)
-  const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
-  return { kind: 'identity', tenantId, address, ...proved }
+  const { id: sessionId, identityId, clientId, expiresAt, method, scope, confirmation, actors } = session
+  const attenuation = session.attenuation ?? (blocks > 1 ? token : undefined)
+  const proved = { identityId, sessionId, clientId, credential: credentialOf(session), expiresAt, method }
+  const narrowed = { scope, confirmation, actors, attenuation }
+  return { kind: 'identity', tenantId, address, ...proved, ...narrowed }
 }
 
 /** What another tenant's issuer signed is unknown here: nobody learns more of it. */
