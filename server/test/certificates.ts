@@ -23,7 +23,7 @@ interface Options {
   readonly isAuthority?: boolean
   readonly notBefore?: Date
   readonly notAfter?: Date
-  readonly algorithm?: RsaHashedKeyGenParams | EcKeyGenParams
+  readonly algorithm?: RsaHashedKeyGenParams | EcKeyGenParams | typeof edwards
 }
 
 const ellipticP256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -34,18 +34,26 @@ export const weakRsa = {
   publicExponent: new Uint8Array([1, 0, 1]),
 }
 
+export const edwards = { name: 'Ed25519' }
+
 type RsaHashedKeyGenParams = typeof weakRsa
 type EcKeyGenParams = typeof ellipticP256
 
 /** A certificate that signs itself; its key may sign others. */
 export async function selfSigned(name: string, options: Options = {}): Promise<TestCertificate> {
-  const keys = await webcrypto.subtle.generateKey(options.algorithm ?? ellipticP256, true, ['sign', 'verify'])
+  const keys = await makePair(options)
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     name: `CN=${name}`,
     keys,
     ...common(options),
   })
   return testCertificate(certificate, keys)
+}
+
+async function makePair({ algorithm = ellipticP256 }: Options): Promise<webcrypto.CryptoKeyPair> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  if ('privateKey' in keys) return keys
+  throw new Error(`${algorithm.name} has no pairs`)
 }
 
 /** Serial numbers are positive and differ: Node would refuse a chain otherwise. */
@@ -77,7 +85,7 @@ async function testCertificate(
     key: x509.PemConverter.encode(exported, 'PRIVATE KEY'),
     thumbprint: sha256(new Uint8Array(certificate.rawData)).toString('base64url'),
     async issue(name, options = {}) {
-      const leafKeys = await webcrypto.subtle.generateKey(options.algorithm ?? ellipticP256, true, ['sign', 'verify'])
+      const leafKeys = await makePair(options)
       const leaf = await x509.X509CertificateGenerator.create({
         subject: `CN=${name}`,
         issuer: certificate.subject,

@@ -3,6 +3,10 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { fromBase64url, MalformedBase64Error, toBase64url } from './base64url.ts'
 import { fromHex, toHex } from './hex.ts'
 import { canonicalJson } from './jcs.ts'
+import { algorithmsOf, requirePublicForSignatures } from './jwk-members.ts'
+import { MalformedKeyError } from './malformed-key.ts'
+
+export { MalformedKeyError } from './malformed-key.ts'
 
 /** An Ed25519 public key as a JSON Web Key (RFC 8037 §2). */
 export interface Ed25519Jwk {
@@ -11,11 +15,8 @@ export interface Ed25519Jwk {
   readonly x: string
 }
 
-/** The input is no Ed25519 public key; the message says what is wrong with it, and holds nothing of it. */
-export class MalformedKeyError extends Error {
-  override name = 'MalformedKeyError'
-}
-
+/** RFC 8037 §3.1, and the name of its own that RFC 9864 gives it. */
+export const ed25519Algorithms = ['EdDSA', 'Ed25519'] as const
 /** RFC 8032 §5.1.5: an encoded point. */
 const keyBytes = 32
 /** RFC 8410 §4: everything of a SubjectPublicKeyInfo with OID 1.3.101.112 that comes before the key itself. */
@@ -87,9 +88,10 @@ function bytesOfSpki(der: Uint8Array): Uint8Array {
 
 function bytesOfJwk(jwk: Record<string, unknown>): Uint8Array {
   const { kty, crv, x } = jwk
-  if ('d' in jwk) throw new MalformedKeyError('the JWK holds a private key (d): keep it, send the public members')
+  requirePublicForSignatures(jwk)
   if (kty !== 'OKP' || crv !== 'Ed25519')
     throw new MalformedKeyError('the JWK is of another algorithm: kty OKP and crv Ed25519 are needed')
+  algorithmsOf(jwk['alg'], ed25519Algorithms)
   if (typeof x !== 'string') throw new MalformedKeyError('the JWK has no x')
   return bytesOfBase64url(x, 'x of the JWK')
 }

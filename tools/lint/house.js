@@ -63,6 +63,44 @@ const sqlInStores = {
   },
 }
 
+/** What makes a public key of bytes that somebody sent. */
+const keyImports = [
+  'createPublicKey',
+  'X509Certificate',
+  'importJWK',
+  'importSPKI',
+  'importX509',
+  'EmbeddedJWK',
+  'createLocalJWKSet',
+  'createRemoteJWKSet',
+]
+
+/** The gate itself; our own keys from our own database; and certificates, whose keys their readers hand to the gate. */
+const mayImportKeys = [
+  'server/src/platform/public-keys.ts',
+  'server/src/features/keys/opened-keys.ts',
+  'server/src/features/credentials/certificates.ts',
+  'server/src/transport/peer-certificate.ts',
+  'server/src/transport/tls.ts',
+]
+
+const keyGate = {
+  create(context) {
+    const from = posix.relative(context.cwd, context.filename)
+    const isFree = !from.startsWith('server/src/') || from.endsWith('.test.ts') || mayImportKeys.includes(from)
+    if (isFree) return {}
+    const message = 'Open a public key by platform/public-keys.ts: it refuses the weak ones.'
+    const report = (node) => context.report({ node, message })
+    const names = keyImports.join('|')
+    return {
+      [`ImportSpecifier[imported.name=/^(${names})$/]`]: report,
+      [`ExportSpecifier[local.name=/^(${names})$/]`]: report,
+      [`MemberExpression[property.name=/^(${names})$/]`]: report,
+      'CallExpression[callee.property.name="importKey"]': report,
+    }
+  },
+}
+
 /** `toMatchObject({ detail: /x/ })` passes whatever the string is: a bare RegExp has no fields to compare. */
 const noBareRegexp = {
   create(context) {
@@ -81,5 +119,6 @@ export default {
     'env-in-config': envInConfig,
     'sql-in-stores': sqlInStores,
     'no-bare-regexp': noBareRegexp,
+    'key-gate': keyGate,
   },
 }

@@ -21,6 +21,12 @@ const offences = {
   'server/src/transport/http.ts': 'export const read = (ctx: { db: { all(): unknown } }) => ctx.db.all()\n',
   'server/src/lib/pool.ts': "export { Pool } from 'pg'\n",
   'server/src/lib/reach.ts': "export { nothing } from '../../../contract/src/nothing.ts'\n",
+  'server/src/lib/key.ts': `
+    import * as crypto from 'node:crypto'
+    import { importJWK } from 'jose'
+    export { createPublicKey } from 'node:crypto'
+    export const open = [importJWK, crypto.X509Certificate, crypto.subtle.importKey('raw')]
+  `,
   'contract/src/nothing.ts': 'export const nothing = 1\n',
   'contract/src/nothing.test.ts': `
     import { expect, test } from 'vitest'
@@ -31,6 +37,7 @@ const offences = {
 const innocent = {
   'server/src/features/audit/store.ts': 'export const read = (ctx: { db: { all(): unknown } }) => ctx.db.all()\n',
   'server/src/features/audit/committer.ts': 'export class Committer { #db = 1; get() { return this.#db } }\n',
+  'server/src/platform/public-keys.ts': "export { createPublicKey } from 'node:crypto'\n",
   'server/src/platform/clock.ts': 'export const now = () => new Date()\n',
   'server/src/platform/config.ts': 'export const home = () => process.env\n',
   'server/src/features/tenants/service.ts': "export * from '../audit/service.ts'\n",
@@ -63,6 +70,7 @@ test.each([
   ['sql-in-stores', 'server/src/features/audit/service.ts', 'Only a store speaks SQL.'],
   ['sql-in-stores', 'server/src/transport/http.ts', 'Only a store speaks SQL.'],
   ['no-bare-regexp', 'contract/src/nothing.test.ts', 'Vacuous'],
+  ['key-gate', 'server/src/lib/key.ts', 'platform/public-keys.ts'],
 ])('%s fires in %s', (rule, path, why) => {
   const found = complaints.filter((each) => each.code === `house(${rule})` && each.filename === path)
   expect(found.map((each) => each.message)).toContainEqual(expect.stringContaining(why))
@@ -70,6 +78,10 @@ test.each([
 
 test('the hidden clock is found in both its forms', () => {
   expect(complaints.filter((each) => each.code === 'house(ask-the-clock)')).toHaveLength(2)
+})
+
+test('a key that is imported past the gate is found, imported, exported again or used by the module’s name', () => {
+  expect(complaints.filter((each) => each.code === 'house(key-gate)')).toHaveLength(4)
 })
 
 test.each(Object.keys(innocent))('nothing is said about %s', (path) => {

@@ -1,8 +1,11 @@
-import { calculateJwkThumbprint, decodeProtectedHeader, EmbeddedJWK, errors, jwtVerify } from 'jose'
+import { isCanonicalJws } from '@agent-iam/standards/jws'
+import { MalformedKeyError } from '@agent-iam/standards/malformed-key'
+import { calculateJwkThumbprint, decodeProtectedHeader, errors, jwtVerify, type JWTHeaderParameters } from 'jose'
 import { z } from 'zod'
 import { addSeconds } from '../platform/clock.ts'
 import type { Context, DpopProof } from '../platform/context.ts'
 import { Problem } from '../platform/problem.ts'
+import { openPublicKey, type OpenedPublicKey } from '../platform/public-keys.ts'
 import { nonceEnd } from './dpop-nonce.ts'
 
 /** Signatures that a proof may have: asymmetric ones, each with a hash that is sound. */
@@ -34,12 +37,13 @@ export async function readProof(
   { method, urls }: ProvedRequest,
   nonceUse: NonceUse,
 ): Promise<DpopProof> {
-  const { jti, htm, htu, iat, ath, nonce } = await verifiedClaims(ctx, proof)
+  const { claims, thumbprint } = await verify(ctx, proof)
+  const { jti, htm, htu, iat, ath, nonce } = claims
   if (htm !== method) throw invalidProof(`htm must be ${method}`)
   if (!isOneOf(htu, urls)) throw invalidProof(`htu must be ${urls[0] ?? 'the address of the request'}`)
   const expiresAt = nonce === undefined ? endByTime(ctx, iat, nonceUse) : nonceEnd(ctx, nonce)
   if (!expiresAt) throw nonceNeeded()
-  return { thumbprint: await thumbprintOf(proof), jti, tokenDigest: ath, expiresAt }
+  return { thumbprint, jti, tokenDigest: ath, expiresAt }
 }
 
 const Claims = z.object({
@@ -51,20 +55,49 @@ const Claims = z.object({
   nonce: z.string().optional(),
 })
 
-async function verifiedClaims(ctx: Context, proof: string): Promise<z.output<typeof Claims>> {
+async function verify(
+  ctx: Context,
+  proof: string,
+): Promise<{ readonly claims: z.output<typeof Claims>; readonly thumbprint: string }> {
   if (proof.length > proofCharactersMax) throw invalidProof('it is too long')
+  if (!isCanonicalJws(proof)) throw invalidProof('it is not a JWS in base64url without padding')
   const options = { typ: 'dpop+jwt', algorithms: dpopAlgorithms, currentDate: ctx.clock.now() }
-  const { payload } = await jwtVerify(proof, EmbeddedJWK, options).catch((cause: unknown) => {
+  const { payload, protectedHeader } = await jwtVerify(proof, keyOfProof, options).catch((cause: unknown) => {
     throw isOfProof(cause) ? invalidProof('its signature, type or key is not one that counts', cause) : cause
   })
   const claims = Claims.safeParse(payload)
   if (!claims.success) throw invalidProof('it needs jti, htm, htu and iat', claims.error)
-  return claims.data
+  return { claims: claims.data, thumbprint: await calculateJwkThumbprint(openProofKey(protectedHeader).jwk) }
+}
+
+/** RFC 9449 §4.3: the public key that the proof itself brings, through the gate, for the algorithm of its header. */
+function openProofKey({ jwk, alg }: Partial<Pick<JWTHeaderParameters, 'jwk' | 'alg'>>): OpenedPublicKey {
+  if (jwk === undefined) throw new MalformedKeyError('the header has no jwk')
+  const key = openPublicKey({ ...jwk })
+  if (!key.algorithms.includes(alg ?? '')) throw new MalformedKeyError('alg is not one of the key')
+  return key
+}
+
+/** Why the key or the spelling of a proof is refused, whatever it proves; undefined when it is not. */
+export function refusalOfProof(proof: string): string | undefined {
+  if (proof.length > proofCharactersMax || !isCanonicalJws(proof)) return 'it is not a JWS in base64url without padding'
+  try {
+    openProofKey(decodeProtectedHeader(proof))
+    return undefined
+  } catch (error) {
+    if (isOfProof(error)) return 'its key is not accepted'
+    throw error
+  }
+}
+
+function keyOfProof(header: JWTHeaderParameters): OpenedPublicKey['keyObject'] {
+  return openProofKey(header).keyObject
 }
 
 /** What jose and WebCrypto throw at a token or key that is malformed: nothing of ours. */
 function isOfProof(error: unknown): boolean {
-  return error instanceof errors.JOSEError || error instanceof TypeError || error instanceof DOMException
+  const isOfLibrary = error instanceof errors.JOSEError || error instanceof TypeError || error instanceof DOMException
+  return isOfLibrary || error instanceof MalformedKeyError
 }
 
 /** RFC 9449 §4.3: compared after normalisation, without query and fragment. */
@@ -81,12 +114,6 @@ function endByTime(ctx: Context, iat: number, nonceUse: NonceUse): Date | undefi
   const ageSeconds = ctx.clock.now().getTime() / 1000 - iat
   if (nonceUse === 'required' || Math.abs(ageSeconds) > proofSeconds) return undefined
   return addSeconds(new Date(iat * 1000), proofSeconds)
-}
-
-async function thumbprintOf(proof: string): Promise<string> {
-  const { jwk } = decodeProtectedHeader(proof)
-  if (!jwk) throw new Error('a verified proof has a key')
-  return calculateJwkThumbprint(jwk)
 }
 
 function invalidProof(what: string, cause?: unknown): Problem {

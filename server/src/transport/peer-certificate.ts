@@ -3,6 +3,7 @@ import { BlockList, isIPv6, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { FastifyRequest } from 'fastify'
 import { sha256 } from '../platform/digest.ts'
+import { jwkOf, refusalOf } from '../platform/public-keys.ts'
 
 export interface CertificateSources {
   readonly trustedProxies: readonly string[]
@@ -24,7 +25,7 @@ export function certificateReader({ trustedProxies, clientCertificateHeader }: C
     const isProxy = isFrom(socket, proxies)
     const header = clientCertificateHeader === undefined ? undefined : headers[clientCertificateHeader.toLowerCase()]
     const certificate = isProxy ? readHeader(header) : shownOn(socket)
-    return certificate && isInForce(certificate, now) ? thumbprintOf(certificate) : undefined
+    return certificate && isInForce(certificate, now) ? acceptedThumbprint(certificate) : undefined
   }
 }
 
@@ -70,6 +71,25 @@ function isInForce({ validFrom, validTo }: X509Certificate, now: Date): boolean 
   return new Date(validFrom) <= now && now < new Date(validTo)
 }
 
-function thumbprintOf({ raw }: X509Certificate): string {
-  return sha256(raw).toString('base64url')
+/** Undefined where the gate refuses the key: then anybody may be able to prove it. */
+function acceptedThumbprint(certificate: X509Certificate): string | undefined {
+  const thumbprint = sha256(certificate.raw).toString('base64url')
+  const isAccepted = accepted.get(thumbprint) ?? hasAcceptedKey(certificate)
+  if (accepted.size >= acceptedMax) accepted.clear()
+  accepted.set(thumbprint, isAccepted)
+  return isAccepted ? thumbprint : undefined
+}
+
+/** What the gate answered, by thumbprint: to export a key anew for each request is slow. */
+const accepted = new Map<string, boolean>()
+/** Certificates whose answer is cached, a hundred bytes each. */
+const acceptedMax = 5000
+
+function hasAcceptedKey({ publicKey }: X509Certificate): boolean {
+  try {
+    return refusalOf(jwkOf(publicKey)) === undefined
+  } catch {
+    // OpenSSL cannot read the key, or it is of a kind that has no JWK.
+    return false
+  }
 }

@@ -1,6 +1,7 @@
 import type * as contract from '@agent-iam/contract/clients'
 import type { ClientId, ResourceId } from '@agent-iam/contract/ids'
 import { Problem } from '../../platform/problem.ts'
+import { refusalOf } from '../../platform/public-keys.ts'
 
 export type ClientSource = contract.OauthClient['source']
 export type AuthMethod = contract.OauthClient['authMethod']
@@ -67,7 +68,15 @@ export function requireConsistent(settings: ClientSettings & { readonly authMeth
     refuse('redirectUris', 'needs at least one for authorization_code')
   if (grantTypes.every((grantType) => grantType === 'refresh_token'))
     refuse('grantTypes', 'refresh_token alone begins nothing; add authorization_code or device_code')
-  if (jwks?.keys.some((key) => 'd' in key || 'k' in key)) refuse('jwks', 'holds a private key; send public ones')
+  requireAcceptedKeys(jwks)
+}
+
+/** Refuses key sets with a key that would verify no assertion. */
+function requireAcceptedKeys(jwks: ClientSettings['jwks']): void {
+  for (const [place, key] of (jwks?.keys ?? []).entries()) {
+    const refusal = refusalOf(key)
+    if (refusal !== undefined) refuse('jwks', `key ${place + 1}: ${refusal}`)
+  }
 }
 
 function refuse(field: string, message: string): never {

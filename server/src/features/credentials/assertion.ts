@@ -1,8 +1,10 @@
-import { createPublicKey } from 'node:crypto'
 import { assertionSecondsMax } from '@agent-iam/contract/agent-proofs'
 import { toPublicJwk } from '@agent-iam/standards/ed25519-key'
+import { isCanonicalJws } from '@agent-iam/standards/jws'
+import { MalformedKeyError } from '@agent-iam/standards/malformed-key'
 import { errors, jwtVerify, type JWTHeaderParameters, type JWTVerifyResult } from 'jose'
 import type { Context } from '../../platform/context.ts'
+import { openPublicKey } from '../../platform/public-keys.ts'
 import type { AssertionKey } from './model.ts'
 
 export interface Assertion {
@@ -58,12 +60,18 @@ async function verify(token: string, key: AssertionKey, expected: Expected): Pro
   try {
     // RFC 9864 gives EdDSA over Ed25519 a name of its own.
     const algorithms = key.algorithm === 'EdDSA' ? ['EdDSA', 'Ed25519'] : [key.algorithm]
-    const publicKey = createPublicKey({ key: { ...key.jwk }, format: 'jwk' })
-    return await jwtVerify(token, publicKey, { ...expected, algorithms, requiredClaims: ['exp', 'jti'] })
+    if (!isCanonicalJws(token)) return undefined
+    const { keyObject } = openPublicKey(key.jwk)
+    return await jwtVerify(token, keyObject, { ...expected, algorithms, requiredClaims: ['exp', 'jti'] })
   } catch (error) {
-    if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
+    if (isOfToken(error) || error instanceof MalformedKeyError) return undefined
     throw error
   }
+}
+
+/** What jose throws at a token that is malformed, or that does not fit the key. */
+function isOfToken(error: unknown): boolean {
+  return error instanceof errors.JOSEError || error instanceof TypeError
 }
 
 /** Types that an assertion's header may have: a DPoP proof or any other signed text is not one. */

@@ -1,21 +1,20 @@
-import { X509Certificate, type KeyObject } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
+import { MalformedKeyError } from '@agent-iam/standards/malformed-key'
 import { Problem } from '../../platform/problem.ts'
+import { jwkOf, refusalOf } from '../../platform/public-keys.ts'
 import { sha256 } from '../../platform/digest.ts'
 import type { StoredCertificate } from './store/certificates.ts'
 
 /** What a certificate says of itself. */
 export type CertificateFacts = Omit<StoredCertificate, 'createdBy' | 'createdAt' | 'source'>
 
-/** NIST SP 800-131A: shorter RSA keys can be broken. */
-const rsaBitsMin = 2048
-
 /** Reads a certificate that is to prove an identity; `invalid-request` says what is wrong with it. */
 export function readCertificate(pem: string, now: Date): CertificateFacts {
   const certificate = parse(pem)
   if (certificate.ca)
     throw notGood('it is a certificate authority’s, which signs others: bring one whose basicConstraints say CA:FALSE')
-  const weakness = weaknessOf(certificate.publicKey)
-  if (weakness) throw notGood(weakness)
+  const weakness = weaknessOf(certificate)
+  if (weakness !== undefined) throw notGood(`its key: ${weakness}`)
   const [notBefore, notAfter] = [new Date(certificate.validFrom), new Date(certificate.validTo)]
   if (notAfter <= now) throw notGood('it has expired')
   return {
@@ -48,14 +47,13 @@ function parse(pem: string): X509Certificate {
   }
 }
 
-const ellipticCurves = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
-
-function weaknessOf({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): string | undefined {
-  if (type === 'ed25519' || type === 'ed448') return undefined
-  if (type === 'ec' && ellipticCurves.has(details?.namedCurve ?? '')) return undefined
-  if (type !== 'rsa' && type !== 'rsa-pss')
-    return 'its key is of an algorithm that is not accepted: bring Ed25519, a NIST curve, or RSA'
-  return (details?.modulusLength ?? 0) < rsaBitsMin ? `its RSA key is shorter than ${rsaBitsMin} bits` : undefined
+function weaknessOf(certificate: X509Certificate): string | undefined {
+  try {
+    return refusalOf(jwkOf(certificate.publicKey))
+  } catch (error) {
+    if (error instanceof MalformedKeyError) return error.message
+    throw error
+  }
 }
 
 function notGood(what: string, cause?: unknown): Problem {

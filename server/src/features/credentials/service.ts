@@ -2,14 +2,16 @@
  * Credentials: what proves an identity. Agents have Ed25519 keys, people Argon2id passwords, and enrolment tokens
  * (DESIGN D15) let their bearer register agents. Secrets are kept as digests; a nonce is consumed by a unique insert.
  */
-import { createPublicKey, verify } from 'node:crypto'
+import { verify } from 'node:crypto'
 import type { EnrolmentTokenId, IdentityId } from '@agent-iam/contract/ids'
 import { MalformedKeyError, parsePublicKey, thumbprint, toPublicJwk } from '@agent-iam/standards/ed25519-key'
+import { isCanonicalBase64url } from '@agent-iam/standards/jws'
 import { inTransaction, sourceSessionOf, type Caller, type Context, type Transaction } from '../../platform/context.ts'
 import { addSeconds } from '../../platform/clock.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
+import { openPublicKey, refusalOf } from '../../platform/public-keys.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
 import { endWithSource, requireMayDelegate } from '../capabilities/service.ts'
@@ -79,13 +81,9 @@ const signatureBytes = 64
 /** Checks a base64url signature of a text by an agent's key. */
 export function verifySignature(key: AgentKey, text: string, signature: string): boolean {
   const bytes = Buffer.from(signature, 'base64url')
-  if (bytes.length !== signatureBytes) return false
-  return verify(
-    null,
-    Buffer.from(text),
-    createPublicKey({ key: { ...toPublicJwk(key.publicKey) }, format: 'jwk' }),
-    bytes,
-  )
+  if (bytes.length !== signatureBytes || !isCanonicalBase64url(signature)) return false
+  const jwk = { ...toPublicJwk(key.publicKey) }
+  return refusalOf(jwk) === undefined && verify(null, Buffer.from(text), openPublicKey(jwk).keyObject, bytes)
 }
 
 export interface NewEnrolmentToken {

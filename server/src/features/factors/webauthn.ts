@@ -5,7 +5,9 @@
  */
 import type { PasskeyAssertion, PasskeyRegistration } from '@agent-iam/contract/factors'
 import type { Context } from '../../platform/context.ts'
+import { refusalOf } from '../../platform/public-keys.ts'
 import { passkeyChallengeSeconds } from './challenge.ts'
+import { jwkOfCose } from './cose-key.ts'
 import type { Passkey } from './model.ts'
 
 /** EdDSA, ES256, RS256: what browsers and keys offer. */
@@ -49,6 +51,7 @@ export async function verifyRegistration(
   )
   if (!verified?.registrationInfo) return undefined
   const { credential, credentialDeviceType } = verified.registrationInfo
+  if (!(await hasAcceptedKey(credential.publicKey))) return undefined
   return {
     credentialId: credential.id,
     publicKey: Buffer.from(credential.publicKey),
@@ -64,6 +67,7 @@ export async function verifyAssertion(
   { passkey, challenge }: { passkey: Passkey; challenge: string },
 ): Promise<number | undefined> {
   const { verifyAuthenticationResponse } = await import('@simplewebauthn/server')
+  if (!(await hasAcceptedKey(passkey.publicKey))) return undefined
   const { clientDataJSON, authenticatorData, signature } = response
   const { id, origin } = relyingParty(ctx)
   const verified = await orUndefined(() =>
@@ -95,6 +99,14 @@ async function isAnonymous(attestationObject: string): Promise<boolean> {
     return Promise.resolve(isSelfSigned || decoded.get('fmt') === 'none')
   })
   return isKnown === true
+}
+
+/** The gate of every public key; asked at each use as well, for those that an earlier release stored. */
+async function hasAcceptedKey(publicKey: Uint8Array): Promise<boolean> {
+  const { decodeCredentialPublicKey } = await import('@simplewebauthn/server/helpers')
+  const cose: unknown = await orUndefined(() => Promise.resolve(decodeCredentialPublicKey(new Uint8Array(publicKey))))
+  const jwk = cose instanceof Map ? jwkOfCose(cose) : undefined
+  return jwk !== undefined && refusalOf(jwk) === undefined
 }
 
 async function orUndefined<Result>(work: () => Promise<Result>): Promise<Result | undefined> {

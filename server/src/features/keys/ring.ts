@@ -1,4 +1,5 @@
 import type { TenantId } from '@agent-iam/contract/ids'
+import { isCanonicalJws } from '@agent-iam/standards/jws'
 import { errors, jwtVerify, SignJWT, type JWTHeaderParameters, type JWTPayload } from 'jose'
 import { asCaller, inTransaction, type Context } from '../../platform/context.ts'
 import {
@@ -160,6 +161,7 @@ export class KeyRing implements Keys {
   }
 
   async #verify(tenantId: TenantId, token: string, expected: JwtExpectations): Promise<VerifiedJwt> {
+    if (!isCanonicalJws(token)) throw notValid()
     const { typ, audience, now } = expected
     const issuer = this.issuerOf(tenantId)
     const algorithms = ['RS256', 'EdDSA']

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { isCanonicalJws } from '@agent-iam/standards/jws'
 import { errors, Provider, type Client, type JsonValue, type KoaContextWithOIDC } from 'oidc-provider'
 import { isClientSecret } from '../../features/clients/service.ts'
 import { assertionPurpose, insertNonce } from '../../features/credentials/service.ts'
@@ -33,8 +34,9 @@ export async function assertAssertion(
   client: Client,
 ): Promise<void> {
   const ctx = contextOf(koa)
-  if (!identityOf(client.clientId)) return assertApplication(ctx, claims, { header, client, issuer: koa.oidc.issuer })
   const assertion = String(koa.oidc.params?.['client_assertion'])
+  if (!isCanonicalJws(assertion)) throw refused('it is not in base64url without padding')
+  if (!identityOf(client.clientId)) return assertApplication(ctx, claims, { header, client, issuer: koa.oidc.issuer })
   const proved = await prove(ctx, client.clientId, { method: 'private-key-jwt', assertion })
   if (!proved) throw refused(`its aud must be ${koa.oidc.issuer} alone, its life five minutes at most, its jti new`)
 }

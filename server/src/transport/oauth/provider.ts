@@ -11,6 +11,7 @@ import { cookiesOf } from './cookies.ts'
 import { assertAssertion, isSecretOf } from './client-proofs.ts'
 import type { Terms } from './issuers.ts'
 import { answerForJwts } from './jwt-tokens.ts'
+import { gateKeys } from './key-gate.ts'
 import { fetchUntrusted, metadataDocuments } from './metadata-documents.ts'
 import { renderError } from './pages/error.ts'
 import { deviceFlowPages } from './pages/device.ts'
@@ -47,6 +48,7 @@ export function createProvider(tenant: Tenant): Provider {
   deriveSuccessors(provider, tenant.ctx)
   registerTokenExchange(provider, tenant.isNonceRequired ? 'required' : 'optional')
   recordRefusals(provider, tenant.refusals)
+  gateKeys(provider)
   answerForJwts(provider)
   endLoginAtLogout(provider)
   // Grants that the library does not have are registered here.
@@ -187,14 +189,11 @@ function toJwk(key: Record<string, unknown>): JWK {
   return { ...key, kty }
 }
 
-/** What is no refusal is a fault of ours. NOTE: only its words go into the log: what hangs on it may be secret. */
+/** What is no refusal is a fault of ours. NOTE: the log writes what every error has: what hangs on it may be secret. */
 function logFaults(provider: Provider, tenantCtx: Context): void {
-  const log = (error: Error) => {
+  const log = (error: unknown) => {
     const { log: target, requestId } = currentContext(tenantCtx)
-    target.error(
-      { requestId, error: { name: error.name, message: error.message, stack: error.stack } },
-      'an OAuth request failed',
-    )
+    target.error({ requestId, error }, 'an OAuth request failed')
   }
   provider.on('server_error', (_koa, error) => log(error))
   // The library's types know no listener for it, and without one Koa prints to the console.

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { registerDynamicClient, type Described } from '../../features/clients/service.ts'
 import type { Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
+import { refusalOf } from '../../platform/public-keys.ts'
 import { isScope } from './scopes.ts'
 
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -67,6 +68,7 @@ export async function answerRegistration({ ctx, provider, response }: Exchange, 
 async function registerClient(ctx: Context, provider: Provider, body: string): Promise<object> {
   const metadata = readMetadata(body)
   const described = describe(metadata)
+  requireAcceptedKeys(described)
   await provider.Client.validate(wireOf(described, { client_id: 'cli_new', ...placeholderOf(described) }))
   const { client, secret } = await registerDynamicClient(ctx, described)
   return {
@@ -74,6 +76,14 @@ async function registerClient(ctx: Context, provider: Provider, body: string): P
     client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
     ...(secret !== undefined && { client_secret: secret, client_secret_expires_at: 0 }),
     ...(client.defaultScopes.length > 0 && { scope: client.defaultScopes.join(' ') }),
+  }
+}
+
+/** A key that the gate refuses would verify no assertion; RFC 7591 §3.2.2 has this error for it. */
+function requireAcceptedKeys({ jwks }: Described): void {
+  for (const key of jwks?.keys ?? []) {
+    const refusal = refusalOf(key)
+    if (refusal !== undefined) throw new errors.InvalidClientMetadata(`jwks: ${refusal}`)
   }
 }
 
