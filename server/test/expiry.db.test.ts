@@ -105,7 +105,7 @@ describe.each(databases)('expiry on %s', (_kind, open) => {
     await server.app.endExpired()
     const after = await countEnds()
     expect(after.map((count, index) => count - (before[index] ?? 0))).toEqual([1, 1, 1, 1, 1])
-    expect(await stored.valuesOf('agent_keys', agent.id, 'status')).toEqual(['active', 'revoked'])
+    expect(await stored.valuesOf('agent_keys', agent.id, 'status')).toEqual(['active', 'expired'])
     expect(await stored.valuesOf('certificates', agent.id, 'thumbprint')).toEqual([])
     token = await server.admin()
   })

@@ -1,6 +1,6 @@
 import type { Transaction } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
-import { deleteExpiredCertificates, markExpiredEnrolmentTokens, revokeExpiredKeys } from './store/expiring.ts'
+import { deleteExpiredCertificates, markExpiredEnrolmentTokens, expireKeys } from './store/expiring.ts'
 
 // What has run out proves nobody since, by the clock of every instance; so nothing is narrowed by putting it on record.
 
@@ -9,7 +9,7 @@ interface Expired {
 }
 
 export async function endExpiredAgentKeys(tx: Transaction, limit: number): Promise<Expired[]> {
-  const expired = await revokeExpiredKeys(tx, limit)
+  const expired = await expireKeys(tx, limit)
   for (const { agentId, thumbprint } of expired)
     recordEvent(tx, {
       type: 'agent.key-expired',

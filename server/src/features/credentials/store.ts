@@ -14,7 +14,7 @@ declare module '../../platform/database.ts' {
       thumbprint: string
       identity_id: string
       public_key: Buffer
-      status: 'active' | 'retiring' | 'revoked'
+      status: 'active' | 'retiring' | 'expired' | 'revoked'
       created_at: Date
       /** The end of a retiring key. */
       expires_at: Date | null

@@ -7,7 +7,7 @@ import type { AgentKey } from '../model.ts'
 
 /** A key with its life. A retiring one is good until it expires, and has expired by itself then. */
 export interface StoredAgentKey extends AgentKey {
-  readonly status: 'active' | 'retiring' | 'revoked'
+  readonly status: 'active' | 'retiring' | 'expired' | 'revoked'
   readonly createdAt: Date
   readonly expiresAt: Date | undefined
 }
@@ -15,7 +15,7 @@ export interface StoredAgentKey extends AgentKey {
 /** Keys that log in now, the active one first. */
 export async function listLiveKeys(tx: Transaction, agentId: AgentId): Promise<StoredAgentKey[]> {
   const rows = await keysOf(tx, agentId)
-    .where('status', '<>', 'revoked')
+    .where('status', 'in', ['active', 'retiring'])
     .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', tx.clock.now())]))
     .orderBy('status')
     .execute()

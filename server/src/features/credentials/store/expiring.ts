@@ -5,8 +5,8 @@ import { fromUuid, toUuid } from '../../../platform/ids.ts'
 
 // Each takes what ran out first, but for what somebody holds just now: that is there at the next call.
 
-/** Revokes keys of agents whose grace is over. */
-export async function revokeExpiredKeys(
+/** Ends keys of agents whose grace is over. */
+export async function expireKeys(
   tx: Transaction,
   limit: number,
 ): Promise<Array<{ agentId: AgentId; thumbprint: string; expiresAt: Date }>> {
@@ -16,7 +16,7 @@ export async function revokeExpiredKeys(
       select thumbprint from agent_keys
         where tenant_id = ${tenant} and status = 'retiring' and expires_at <= ${tx.clock.now()}
         order by expires_at limit ${limit} for no key update skip locked)
-    update agent_keys k set status = 'revoked' from expired e
+    update agent_keys k set status = 'expired' from expired e
       where k.tenant_id = ${tenant} and k.thumbprint = e.thumbprint
       returning k.identity_id, k.thumbprint, k.expires_at`.execute(tx.db)
   return rows.map((row) => ({
