@@ -33,3 +33,13 @@ test('a circle of causes comes to an end', () => {
   error.cause = error
   expect(logged(error)).toContain('round')
 })
+
+test('what is thrown and is no error is described as far as it describes itself', () => {
+  const thrown = JSON.parse(
+    logged({ name: 'InvalidGrant', message: 'grant not found', code: 7, secret: 's3cret' }),
+  ).error
+  expect(thrown).toEqual({ type: 'InvalidGrant', message: 'grant not found', code: 7 })
+  expect(JSON.parse(logged(Object.create(null))).error).toEqual({ type: 'thrown: object' })
+  expect(JSON.parse(logged(null)).error).toBe('thrown: object')
+  expect(JSON.parse(logged('words')).error).toBe('words')
+})

@@ -43,16 +43,19 @@ const causesMax = 5
 
 /** Only these properties of an error: libraries hang whatever they were doing on it, a password's command included. */
 function tellError(error: unknown, depth = 0): unknown {
-  if (!(error instanceof Error)) return typeof error === 'string' ? error : `thrown: ${typeof error}`
+  if (typeof error !== 'object' || error === null) return typeof error === 'string' ? error : `thrown: ${typeof error}`
+  const [name, message, stack, code, cause] = ['name', 'message', 'stack', 'code', 'cause'].map((each) =>
+    Reflect.get(error, each),
+  )
   return {
-    type: error.name,
-    message: error.message,
-    stack: error.stack,
-    ...('code' in error && isPlain(error.code) && { code: error.code }),
-    ...(error.cause !== undefined && depth < causesMax && { cause: tellError(error.cause, depth + 1) }),
+    type: isPlain(name) ? name : `thrown: ${error.constructor?.name ?? 'object'}`,
+    ...(isPlain(message) && { message }),
+    ...(isPlain(stack) && { stack }),
+    ...(isPlain(code) && { code }),
+    ...(cause !== undefined && depth < causesMax && { cause: tellError(cause, depth + 1) }),
   }
 }
 
-function isPlain(value: unknown): boolean {
+function isPlain(value: unknown): value is string | number {
   return typeof value === 'string' || typeof value === 'number'
 }

@@ -109,7 +109,7 @@ export class Front {
 
 /**
  * Runs what answers a request that the server has let go of: nobody else would end it, so that who asked would wait, and
- * so would a server that stops. NOTE: of the fault only its words go into the log: what hangs on it may be secret.
+ * so would a server that stops. NOTE: the log writes what every error has: what hangs on it may be secret.
  */
 async function answered(
   { ctx, response }: { readonly ctx: Context; readonly response: ServerResponse },
@@ -118,8 +118,7 @@ async function answered(
   try {
     await work()
   } catch (error) {
-    const { name, message, stack } = error instanceof Error ? error : new Error('thrown is no error')
-    ctx.log.error({ requestId: ctx.requestId, error: { name, message, stack } }, 'an OAuth request failed')
+    ctx.log.error({ requestId: ctx.requestId, error }, 'an OAuth request failed')
     if (response.headersSent) return void response.destroy()
     const told = { error: 'server_error', error_description: `the operator finds it by ${ctx.requestId}` }
     sendPage(response, toProblem(error).code === 'unavailable' ? 503 : 500, errorPage(told))

@@ -22,6 +22,7 @@ import { contextOf, currentContext } from './requests.ts'
 import { openIdScopes } from './scopes.ts'
 import { registerTokenExchange } from './token-exchange.ts'
 import { claimsOf, offlineSeconds } from './token-sessions.ts'
+import { dropUnsavedSessions } from './unsaved-sessions.ts'
 
 /** What a provider is made of: one tenant's issuer and keys. */
 export interface Tenant extends Terms {
@@ -46,6 +47,7 @@ export function createProvider(tenant: Tenant): Provider {
     return isSecretOf(this.clientId, actual, tenant.ctx)
   }
   deriveSuccessors(provider, tenant.ctx)
+  dropUnsavedSessions(provider)
   registerTokenExchange(provider, tenant.isNonceRequired ? 'required' : 'optional')
   recordRefusals(provider, tenant.refusals)
   gateKeys(provider)

@@ -61,8 +61,7 @@ async function record(koa: Koa, error: string, refusals: RefusalRecorder): Promi
   try {
     await refusals.record(asCaller(ctx, stranger), { code, operation })
   } catch (cause) {
-    const { name, message } = cause instanceof Error ? cause : new Error('thrown is no error')
-    log.error({ requestId, error: { name, message } }, 'a refusal could not be recorded')
+    log.error({ requestId, error: cause }, 'a refusal could not be recorded')
   }
 }
 
