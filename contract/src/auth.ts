@@ -7,6 +7,8 @@ import { Instant } from './text.ts'
 
 /** What people name their tenant by when they log in. */
 export const TenantSlug = z.string().regex(/^[a-z0-9-]{1,63}$/)
+/** A tenant's issuer is the server's address and an id. */
+const issuerCharactersMax = 300
 const exampleAgentId = 'agt_0198c5a1f3e07b2c8d4e6f708192a3b4'
 
 export const Tokens = z.object({
@@ -70,6 +72,8 @@ export const getChallenge = operation({
   action: 'public',
   summary: 'Gives an agent the text to sign for a login; unknown agents get one too.',
   params: z.strictObject({ agentId: idSchema('agent') }),
+  /** The issuer that the text shall name, as the agent knows it: its tenant's. Absent: the server's own. */
+  query: z.strictObject({ issuer: z.string().max(issuerCharactersMax).optional() }),
   status: 200,
   response: z.object({ challenge: z.string(), expiresAt: Instant }),
   problems: [],

@@ -6,7 +6,7 @@ import * as client from 'openid-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeAgent, type TestAgent } from './agents.ts'
 import { databases } from './databases.ts'
-import { administrator, asAgent, authorize, registerApp, scope, tokensOf } from './oauth-clients.ts'
+import { administrator, asAgent, authorize, redirectUri, registerApp, scope, tokensOf } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
 import { password } from './test-server.ts'
 
@@ -32,6 +32,22 @@ describe.each(databases)('the tokens of the OAuth provider on %s', (_name, open)
       error: 'invalid_target',
       error_description: expect.stringContaining(resource),
     })
+  })
+
+  test('lists no resource server to who has not logged in', async () => {
+    const { clientId } = await registerApp(oauth, admin)
+    const query = new URLSearchParams({
+      client_id: clientId,
+      redirect_uri: redirectUri,
+      response_type: 'code',
+      code_challenge: 'a'.repeat(43),
+      code_challenge_method: 'S256',
+      resource: 'https://mcp.example/other',
+    })
+    const answer = await fetch(`${oauth.issuer}/oauth/authorize?${query.toString()}`, { redirect: 'manual' })
+    const told = decodeURIComponent(answer.headers.get('location') ?? '') + (await answer.text())
+    expect(told).toContain('invalid_target')
+    expect(told).not.toMatch(/mcp\.example\/wrong-target|\/api/)
   })
 
   test('knows no resource server by a name that none could have', async () => {

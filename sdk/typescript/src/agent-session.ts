@@ -147,8 +147,8 @@ export class AgentSession {
   }
 
   async #login(): Promise<LiveTokens> {
-    const { agentId, key } = this.#identity
-    const { challenge } = await call(this.#connection, getChallenge, { params: { agentId } })
+    const { agentId, issuer, key } = this.#identity
+    const { challenge } = await call(this.#connection, getChallenge, { params: { agentId }, query: { issuer } })
     this.#requireOwnChallenge(challenge)
     const credentials = { type: 'signature', challenge, signature: key.sign(challenge) } as const
     try {

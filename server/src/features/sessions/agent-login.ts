@@ -13,10 +13,17 @@ import { boundKey } from './possession.ts'
 import { notingFailure } from './noted-failure.ts'
 import { startSession } from './start.ts'
 
-/** The text that an agent signs to log in. Whether the agent exists is not told. */
-export async function challengeFor(ctx: Context, agentId: AgentId): Promise<{ challenge: string; expiresAt: Date }> {
-  const { issuer } = await issuerFor(ctx, agentId)
-  return makeChallenge(ctx, agentId, issuer)
+/**
+ * The text that an agent signs to log in. Nothing is looked up: the answer is the same for an agent of any tenant and for
+ * an unknown one, so neither agents nor their tenants can be enumerated. It names the issuer that the caller named.
+ */
+export function challengeFor(ctx: Context, agentId: AgentId, issuer?: string): { challenge: string; expiresAt: Date } {
+  const { publicUrl } = ctx.keys
+  if (issuer !== undefined && ctx.keys.tenantOf(issuer) === undefined)
+    throw new Problem('invalid-request', `issuer: is not one of ${publicUrl}`, {
+      errors: [{ field: 'issuer', message: `is not an issuer of ${publicUrl}` }],
+    })
+  return makeChallenge(ctx, agentId, issuer ?? publicUrl)
 }
 
 /** Logs in an agent by a signed challenge, by a JWT assertion (RFC 7523) that its key signed, or by its certificate. */

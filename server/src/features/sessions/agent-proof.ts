@@ -65,7 +65,7 @@ async function proveBySignature(
   { agentId, issuer }: ProofAbout,
   sent: { challenge: string; signature: string },
 ): Promise<AgentProof | undefined> {
-  const challenge = readChallenge(tx, sent.challenge, agentId, issuer)
+  const challenge = readChallenge(tx, sent.challenge, agentId, [issuer, tx.keys.publicUrl])
   const signers = (await keysToTry(tx, agentId)).filter((key) => verifySignature(key, sent.challenge, sent.signature))
   const signer = signers.find((key) => key !== nobodysKey)
   if (!challenge || !signer) return undefined

@@ -21,10 +21,15 @@ export function makeChallenge(ctx: World, agentId: AgentId, issuer: string): { c
   return { challenge: formatChallenge({ ...words, mac: macOf(ctx, words) }), expiresAt }
 }
 
-/** Reads a challenge that we made for this agent and issuer and that has not expired; undefined for anything else. */
-export function readChallenge(ctx: World, text: string, agentId: AgentId, issuer: string): Challenge | undefined {
+/** Reads a challenge that we made for this agent and one of these issuers and that has not expired; undefined for anything else. */
+export function readChallenge(
+  ctx: World,
+  text: string,
+  agentId: AgentId,
+  issuers: readonly string[],
+): Challenge | undefined {
   const challenge = parseChallenge(text)
-  if (!challenge || challenge.agentId !== agentId || challenge.issuer !== issuer) return undefined
+  if (!challenge || challenge.agentId !== agentId || !issuers.includes(challenge.issuer)) return undefined
   if (!equalDigests(sha256(challenge.mac), sha256(macOf(ctx, challenge)))) return undefined
   return Date.parse(challenge.expiresAt) > ctx.clock.now().getTime() ? challenge : undefined
 }

@@ -16,9 +16,9 @@ import {
 import { findPresented } from './validate.ts'
 
 export const sessionRoutes = [
-  route(contract.getChallenge, async (ctx, { params }) => {
-    const { challenge, expiresAt } = await challengeFor(ctx, params.agentId)
-    return { challenge, expiresAt: expiresAt.toISOString() }
+  route(contract.getChallenge, (ctx, { params, query }) => {
+    const { challenge, expiresAt } = challengeFor(ctx, params.agentId, query.issuer)
+    return Promise.resolve({ challenge, expiresAt: expiresAt.toISOString() })
   }),
   route(contract.login, async (ctx, { body }) => {
     if ('agentId' in body) return toWire(await loginAgent(ctx, body))

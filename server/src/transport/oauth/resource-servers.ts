@@ -32,7 +32,7 @@ export async function resourceServerInfo(
   const ctx = contextOf(koa)
   const isOwn = resource === ownResource(ctx)
   const known = isOwn ? undefined : await knownResource(ctx, resource)
-  if (!isOwn && !known) throw await wrongTarget(koa)
+  if (!isOwn && !known) throw await wrongTarget(koa, client)
   const scopes = known ? await scopesAt(koa, client, known.scopes) : await capabilitiesOf(koa, client)
   return {
     audience: resource,
@@ -42,7 +42,10 @@ export async function resourceServerInfo(
   }
 }
 
-async function wrongTarget(koa: KoaContextWithOIDC): Promise<Error> {
+/** An identity of the tenant that authenticated gets the names that there are; to a stranger nothing is listed. */
+async function wrongTarget(koa: KoaContextWithOIDC, client: Client): Promise<Error> {
+  const isProved = koa.oidc.route === 'token' && identityOf(client.clientId) !== undefined
+  if (!isProved) return new errors.InvalidTarget('there is no such resource; ask an administrator for its name')
   const names = await resourceNames(contextOf(koa))
   return new errors.InvalidTarget(`there is no such resource; there are ${names.join(' ')}`)
 }
