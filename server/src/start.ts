@@ -1,11 +1,11 @@
 import { Server as HttpsServer } from 'node:https'
 import { createServer } from 'node:net'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createApp, type App } from './app.ts'
 import type { World } from './app/world.ts'
-import { setupLink } from './features/setup/model.ts'
-import { openSetup, renewEmbeddedEnrolment } from './features/setup/service.ts'
+import { setupLink, tokenOfSetupLink } from './features/setup/model.ts'
+import { isSetupOpen, openSetup, renewEmbeddedEnrolment } from './features/setup/service.ts'
 import { defaultTenantSlug } from './features/tenants/model.ts'
 import { systemClock } from './platform/clock.ts'
 import { Closing } from './platform/closing.ts'
@@ -17,6 +17,7 @@ import { createLog, type Log } from './platform/log.ts'
 import { loadMasterKeys, type MasterKeys } from './platform/master-key.ts'
 import { makePartitions, migrate, underStartLock } from './platform/migrate.ts'
 import { createOutboundFetch } from './platform/outbound-fetch.ts'
+import { makePrivate } from './platform/private-folder.ts'
 import { Presence } from './platform/presence.ts'
 import { systemRandom } from './platform/random.ts'
 import { redisState } from './platform/redis-state.ts'
@@ -59,6 +60,7 @@ const tendIntervalMs = 60_000
 export async function start(options: StartOptions = {}): Promise<RunningServer> {
   const config = readConfig(options.env)
   const log = createLog(options.quiet ? 'error' : config.logLevel)
+  await makePrivate(config.dataFolder)
   const masterKeys = await loadMasterKeys(config, systemRandom)
   // What is opened is closed in reverse: at the end, and when the start does not succeed.
   return Closing.whileOpening(async (opened) => {
@@ -222,9 +224,11 @@ async function announce(
 ): Promise<string | undefined> {
   if (isEmbedded) await leaveEnrolmentToken(app, config, publicUrl)
   const file = join(config.dataFolder, 'setup-link')
-  const token = await openSetup(app.system, { onlyOne: !isEmbedded })
+  const kept = tokenOfSetupLink(await readFile(file, 'utf8').catch(() => ''))
+  const token = await openSetup(app.system, { onlyOne: !isEmbedded, kept })
   if (token === undefined) {
-    await rm(file, { force: true })
+    // A link that is still good stays where it was left, also when it is not the one of this file.
+    if (!(await isSetupOpen(app.system))) await rm(file, { force: true })
     return undefined
   }
   const link = setupLink(publicUrl, token)

@@ -56,13 +56,18 @@ export async function findAdministrator(ctx: Context): Promise<User> {
 }
 
 /**
- * A new setup link's secret, while the administrator has no password yet. With `onlyOne`, not while another link is
- * still open: it was shown where another instance started. Call it under the start lock, else two see none open.
+ * The secret of a setup link, while the administrator has no password yet: `kept`, which an earlier start here left, as
+ * long as it is good, else a new one. With `onlyOne`, no new one while another link is still open: it was shown where
+ * another instance started. Call it under the start lock, else two see none open.
  */
-export async function openSetup(ctx: Context, { onlyOne }: { onlyOne: boolean }): Promise<string | undefined> {
+export async function openSetup(
+  ctx: Context,
+  { onlyOne, kept }: { readonly onlyOne: boolean; readonly kept?: string | undefined },
+): Promise<string | undefined> {
   const platform = inTenant(ctx, platformTenantId)
   if ((await findAdministrator(platform)).status !== 'pending') return undefined
   return inTransaction(platform, async (tx) => {
+    if (kept !== undefined && (await hasOpenSetupLink(tx, sha256(kept)))) return kept
     if (onlyOne && (await hasOpenSetupLink(tx))) return undefined
     const token = newSecret(tx.random, setupTokenPrefix)
     await closeSetupLinks(tx)
@@ -70,6 +75,11 @@ export async function openSetup(ctx: Context, { onlyOne }: { onlyOne: boolean })
     recordEvent(tx, { type: 'setup.link-made' })
     return token
   })
+}
+
+/** Whether there is a setup link that is still good, wherever it was shown. */
+export async function isSetupOpen(ctx: Context): Promise<boolean> {
+  return inTransaction(inTenant(ctx, platformTenantId), (tx) => hasOpenSetupLink(tx))
 }
 
 /** The embedded server's enrolment token, made anew at each start; the one of the start before ends. */

@@ -8,6 +8,11 @@ export function setupLink(publicUrl: string, token: string): string {
   return `${publicUrl}/setup#token=${token}`
 }
 
+/** The secret in the address of a setup link; undefined when the text is no such address. */
+export function tokenOfSetupLink(link: string): string | undefined {
+  return new RegExp(`#token=(${setupTokenPrefix}[\\w-]+)$`).exec(link.trim())?.[1]
+}
+
 /**
  * What the embedded server's own enrolment token may do: enough to try things out on this machine, for a day. Its owner
  * is the administrator, who holds all of its ceiling.

@@ -13,7 +13,7 @@ import { defaultTenantSlug, platformTenantSlug } from '../tenants/model.ts'
 import { findAdministrator, inTenant } from './first-start.ts'
 import { closeSetupLinks, lockPendingUser, useSetupLink } from './store.ts'
 
-export { checkMasterKey, ensureFoundations, openSetup, renewEmbeddedEnrolment } from './first-start.ts'
+export { checkMasterKey, ensureFoundations, isSetupOpen, openSetup, renewEmbeddedEnrolment } from './first-start.ts'
 
 export interface Administrator {
   readonly email: string

@@ -22,13 +22,16 @@ export async function insertSetupLink(tx: Transaction, digest: Buffer, expiresAt
     .execute()
 }
 
-export async function hasOpenSetupLink(tx: Transaction): Promise<boolean> {
+/** Whether that link is open, or any. */
+export async function hasOpenSetupLink(tx: Transaction, digest?: Buffer): Promise<boolean> {
   const row = await tx.db
     .selectFrom('setup_links')
     .select('digest')
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('used_at', 'is', null)
     .where('expires_at', '>', tx.clock.now())
+    .$if(digest !== undefined, (query) => query.where('digest', '=', digest ?? Buffer.alloc(0)))
+    .limit(1)
     .executeTakeFirst()
   return row !== undefined
 }
