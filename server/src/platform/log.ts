@@ -44,18 +44,22 @@ const causesMax = 5
 /** Only these properties of an error: libraries hang whatever they were doing on it, a password's command included. */
 function tellError(error: unknown, depth = 0): unknown {
   if (typeof error !== 'object' || error === null) return typeof error === 'string' ? error : `thrown: ${typeof error}`
-  const [name, message, stack, code, cause] = ['name', 'message', 'stack', 'code', 'cause'].map((each) =>
-    Reflect.get(error, each),
-  )
+  const cause: unknown = Reflect.get(error, 'cause')
   return {
-    type: isPlain(name) ? name : `thrown: ${error.constructor?.name ?? 'object'}`,
-    ...(isPlain(message) && { message }),
-    ...(isPlain(stack) && { stack }),
-    ...(isPlain(code) && { code }),
+    ...describe(error),
     ...(cause !== undefined && depth < causesMax && { cause: tellError(cause, depth + 1) }),
   }
 }
 
-function isPlain(value: unknown): value is string | number {
+function describe(error: object): Record<string, unknown> {
+  const name: unknown = Reflect.get(error, 'name')
+  const said = ['message', 'stack', 'code'].map((each): [string, unknown] => [each, Reflect.get(error, each)])
+  return {
+    type: isPlain(name) ? name : 'thrown: object',
+    ...Object.fromEntries(said.filter(([, value]) => isPlain(value))),
+  }
+}
+
+function isPlain(value: unknown): boolean {
   return typeof value === 'string' || typeof value === 'number'
 }

@@ -32,7 +32,7 @@ test('a folder that others could read and write is made private, with all that l
 })
 
 test('a folder that is not there yet is no fault', async () => {
-  await makePrivate(join(parent, 'nothing'))
+  await expect(makePrivate(join(parent, 'nothing'))).resolves.toBeUndefined()
 })
 
 test('a link is refused: the folder itself, and one in it', async () => {

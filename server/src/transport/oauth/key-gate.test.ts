@@ -1,4 +1,4 @@
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 import { expect, test } from 'vitest'
 import { badKeys, goodP256 } from '../../../../test/keys/bad-keys.ts'
 import { gateKeys } from './key-gate.ts'
