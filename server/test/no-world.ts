@@ -24,7 +24,7 @@ export const inNoWorld: Context = {
   newId: idGenerator(clock, systemRandom),
   sharedState: inProcessState(clock),
   sealer: createSealer(Buffer.alloc(32), systemRandom),
-  fetch: { untrusted: refuse },
+  fetch: { untrusted: refuse, operator: refuse },
   settings: defaultSettings,
   authorizer: refuse,
   db: { transaction: refuse, isReachable: refuse, durability: refuse, close: refuse },

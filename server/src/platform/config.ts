@@ -33,9 +33,12 @@ const keyServiceUrlRule = 'is not an https:// or vault+https:// URL (http:// on 
 
 /** The key itself comes back from there: in the clear it may only come from this machine. */
 function isKeyServiceUrl(text: string): boolean {
-  const plain = text.replace(/^vault\+/, '')
-  if (!URL.canParse(plain)) return false
-  const { protocol, hostname } = new URL(plain)
+  return isConfidentialUrl(text.replace(/^vault\+/, ''))
+}
+
+function isConfidentialUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
   return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
@@ -79,6 +82,11 @@ const Settings = z
     AGENT_IAM_SESSIONS_PER_AGENT: z.coerce.number().int().min(1).max(1000).default(defaultSettings.sessionsPerAgent),
     AGENT_IAM_REQUESTS_PER_AGENT: perMinute.default(defaultSettings.requestsPerAgent),
     AGENT_IAM_VERDICTS_KEPT: z.coerce.number().int().min(0).max(1_000_000).default(defaultSettings.verdictsKept),
+    AGENT_IAM_LEAKED_PASSWORDS_URL: z
+      .string()
+      .refine(isConfidentialUrl, 'is not an https:// URL (http:// on this machine only)')
+      .transform((url) => url.replace(/\/+$/, ''))
+      .optional(),
     AGENT_IAM_REQUESTS_PER_ADDRESS: perMinute.default(defaultSettings.requestsPerAddress),
     AGENT_IAM_SMTP_URL: z.url({ protocol: /^smtps?$/, error: 'is not an smtp:// or smtps:// URL' }).optional(),
     AGENT_IAM_MAIL_FROM: z.email({ error: 'is not one plain e-mail address' }).optional(),
@@ -207,6 +215,7 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
       requestsPerAgent: settings.AGENT_IAM_REQUESTS_PER_AGENT,
       verdictsKept: settings.AGENT_IAM_VERDICTS_KEPT,
       requestsPerAddress: settings.AGENT_IAM_REQUESTS_PER_ADDRESS,
+      leakedPasswordsUrl: settings.AGENT_IAM_LEAKED_PASSWORDS_URL,
     },
     metricsToken: settings.AGENT_IAM_METRICS_TOKEN,
     trustedProxies: settings.AGENT_IAM_TRUSTED_PROXIES,

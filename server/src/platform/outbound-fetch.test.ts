@@ -111,3 +111,15 @@ test('a host that does not answer costs three seconds at most', { timeout: 10_00
   await expect(outbound().untrusted({ tenantId })(`https://metadata.example:${port}/silent`)).rejects.toThrow('fetched')
   expect(performance.now() - began).toBeLessThan(6000)
 })
+
+test('what the operator configured is reached in any network, but not in the clear, and redirects are not followed', async () => {
+  const fetchConfigured = outbound([]).operator({ bytesMax: 5120 })
+  answer = (_request, response) => response.end('of the operator')
+  const response = await fetchConfigured(`https://metadata.example:${port}/range`)
+  expect(await response.text()).toBe('of the operator')
+  await expect(fetchConfigured(`http://metadata.example:${port}/range`)).rejects.toThrow('only https')
+  answer = (_request, reply) => reply.writeHead(302, { location: '/elsewhere' }).end()
+  await expect(fetchConfigured(`https://metadata.example:${port}/range`)).rejects.toThrow('could not be fetched')
+  answer = (_request, reply) => reply.end('x'.repeat(5121))
+  await expect(fetchConfigured(`https://metadata.example:${port}/range`)).rejects.toThrow('larger than')
+})

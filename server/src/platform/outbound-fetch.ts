@@ -5,6 +5,7 @@ import { isIP, type LookupFunction } from 'node:net'
 import type { TenantId } from '@agent-iam/contract/ids'
 import type { Response as Answer } from 'undici'
 import type { Clock } from './clock.ts'
+import { isLoopback } from './config.ts'
 import { isPublicAddress, withinBlocks } from './public-address.ts'
 
 /** Whoever makes us wait longer is not worth it: somebody else waits for our answer. */
@@ -35,6 +36,11 @@ export interface OutboundFetch {
    * address, connected to the address that was checked, within three seconds and a size. Throws `OutboundError`.
    */
   untrusted(use: UntrustedUse): typeof fetch
+  /**
+   * `fetch` for addresses that the operator configured: https, or http to this machine; GET or HEAD, no redirects, any
+   * network, within three seconds and a size. Throws `OutboundError`.
+   */
+  operator(use: { readonly bytesMax: number }): typeof fetch
 }
 
 export interface Outside {
@@ -68,7 +74,24 @@ export function createOutboundFetch(outside: Outside): OutboundFetch {
           }
         })
       },
+    operator:
+      ({ bytesMax }) =>
+      async (input, init) => {
+        const request = new Request(input, init)
+        const url = new URL(request.url)
+        if (!isConfidential(url)) throw new OutboundError(`${url.host}: only https addresses are fetched`)
+        try {
+          return await fetchOnce(request, { ...outside, isAllowed: () => true, bytesMax })
+        } catch (error) {
+          throw toOutboundError(url, error)
+        }
+      },
   }
+}
+
+/** Whether nobody on the way reads what is fetched. */
+function isConfidential({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname))
 }
 
 interface Limits extends Outside {

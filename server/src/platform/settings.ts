@@ -10,6 +10,8 @@ export interface Settings {
   readonly requestsPerAddress: number
   /** Verdicts of policies that are kept to be given again, about 400 bytes each; 0: none. */
   readonly verdictsKept: number
+  /** Base of a service that is asked about leaked passwords by the first five digits of their SHA-1; undefined: none. */
+  readonly leakedPasswordsUrl: string | undefined
 }
 
 export const defaultSettings: Settings = {
@@ -18,4 +20,5 @@ export const defaultSettings: Settings = {
   requestsPerAgent: 1000,
   requestsPerAddress: 6000,
   verdictsKept: 20_000,
+  leakedPasswordsUrl: undefined,
 }

@@ -20,6 +20,7 @@ test.each([
   ['one letter', 'a'.repeat(40)],
   ['a run of keys', 'qwertyuiop123456'],
   ['a common one in other letters', 'P4$$w0rdP4$$w0rd'],
+  ['one that only leaked', 'correcthorsebatterystaple'],
   ['something weak before what is not judged', `${'ab'.repeat(judgedCharactersMax / 2)}Zk9$vT!x`],
 ])('%s is refused, with advice', async (_what, chosen) => {
   const refusal = await requireStrong(chosen, owner).catch((error: unknown) => error)

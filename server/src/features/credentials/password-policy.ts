@@ -1,11 +1,12 @@
 /**
  * Which passwords are taken: twelve characters or more (the contract sees to it) that neither a list of common ones nor what
- * is known of the person leads to, and none of the person's last five. One function for setup, registration, invitation,
- * change and reset.
+ * is known of the person leads to, that no list of leaked passwords contains, and none of the person's last five. One
+ * function for setup, registration, invitation, change and reset.
  */
 import type { UserId } from '@agent-iam/contract/ids'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
+import { isLeakedElsewhere } from './leaked-range.ts'
 import { hashPassword, verifyPassword } from './password.ts'
 import { judgePassword } from './password-strength.ts'
 import { listPasswordHashes, passwordHistory } from './store/passwords.ts'
@@ -31,16 +32,18 @@ const scoreMin = 3
  */
 export async function preparePassword(ctx: Context, password: string, owner: PasswordOwner): Promise<string> {
   await requireStrong(password, owner)
+  if (await isLeakedElsewhere(ctx, password)) throw leakedRefusal(owner)
   if (owner.userId) await requireUnused(ctx, password, { ...owner, userId: owner.userId })
   return hashPassword(password)
 }
 
-/** Throws `invalid-request`, with what to do better, unless a password withstands who knows its owner. */
+/** Throws `invalid-request`, with what to do better, for a password that is easy to guess or known from a leak. */
 export async function requireStrong(password: string, owner: PasswordOwner): Promise<void> {
   const words = personalWords(owner)
   const found = words.find((word) => password.toLowerCase().includes(word))
   if (found !== undefined) throw refusal(owner, `holds "${found}", which is the first thing to be tried`)
-  const { score, advice } = await judgePassword(password, words)
+  const { score, advice, isLeaked } = await judgePassword(password, words)
+  if (isLeaked) throw leakedRefusal(owner)
   if (score < scoreMin) throw refusal(owner, ['is too easy to guess', ...advice].join('; '))
 }
 
@@ -60,6 +63,10 @@ function personalWords({ email, name = '', tenant = '' }: PasswordOwner): string
   const names = name.toLowerCase().split(/\s+/)
   const all = [email.toLowerCase(), local, domain, ...names, tenant.toLowerCase(), ...productWords]
   return [...new Set(all)].filter((word) => word.length >= wordCharactersMin)
+}
+
+function leakedRefusal(owner: PasswordOwner): Problem {
+  return refusal(owner, 'is in lists of leaked passwords; choose one that you use nowhere else')
 }
 
 function refusal({ field }: PasswordOwner, message: string): Problem {

@@ -10,6 +10,8 @@ const Strength = z.object({
   score: z.int().min(0).max(4),
   /** What to do better, in words. */
   advice: z.array(z.string()),
+  /** Whether the whole password is in the list of leaked ones that ships with the server. */
+  isLeaked: z.boolean(),
 })
 export type Strength = z.infer<typeof Strength>
 
@@ -41,12 +43,12 @@ const idleMs = 10_000
  */
 export async function judgePassword(password: string, words: readonly string[]): Promise<Strength> {
   const judged = Array.from(password).slice(0, judgedCharactersMax).join('')
-  return turns.take(() => judgeApart({ password: judged, words: words.slice(0, wordsMax) }))
+  return turns.take(() => judgeApart({ password, judged, words: words.slice(0, wordsMax) }))
 }
 
 let idle: { readonly judge: ChildProcess; readonly end: NodeJS.Timeout } | undefined
 
-async function judgeApart(asked: { password: string; words: readonly string[] }): Promise<Strength> {
+async function judgeApart(asked: { password: string; judged: string; words: readonly string[] }): Promise<Strength> {
   const judge = wakeJudge() ?? startJudge()
   try {
     judge.send(asked)
