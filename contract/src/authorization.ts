@@ -62,11 +62,29 @@ export const CedarCheck = z.strictObject({
 export const AuditRecord = z.object({ log: idSchema('log'), sequence: z.int(), leafHash: Sha256 })
 export type AuditRecord = z.infer<typeof AuditRecord>
 
+/** A grant, or a permission of a role, that covers what was asked, but under conditions that are not met. */
+export const UnmetPermission = z.object({
+  source: z.enum(['grant', 'role']),
+  /** The id of the grant or of the role; a built-in role has its name for one. */
+  id: z.string(),
+  /** The capability of the grant, or the name of the role. */
+  title: z.string(),
+  conditions: z.array(z.enum(['timeWindow', 'addresses', 'resourcePrefix', 'quota'])),
+})
+export type UnmetPermission = z.infer<typeof UnmetPermission>
+
 export const DecisionReason = z.object({
   /** A policy of the tenant (`pol_…`) or of the system (`system:…`). */
   policyId: z.string(),
   title: z.string(),
   effect: z.enum(['permit', 'forbid']),
+  /** Of an allow: the roles of who acts whose permissions cover it. */
+  roles: z.array(z.object({ id: z.string(), name: z.string() })).optional(),
+  /**
+   * Of a deny because nothing permits it: what of who acts covers it, but only under conditions that are not met. The
+   * conditions are named; what they ask for is not told here.
+   */
+  unmet: z.array(UnmetPermission).optional(),
 })
 export type DecisionReason = z.infer<typeof DecisionReason>
 

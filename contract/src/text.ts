@@ -1,37 +1,49 @@
 import { z } from 'zod'
-
-/** C0 and C1 controls, and the bidirectional marks that can make a name read as another (Unicode TR 36). */
-// oxlint-disable-next-line no-control-regex -- naming the control characters is the point
-export const invisible = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/u
+import { refusedIn } from './visible-text.ts'
 
 /** Longest name of anything: it must fit a table cell and a log line. */
 export const nameCharactersMax = 100
 
-/** A name that people read: NFC, trimmed, without control or bidirectional characters. */
-export const Name = z
-  .string()
-  .min(1)
-  .max(nameCharactersMax)
-  .refine(
-    (name) => name.isWellFormed() && !invisible.test(name),
-    'holds a control, invisible or bidirectional character',
-  )
-  .refine((name) => name === name.trim(), 'starts or ends with a space')
-  .transform((name) => name.normalize('NFC'))
+/** A word or name that people read and tell from others: NFC, trimmed, without characters that `refusedIn` finds. */
+const Label = (charactersMax: number) =>
+  z
+    .string()
+    .min(1)
+    .max(charactersMax)
+    .superRefine((text, refinement) => {
+      const fault = faultOf(text)
+      if (fault !== undefined) refinement.addIssue({ code: 'custom', message: fault })
+    })
+    .transform((text) => text.normalize('NFC'))
+
+function faultOf(text: string): string | undefined {
+  if (!text.isWellFormed()) return 'holds half a character'
+  const refused = refusedIn(text.normalize('NFC'))
+  if (refused !== undefined)
+    return `holds ${codeOf(refused)}, which is invisible there or easily taken for another character`
+  if (text !== text.trim()) return 'starts or ends with a space'
+  return leadingMark.test(text) ? 'starts with a mark that belongs to a letter before it' : undefined
+}
+
+const leadingMark = /^\p{M}/u
+
+/** A character as Unicode writes it, such as `U+200B`. */
+function codeOf(character: string): string {
+  const codeDigits = 4
+  const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase()
+  return `U+${code.padStart(codeDigits, '0')}`
+}
+
+/** A name that people read. */
+export const Name = Label(nameCharactersMax)
 
 /** Longest tag: a word or two. */
 const tagCharactersMax = 50
 /** Most tags of one identity. */
 const tagsMax = 20
 
-/** A word to find an identity by: NFC, without control or bidirectional characters. */
-export const Tag = z
-  .string()
-  .min(1)
-  .max(tagCharactersMax)
-  .refine((tag) => tag.isWellFormed() && !invisible.test(tag), 'holds a control, invisible or bidirectional character')
-  .refine((tag) => tag === tag.trim(), 'starts or ends with a space')
-  .transform((tag) => tag.normalize('NFC'))
+/** A word to find an identity by. */
+export const Tag = Label(tagCharactersMax)
 
 /** Each counts once. */
 export const Tags = z

@@ -29,6 +29,7 @@ import { idGenerator } from './platform/ids.ts'
 import { Lease } from './platform/lease.ts'
 import { isEveryday, Pulse } from './platform/pulse.ts'
 import { Resealing } from './platform/resealing.ts'
+import { refreshSkeletons } from './platform/skeleton-refresh.ts'
 import type { Route } from './platform/route.ts'
 import { defaultSettings } from './platform/settings.ts'
 import { Telemetry } from './platform/telemetry.ts'
@@ -112,6 +113,7 @@ export async function createApp(world: World, door: Door): Promise<App> {
     tend: oneByOne(async () => {
       await attendToKeys(system)
       await resealing.run(system)
+      await refreshSkeletons(system)
       await absorbAllUses(system)
     }),
     async close() {

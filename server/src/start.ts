@@ -129,6 +129,9 @@ async function startOn(
   opened.defer(() => clearInterval(expiring))
   const tending = setInterval(() => void tend(app, log), tendIntervalMs).unref()
   opened.defer(() => clearInterval(tending))
+  // What a new release has to make anew does not wait for the first minute to pass.
+  const tended = tend(app, log)
+  opened.defer(() => tended)
   log.info(
     { url: publicUrl, database: embedded ? 'embedded' : 'PostgreSQL', durability: await world.db.durability() },
     'listening',

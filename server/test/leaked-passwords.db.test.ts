@@ -98,7 +98,7 @@ describe.each(databases.slice(0, 1))('with a range service, on %s', (_name, open
 
   beforeAll(async () => {
     fakeRangeService = createServer((request, response) => {
-      asked.push(`${request.url} padding=${request.headers['add-padding']}`)
+      asked.push(`${request.url} padding=${String(request.headers['add-padding'])}`)
       answer(request, response)
     })
     const port = await new Promise<number>((resolve) =>

@@ -1,18 +1,46 @@
-/** Cyrillic and Greek letters that read as Latin ones in most fonts (a part of Unicode TR 39's table). */
-const lookalikes: Readonly<Record<string, string>> = {
-  а: 'a', в: 'b', с: 'c', е: 'e', н: 'h', і: 'i', ј: 'j', к: 'k', м: 'm', о: 'o', р: 'p', ѕ: 's', т: 't', у: 'y', х: 'x',
-  α: 'a', β: 'b', ε: 'e', η: 'n', ι: 'i', κ: 'k', μ: 'u', ν: 'v', ο: 'o', ρ: 'p', τ: 't', υ: 'u', χ: 'x', ԁ: 'd', ԛ: 'q', ԝ: 'w',
-} // prettier-ignore
-
-/** Digits and letters that are told apart by a glance only. */
-const alike: Readonly<Record<string, string>> = { '0': 'o', '1': 'l', i: 'l', '|': 'l' }
+import { lookalikes } from './confusable-tables.ts'
+import { fold } from './fold.ts'
 
 /**
  * What a name looks like at a glance: two names with the same skeleton are taken for each other.
- * Folds compatibility forms, case, white space and the commonest look-alike letters.
+ *
+ * Names that UTS 39 calls confusable have the same skeleton, and so have names that differ in case, in compatibility
+ * forms, in white space, or in what is not seen.
  */
 export function skeleton(name: string): string {
-  const folded = name.normalize('NFKC').toLowerCase().replace(/\s+/gu, ' ')
-  const latin = Array.from(folded, (letter) => lookalikes[letter] ?? letter)
-  return latin.map((letter) => alike[letter] ?? letter).join('')
+  const seen = name.normalize('NFD').replace(unseen, '')
+  return Array.from(seen, similar).join('').normalize('NFD').replace(/\s+/gu, ' ').trim()
+}
+
+/** Marks a skeleton as made with the present tables. `refreshSkeletons` makes the others anew. */
+export const skeletonPrefix = '2:'
+
+/** A skeleton as it is stored. */
+export function storedSkeleton(name: string): string {
+  return skeletonPrefix + skeleton(name)
+}
+
+const unseen = /\p{Default_Ignorable_Code_Point}/gu
+
+function similar(character: string): string {
+  return table().get(character) ?? Array.from(fold(character), (each) => table().get(each) ?? each).join('')
+}
+
+let read: ReadonlyMap<string, string> | undefined
+
+/** Read when the first name comes. */
+function table(): ReadonlyMap<string, string> {
+  read ??= readTable(lookalikes)
+  return read
+}
+
+/** Each entry is a distance from the entry before, and the characters that it is folded to, in base 36. */
+function readTable(text: string): Map<string, string> {
+  let from = 0
+  const entries = text.split(' ').map((entry): [string, string] => {
+    const [step = 0, ...to] = entry.split('.').map((digits) => Number.parseInt(digits, 36))
+    from += step
+    return [String.fromCodePoint(from), String.fromCodePoint(...to)]
+  })
+  return new Map(entries)
 }

@@ -1,7 +1,9 @@
+import type { DecisionReason } from '@agent-iam/contract/authorization'
 import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Context, Transaction } from '../../platform/context.ts'
 import { closureOf, type Held, type RoleDefinition } from '../capabilities/model.ts'
 import type { CedarRequest, Verdict } from '../policies/model.ts'
+import { capabilityPolicy, withRoles, withUnmet } from './basis.ts'
 import { blocksPermit } from './blocks.ts'
 import type { Decider, Rules } from './decider.ts'
 import { presentedAlong } from './presented.ts'
@@ -9,6 +11,8 @@ import { askForIdentity, coveringGrants, type ActingIdentity, type Facts, type Q
 
 /** The verdict on a whole chain: an allow is everybody's, a deny is of the first who lacked the right. */
 export interface ChainVerdict extends Verdict {
+  /** With what of who acts they rest on besides policies; of its delegators that is not told. */
+  readonly reasons: readonly DecisionReason[]
   readonly deniedBy: { readonly identityId: IdentityId; readonly hop: number } | undefined
   /**
    * Of an allow, for each who was asked for, the grants it rests on that have conditions; none where something without
@@ -29,16 +33,23 @@ export interface Bench {
  * same question as a principal of its own, with all guards.
  */
 export async function decideAlong(bench: Bench, facts: Facts, question: Question): Promise<ChainVerdict> {
-  const permitted: Verdict[] = []
+  const permitted: NamedVerdict[] = []
   const used: Array<readonly Held[]> = []
   for (const [hop, identity] of facts.hops.entries()) {
     const verdict = await decideHop(bench, { facts, identity, hop }, question)
-    if (verdict.decision === 'deny') return { ...verdict, deniedBy: { identityId: identity.id, hop }, used: [] }
-    permitted.push(verdict)
-    used.push(restsOn(verdict, identity, { question, roles: bench.rules.definitions.roles }))
+    const reached = closureOf(identity.roles, bench.rules.definitions.roles)
+    if (verdict.decision === 'deny') {
+      const reasons = hop === 0 ? withUnmet(verdict.reasons, identity, { question, roles: reached }) : verdict.reasons
+      return { ...verdict, reasons, deniedBy: { identityId: identity.id, hop }, used: [] }
+    }
+    const covering = coveringRoles(reached, question)
+    permitted.push(hop === 0 ? { ...verdict, reasons: withRoles(verdict.reasons, covering) } : verdict)
+    used.push(restsOn(verdict, identity, { question, isByRole: covering.length > 0 }))
   }
   return { ...together(permitted), deniedBy: undefined, used }
 }
+
+type NamedVerdict = Verdict & Pick<ChainVerdict, 'reasons'>
 
 interface Asked {
   readonly facts: Facts
@@ -66,23 +77,39 @@ export async function askHop(bench: Bench, { facts, identity, hop }: Asked, ques
   })
 }
 
+/** The reasons of one of a chain, with what they rest on besides policies. */
+export function nameBasis(
+  { decision, reasons }: Pick<Verdict, 'decision' | 'reasons'>,
+  identity: ActingIdentity,
+  { question, rules }: { readonly question: Question; readonly rules: Rules },
+): readonly DecisionReason[] {
+  const roles = closureOf(identity.roles, rules.definitions.roles)
+  if (decision === 'deny') return withUnmet(reasons, identity, { question, roles })
+  return withRoles(reasons, coveringRoles(roles, question))
+}
+
+function coveringRoles(roles: readonly RoleDefinition[], question: Question): RoleDefinition[] {
+  return roles.filter(({ permissions }) => coveringGrants(permissions, question).length > 0)
+}
+
 function restsOn(
   { reasons }: Verdict,
   identity: ActingIdentity,
-  { question, roles }: { readonly question: Question; readonly roles: readonly RoleDefinition[] },
+  { question, isByRole }: { readonly question: Question; readonly isByRole: boolean },
 ): readonly Held[] {
-  const others = reasons.some(({ policyId }) => policyId !== 'system:capability')
-  const byRole = closureOf(identity.roles, roles).flatMap(({ permissions }) => coveringGrants(permissions, question))
-  const covering = others || byRole.length > 0 ? [] : coveringGrants(identity.grants, question)
+  const others = reasons.some(({ policyId }) => policyId !== capabilityPolicy)
+  const covering = others || isByRole ? [] : coveringGrants(identity.grants, question)
   return covering.every(({ conditions }) => conditions) ? covering : []
 }
 
-/** Every policy that permitted it to somebody, once. */
-function together(verdicts: readonly Verdict[]): Verdict {
+/** Every policy that permitted it to somebody, once; as it permitted it to who acts, where it did. */
+function together(verdicts: readonly NamedVerdict[]): NamedVerdict {
   const [first] = verdicts
   if (!first) throw new Error('nobody was asked for')
   if (verdicts.length === 1) return first
-  const reasons = new Map(verdicts.flatMap((verdict) => verdict.reasons).map((reason) => [reason.policyId, reason]))
+  const reasons = new Map<string, DecisionReason>()
+  for (const reason of verdicts.flatMap((verdict) => verdict.reasons))
+    if (!reasons.has(reason.policyId)) reasons.set(reason.policyId, reason)
   const errors = new Map(verdicts.flatMap((verdict) => verdict.errors).map((error) => [error.policyId, error]))
   return { decision: 'allow', reasons: [...reasons.values()], errors: [...errors.values()] }
 }

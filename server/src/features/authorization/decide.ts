@@ -12,6 +12,7 @@ import { recordEvent } from '../audit/service.ts'
 import { notNarrowed } from '../identities/model.ts'
 import { requireSession } from '../sessions/service.ts'
 import { isOwn, readAskedFor, type Subject } from './asked-for.ts'
+import { basisIds } from './basis.ts'
 import { decideAlong, type ChainVerdict } from './chain.ts'
 import type { Decider, Rules } from './decider.ts'
 import { resourceText, trustOf, type ActingIdentity, type Facts, type Question } from './model.ts'
@@ -135,11 +136,13 @@ async function inLine<Result>({ caller }: Context, decider: Decider, work: () =>
   }
 }
 
-function quotaSpent({ hop, entry, until }: QuotaSpent, chain: readonly IdentityId[]): ChainVerdict {
+function quotaSpent({ hop, grantId, entry, until }: QuotaSpent, chain: readonly IdentityId[]): ChainVerdict {
   const identityId = chain.at(-1 - hop)
   if (!identityId) throw new Error(`nobody is at hop ${hop}`)
   const title = `The quota of ${entry} is spent until ${until.toISOString()}`
-  const reasons = [{ policyId: 'system:quota', title, effect: 'forbid' as const }]
+  const reason = { policyId: 'system:quota', title, effect: 'forbid' as const }
+  const unmet = [{ source: 'grant' as const, id: grantId, title: entry, conditions: ['quota' as const] }]
+  const reasons = [hop === 0 ? { ...reason, unmet } : reason]
   return { decision: 'deny', reasons, errors: [], deniedBy: { identityId, hop }, used: [] }
 }
 
@@ -158,6 +161,7 @@ function decisionEvent({ asked, subject, decisionId }: Asking, { verdict, identi
       basis: subject.basis,
       trustScore,
       riskLevel,
+      ...basisIds(verdict.reasons),
       ...(verdict.deniedBy && chain.length > 1 && { deniedBy: verdict.deniedBy.identityId }),
       ...(errors.length > 0 && { erringPolicies: errors }),
     },

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { pathText, type CedarRequest, type ReadPath, type Spoken, type SpokenPolicy } from '../policies/model.ts'
-import { askHop } from './chain.ts'
+import { askHop, nameBasis } from './chain.ts'
 import type { Decided } from './decide.ts'
 import type { Decider } from './decider.ts'
 
@@ -29,7 +29,9 @@ export async function explain(ctx: Context, decider: Decider, decided: Decided, 
     const spoken = await decider.explain(rules, request, left)
     const told = tell(spoken, { request, seesAll, left })
     left -= told.policies.length
-    hops.push({ hop, identityId: identity.id, decision, reasons: reasons.map((each) => ({ ...each })), ...told })
+    // Roles and grants of a delegator are told to nobody but who may see all.
+    const named = hop === 0 || seesAll ? nameBasis({ decision, reasons }, identity, { question, rules }) : reasons
+    hops.push({ hop, identityId: identity.id, decision, reasons: named.map((each) => ({ ...each })), ...told })
     if (decision === 'deny') break
   }
   return { hops }

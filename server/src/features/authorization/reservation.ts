@@ -8,6 +8,7 @@ import { countUses, deleteOldUses, holdUses, type Use } from '../capabilities/se
 export interface QuotaSpent {
   /** Whose grants are spent: the place in the chain, 0 for who acts. */
   readonly hop: number
+  readonly grantId: GrantId
   readonly entry: string
   /** When one of them has room again. */
   readonly until: Date
@@ -34,7 +35,7 @@ export async function reserve(tx: Transaction, used: ReadonlyArray<readonly Held
     const [first] = quotas
     if (!first) continue
     const chosen = quotas.find(({ grantId }) => taken.has(grantId)) ?? quotas.find((quota) => !isSpent(quota, uses))
-    if (!chosen) return { hop, entry: first.entry, until: roomAgain(quotas, uses, now) }
+    if (!chosen) return { hop, grantId: first.grantId, entry: first.entry, until: roomAgain(quotas, uses, now) }
     taken.set(chosen.grantId, chosen)
   }
   await countUses(

@@ -10,6 +10,7 @@ import { addSeconds } from '../../platform/clock.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { findDecision, recordEvent } from '../audit/service.ts'
 import { requireSession } from '../sessions/service.ts'
+import { basisText, capabilityPolicy } from './basis.ts'
 import type { ChainVerdict } from './chain.ts'
 import { decideAndRecord, type Decided } from './decide.ts'
 import type { Decider } from './decider.ts'
@@ -93,13 +94,14 @@ function toDecision(
   }
 }
 
-/** The first reason for a person to read; of a capability, which one it was. */
+/** The first reason for a person to read; of a capability or role, which one it was. */
 function reasonText({ reasons, deniedBy }: ChainVerdict, identity: ActingIdentity, question: Question): string {
   const [first] = reasons
   if (deniedBy && deniedBy.hop > 0)
     return `${first?.title ?? 'no reason'}, for ${deniedBy.identityId}, without whose right ${identity.id} has none`
-  const [grant] = first?.policyId === 'system:capability' ? coveringEntries(identity.grants, question) : []
-  return grant === undefined ? (first?.title ?? 'no reason') : `${first?.title}: ${grant}`
+  if (!first) return 'no reason'
+  const [grant] = first.policyId === capabilityPolicy ? coveringEntries(identity.grants, question) : []
+  return grant === undefined ? basisText(first) : `${first.title}: ${grant}`
 }
 
 /** How long after a decision its outcome may be told. */

@@ -11,11 +11,24 @@ export interface Circumstances {
 }
 
 /** Whether all conditions hold but the quota, which is counted where the decision is recorded. */
-export function conditionsHold(conditions: GrantConditions, { now, address, resource }: Circumstances): boolean {
-  const { timeWindow, addresses, resourcePrefix } = conditions
-  if (resourcePrefix !== undefined && !resource.id.startsWith(resourcePrefix)) return false
-  if (addresses && !addresses.some((range) => isWithinRange(address, range))) return false
-  return !timeWindow || isWithinWindow(timeWindow, now)
+export function conditionsHold(conditions: GrantConditions, circumstances: Circumstances): boolean {
+  return checkedConditions.every((condition) => isMet[condition](conditions, circumstances))
+}
+
+/** The conditions that do not hold; the quota is none of them. */
+export function unmetConditions(conditions: GrantConditions, circumstances: Circumstances): CheckedCondition[] {
+  return checkedConditions.filter((condition) => !isMet[condition](conditions, circumstances))
+}
+
+/** The cheapest first. */
+const checkedConditions = ['resourcePrefix', 'addresses', 'timeWindow'] as const
+type CheckedCondition = (typeof checkedConditions)[number]
+
+const isMet: Record<CheckedCondition, (conditions: GrantConditions, circumstances: Circumstances) => boolean> = {
+  resourcePrefix: ({ resourcePrefix }, { resource }) =>
+    resourcePrefix === undefined || resource.id.startsWith(resourcePrefix),
+  addresses: ({ addresses }, { address }) => !addresses || addresses.some((range) => isWithinRange(address, range)),
+  timeWindow: ({ timeWindow }, { now }) => !timeWindow || isWithinWindow(timeWindow, now),
 }
 
 /** Conditions as an event shows them to all who read the log: not the addresses, which are personal and sealed. */

@@ -15,7 +15,7 @@ export interface ResourceName {
   readonly id: string
 }
 
-export { conditionsHold, openConditions } from './conditions.ts'
+export { conditionsHold, openConditions, unmetConditions } from './conditions.ts'
 
 /** An entry that is held, by grant or by role, with the circumstances under which it counts; none: always. */
 export interface Held {

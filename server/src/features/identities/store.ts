@@ -2,7 +2,7 @@ import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
 import type { Generated, Selectable } from 'kysely'
-import { skeleton } from '../../lib/confusable.ts'
+import { storedSkeleton } from '../../lib/confusable.ts'
 import type { Transaction } from '../../platform/context.ts'
 import { sqlState, type Tables } from '../../platform/database.ts'
 import { fromUuid, kindOf, toUuid } from '../../platform/ids.ts'
@@ -129,7 +129,7 @@ function agents(tx: Transaction) {
 function agentColumns(agent: Agent) {
   return {
     name: agent.name,
-    name_skeleton: skeleton(agent.name),
+    name_skeleton: storedSkeleton(agent.name),
     type: agent.type,
     status: agent.status,
     owner_kind: agent.owner.startsWith('usr_') ? ('user' as const) : ('service' as const),

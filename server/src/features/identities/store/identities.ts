@@ -2,7 +2,7 @@ import type { IdentitySort, IdentityStatus } from '@agent-iam/contract/agents'
 import type { IdentityId, TenantId, UserId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
 import { sql } from 'kysely'
-import { skeleton } from '../../../lib/confusable.ts'
+import { storedSkeleton } from '../../../lib/confusable.ts'
 import type { Transaction } from '../../../platform/context.ts'
 import { sqlState } from '../../../platform/database.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
@@ -80,7 +80,7 @@ export async function updateDescription(
     await tx.db
       .updateTable('identities')
       .set({
-        ...(name !== undefined && { name, name_skeleton: skeleton(name) }),
+        ...(name !== undefined && { name, name_skeleton: storedSkeleton(name) }),
         ...(tags !== undefined && { tags: [...tags] }),
         ...(successor !== undefined && { successor_id: successor === null ? null : toUuid(successor) }),
         updated_at: tx.clock.now(),

@@ -1,5 +1,5 @@
 import type { UserId } from '@agent-iam/contract/ids'
-import { skeleton } from '../../../lib/confusable.ts'
+import { storedSkeleton } from '../../../lib/confusable.ts'
 import type { Transaction } from '../../../platform/context.ts'
 import { sqlState } from '../../../platform/database.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
@@ -17,7 +17,7 @@ export async function insertUser(tx: Transaction, user: User): Promise<boolean> 
       id: toUuid(user.id),
       kind: 'user',
       name: user.name,
-      name_skeleton: skeleton(user.name),
+      name_skeleton: storedSkeleton(user.name),
       type: 'person',
       status: user.status,
       email: user.email ?? null,

@@ -1,6 +1,6 @@
 import type { RoleId } from '@agent-iam/contract/ids'
 import { sql, type Selectable } from 'kysely'
-import { skeleton } from '../../../lib/confusable.ts'
+import { storedSkeleton } from '../../../lib/confusable.ts'
 import type { Transaction } from '../../../platform/context.ts'
 import { sqlState, type Tables } from '../../../platform/database.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
@@ -106,7 +106,7 @@ function roles(tx: Transaction) {
 function changing({ name, description, permissions, inherits }: OwnRole) {
   return {
     name,
-    name_skeleton: skeleton(name),
+    name_skeleton: storedSkeleton(name),
     description,
     permissions: JSON.stringify(permissions),
     inherits: [...inherits],

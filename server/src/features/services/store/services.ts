@@ -1,7 +1,7 @@
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { ServiceId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
-import { skeleton } from '../../../lib/confusable.ts'
+import { storedSkeleton } from '../../../lib/confusable.ts'
 import type { Transaction } from '../../../platform/context.ts'
 import { fromUuid, toUuid } from '../../../platform/ids.ts'
 import type { Service } from '../model.ts'
@@ -22,7 +22,7 @@ export async function insertService(tx: Transaction, service: Service): Promise<
       id: toUuid(service.id),
       kind: 'service',
       name: service.name,
-      name_skeleton: skeleton(service.name),
+      name_skeleton: storedSkeleton(service.name),
       type: 'service',
       status: service.status,
       email: null,

@@ -1,4 +1,4 @@
-import { invisible } from '@agent-iam/contract/text'
+import { withoutRefused } from '@agent-iam/contract/visible-text'
 import type { Client } from 'oidc-provider'
 
 /** A screen shows no longer ones, and nobody reads them. */
@@ -7,7 +7,9 @@ const charactersMax = 100
 /** What a client calls itself, fit to be shown; what it is named on the wire where it has no name. */
 export function clientName({ clientName: name, clientId }: Pick<Client, 'clientName' | 'clientId'>): string {
   // An application chose this text.
-  const visible = Array.from(name ?? '').filter((character) => !invisible.test(character))
-  const shown = visible.join('').trim().slice(0, charactersMax)
+  const shown = Array.from(withoutRefused(name ?? '').trim())
+    .slice(0, charactersMax)
+    .join('')
+    .trim()
   return shown === '' ? clientId : shown
 }
