@@ -51,6 +51,7 @@ const refusals: Readonly<Record<string, readonly Derived[]>> = {
   'api-keys:disable': never,
   'api-keys:enable': never,
   'api-keys:rotate': never,
+  'audit:read-personal': always,
   'capabilities:grant': inOwnName,
   'capabilities:revoke': unattenuated,
   'clients:create': never,
