@@ -1,3 +1,6 @@
+/** Deepest body of a request: above what any operation takes. Nothing that descends by recursion reads a deeper one. */
+export const bodyDepthMax = 32
+
 /**
  * Whether lists and objects lie within each other more than `depthMax` deep.
  *

@@ -8,7 +8,7 @@ import type { DerivedGuard } from '../features/authorization/service.ts'
 import type { Limiter } from '../features/limits/service.ts'
 import type { RecentCallers } from '../features/sessions/service.ts'
 import type { SessionUses } from '../features/sessions/uses.ts'
-import { isNestedDeeper } from '../lib/nesting.ts'
+import { bodyDepthMax, isNestedDeeper } from '../lib/nesting.ts'
 import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
 import { Problem } from '../platform/problem.ts'
@@ -33,8 +33,6 @@ import { isNonceDue, pathOf, refuse, type Exchange } from './refuse.ts'
 
 /** Largest body: far above any honest request, far below what would hurt. */
 const bodyBytesMax = 262_144
-/** Deepest body: above what any operation takes, and nothing that walks it by recursion has read it yet. */
-const bodyDepthMax = 32
 /** A client that sends its headers or body slower than this is not one. */
 const requestTimeoutMs = 30_000
 

@@ -1,8 +1,8 @@
 import type { Decision } from '@agent-iam/contract/authorization'
 import { ActionName, ResourceType } from '@agent-iam/contract/authorization'
 import {
+  EvaluationItem,
   EvaluationRequest,
-  type EvaluationItem,
   type EvaluationResponse,
   type EvaluationsSemantic,
 } from '@agent-iam/contract/authzen'
@@ -77,6 +77,11 @@ export function toContext({ subject, action, resource, context = {} }: Told): {
   const given = Object.entries(told).flatMap(([name, value]) => (value ? [[name, value] as const] : []))
   const whole = { ...context, ...Object.fromEntries(given) }
   return { context: whole, facts: toRequestFacts(whole) }
+}
+
+/** One of several evaluations, as it was sent, with what the whole request says for all. */
+export function readEvaluation(item: unknown, defaults: EvaluationItem): EvaluationRequest {
+  return withDefaults(read(EvaluationItem, item, 'evaluation'), defaults)
 }
 
 /**

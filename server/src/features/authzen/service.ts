@@ -3,14 +3,13 @@
  * may ask here. Every evaluation is a decision like any other, recorded before it is answered; whoever asks for another
  * needs the permission to. A search answers only what it has decided.
  */
-import {
-  EvaluationItem,
-  type ActionSearch,
-  type EvaluationRequest,
-  type EvaluationResponse,
-  type EvaluationsRequest,
-  type ResourceSearch,
-  type SubjectSearch,
+import type {
+  ActionSearch,
+  EvaluationRequest,
+  EvaluationResponse,
+  EvaluationsRequest,
+  ResourceSearch,
+  SubjectSearch,
 } from '@agent-iam/contract/authzen'
 import type { IdentityId } from '@agent-iam/contract/ids'
 import type { Context } from '../../platform/context.ts'
@@ -22,6 +21,7 @@ import {
   ends,
   isKind,
   isNameable,
+  readEvaluation,
   requireSubject,
   toCheck,
   toContext,
@@ -32,6 +32,8 @@ import {
 import { nextToken, readPage } from './page-token.ts'
 import type { Page } from './search.ts'
 import { findActions, findResources, findWho, requireMaySearch } from './searches.ts'
+
+export { readEvaluation, toCheck }
 
 /** Who decides, and who is told of each decision and of the refusal of one of several questions. */
 export interface Desk {
@@ -59,7 +61,7 @@ export async function evaluateAll(
 ): Promise<EvaluationResponse | { evaluations: EvaluationResponse[] }> {
   const { evaluations = [], options } = asked
   if (evaluations.length === 0) return evaluate(ctx, desk, withDefaults({}, asked))
-  const one = (item: unknown) => decide(ctx, desk, withDefaults(read(EvaluationItem, item, 'evaluation'), asked))
+  const one = (item: unknown) => decide(ctx, desk, readEvaluation(item, asked))
   const semantic = options?.evaluations_semantic ?? 'execute_all'
   if (semantic === 'execute_all') {
     const answers = await answerEach(ctx, evaluations, one, desk.onRefused)
