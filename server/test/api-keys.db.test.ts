@@ -14,7 +14,7 @@ import { check } from '@agent-iam/contract/authorization'
 import { createSdkToken } from '@agent-iam/contract/sdk-tokens'
 import { createService, createServiceSecret, suspendService } from '@agent-iam/contract/services'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { makeAgent } from './agents.ts'
+import { aKey, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { openServer, type TestServer } from './test-server.ts'
 
@@ -76,7 +76,8 @@ describe.each(databases)('API keys on %s', (_name, open) => {
   test('its scopes narrow it, at checks and at the platform alike', async () => {
     const { key } = await make(admin, { scopes: ['agent-iam/agents*:read', 'file/docs/*:read'] })
     await server.api.call(listAgents, { token: key })
-    const refused = await server.api.refuse(registerAgent, { body: { name: 'no such agent' }, token: key })
+    const body = { name: 'no such agent', publicKey: aKey().publicKey }
+    const refused = await server.api.refuse(registerAgent, { body, token: key })
     expect(refused).toMatchObject({ status: 403, code: 'insufficient-scope' })
     const ask = async (action: string) =>
       (await server.api.call(check, { body: { resource: 'file/docs/a', action }, token: key })).decision

@@ -18,7 +18,7 @@ import { callerOfAccessToken, startSession } from '../src/features/sessions/serv
 import { signTokens } from '../src/features/tokens/service.ts'
 import { createSdkToken as makeSdkToken, recoverSdkToken as recover } from '../src/features/sessions/sdk-tokens.ts'
 import { asCaller, inTransaction, type Transaction } from '../src/platform/context.ts'
-import { loginAgent, makeAgent } from './agents.ts'
+import { aKey, loginAgent, makeAgent } from './agents.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { openServer, password, type TestServer, type TestUser } from './test-server.ts'
 
@@ -92,7 +92,8 @@ describe.each(databases)('SDK tokens on %s', (_name, open) => {
     const asked = async (resource: string) =>
       (await server.api.call(check, { body: { resource, action: 'read' }, token })).allowed
     expect([await asked('file/docs/a'), await asked('file/secrets')]).toEqual([true, false])
-    expect(await server.api.refuse(registerAgent, { body: { name: 'no' }, token })).toMatchObject({
+    const agent = { name: 'no', publicKey: aKey().publicKey }
+    expect(await server.api.refuse(registerAgent, { body: agent, token })).toMatchObject({
       code: 'insufficient-scope',
     })
     expect(await server.api.refuse(createSdkToken, { body, token: user.token })).toMatchObject({

@@ -49,7 +49,8 @@ describe.each(databases)('who answers for whom on %s', (_name, open) => {
     const { access_token: asFirst } = await server.api.call(issueToken, { body: first.body })
     const second = await makeServiceWithSecret(server, asFirst, registering.slice(0, 2), {})
     const { access_token: asSecond } = await server.api.call(issueToken, { body: second.body })
-    const registered = await server.api.call(registerAgent, { body: { name: 'of a service' }, token: asSecond })
+    const body = { name: 'of a service', publicKey: aKey().publicKey }
+    const registered = await server.api.call(registerAgent, { body, token: asSecond })
     expect(registered.owner).toBe(person.id)
     const enrolment = await server.api.call(createEnrolmentToken, { body: { name: 'of a service' }, token: asSecond })
     const enrolled = await server.api.call(registerAgent, { body: { name: 'enrolled by it' }, token: enrolment.token })
