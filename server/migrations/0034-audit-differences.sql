@@ -26,17 +26,25 @@ end $$;
 -- sequence; one of another log, in its tenant_id.
 create function audit_differences(start bigint, sequences_max integer, differences_max integer)
   returns table (sequence bigint, differing text)
-  language sql stable set search_path = public, pg_temp as $$
-  with head as (
-    select h.tenant_id, h.log_id, h.size from audit_heads h where h.tenant_id = app_tenant()),
-  stored as (
-    select e.*, h.log_id, h.size,
+  language plpgsql stable set search_path = public, pg_temp as $$
+#variable_conflict use_column
+declare
+  head record;
+  first bigint;
+  last bigint;
+begin
+  select h.tenant_id, h.log_id, h.size into strict head from audit_heads h where h.tenant_id = app_tenant();
+  -- One row before, for its chain. The first and the last page also have what lies outside of the log. Plain bounds, so
+  -- that a page costs what it has and not what the log has.
+  first := case when start = 0 then -9223372036854775808 else start - 1 end;
+  last := case when start + sequences_max >= head.size then 9223372036854775807 else start + sequences_max - 1 end;
+  return query
+  with stored as (
+    select e.*, head.log_id, head.size,
         lag(e.sequence) over (order by e.sequence, e.at) as sequence_before,
         case when e.sequence = 0 then decode(repeat('00', 32), 'hex') else lag(e.chain) over (order by e.sequence, e.at) end
           as chain_before
-      from head h join audit_events e on e.tenant_id = h.tenant_id
-      -- One row before, for its chain. The first and the last page also have what lies outside of the log.
-      where (e.sequence >= start - 1 or start = 0) and (e.sequence < start + sequences_max or start + sequences_max >= h.size))
+      from audit_events e where e.tenant_id = head.tenant_id and e.sequence between first and last)
   select s.sequence, d.differing
     from stored s
       cross join lateral audit_columns(s.leaf) l
@@ -56,8 +64,8 @@ create function audit_differences(start bigint, sequences_max integer, differenc
         (12, 'decision_id', l.is_readable and s.decision_id is distinct from l.decision_id),
         (13, 'request_id', l.is_readable and s.request_id is distinct from l.request_id)) d (place, differing, differs)
     where d.differs and (s.sequence >= start or start = 0)
-    order by s.sequence, d.place limit differences_max
-$$;
+    order by s.sequence, d.place limit differences_max;
+end $$;
 
 revoke all on function audit_columns, audit_differences from public;
 grant execute on function audit_columns, audit_differences to agent_iam_tenant;

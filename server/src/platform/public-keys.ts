@@ -8,21 +8,28 @@ export interface OpenedPublicKey extends PublicKey {
   readonly keyObject: KeyObject
 }
 
-/** Keys that are cached, about a kilobyte each: to check an Ed25519 key takes longer than to verify a signature by it. */
+/** Keys that are cached: to check an Ed25519 key takes longer than to verify a signature by it. */
 const keysMax = 2000
+/** A longer JWK is checked each time: a cached one has a size that its sender does not choose. An RSA key has about 1,400. */
+const cachedCharactersMax = 2000
 
 const openText = memoized((text) => {
   const jwk: unknown = JSON.parse(text)
-  const publicKey = parseSigningJwk({ ...Object(jwk) })
-  return { ...publicKey, keyObject: importKey(publicKey) }
+  return open({ ...Object(jwk) })
 }, keysMax)
+
+function open(jwk: Readonly<Record<string, unknown>>): OpenedPublicKey {
+  const publicKey = parseSigningJwk(jwk)
+  return { ...publicKey, keyObject: importKey(publicKey) }
+}
 
 /**
  * Opens a public key that a caller brought: the one place where such a key becomes one that verifies signatures. Throws
  * `MalformedKeyError` for every key that the gate refuses, also for one that an earlier release stored.
  */
 export function openPublicKey(jwk: Readonly<Record<string, unknown>>): OpenedPublicKey {
-  return openText(JSON.stringify(jwk))
+  const text = JSON.stringify(jwk)
+  return text.length > cachedCharactersMax ? open(jwk) : openText(text)
 }
 
 /** The reason why the gate refuses a key; undefined when it accepts it. */

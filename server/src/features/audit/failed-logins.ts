@@ -45,10 +45,13 @@ export class FailedLogins {
   async flush(ctx: Context, which: 'ended' | 'all' = 'ended'): Promise<void> {
     const before = which === 'all' ? Infinity : ctx.clock.now().getTime() - minuteMs
     const due = [...this.#aggregates].filter(([, aggregate]) => aggregate.minuteMs <= before)
+    const failures: unknown[] = []
     while (due.length > 0) {
       const results = await Promise.allSettled(due.splice(0, appendedAtOnce).map((each) => this.#append(...each)))
-      for (const result of results) if (result.status === 'rejected') throw result.reason
+      // One tenant's failure keeps no other's events back.
+      for (const result of results) if (result.status === 'rejected') failures.push(result.reason)
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   #placeFor(group: string, own: Pick<Aggregate, 'account' | 'prefix'>) {

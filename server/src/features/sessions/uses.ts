@@ -6,6 +6,9 @@ import { updateLastUses } from './store/last-uses.ts'
 /** Sessions whose use waits to be stored, about 200 bytes each. Beyond, a use is not noted: it decides nothing. */
 const sessionsMax = 50_000
 
+/** Rows that one transaction locks: a few milliseconds. */
+const storedAtOnce = 500
+
 export interface SessionUse {
   readonly sessionId: SessionId
   readonly identityIds: readonly IdentityId[]
@@ -36,8 +39,12 @@ export class SessionUses {
     const noted = this.#tenants
     this.#tenants = new Map()
     this.#size = 0
-    await tryAll([...noted], ([tenantId, sessions]) =>
-      inTransaction(asSystem(system, tenantId), (tx) => updateLastUses(tx, [...sessions.values()])),
-    )
+    await tryAll([...noted], ([tenantId, sessions]) => storeUses(asSystem(system, tenantId), [...sessions.values()]))
   }
+}
+
+/** Each part in a transaction of its own, so that no row is locked for long. */
+async function storeUses(ctx: Context, uses: readonly SessionUse[]): Promise<void> {
+  for (let from = 0; from < uses.length; from += storedAtOnce)
+    await inTransaction(ctx, (tx) => updateLastUses(tx, uses.slice(from, from + storedAtOnce)))
 }

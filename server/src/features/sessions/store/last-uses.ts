@@ -13,7 +13,7 @@ export async function updateLastUses(tx: Transaction, uses: readonly SessionUse[
       free as (
         select s.id, u.at from sessions s join used u on u.id = s.id
           where s.tenant_id = ${tenant}::uuid and (s.last_used_at is null or s.last_used_at < u.at)
-          for update of s skip locked)
+          for no key update of s skip locked)
     update sessions s set last_used_at = f.at from free f
       where s.tenant_id = ${tenant}::uuid and s.id = f.id`.execute(tx.db)
   const identities = [...lastByIdentity(uses)]
@@ -23,7 +23,7 @@ export async function updateLastUses(tx: Transaction, uses: readonly SessionUse[
       free as (
         select i.id, u.at from identities i join used u on u.id = i.id
           where i.tenant_id = ${tenant}::uuid and (i.last_activity is null or i.last_activity < u.at)
-          for update of i skip locked)
+          for no key update of i skip locked)
     update identities i set last_activity = f.at from free f
       where i.tenant_id = ${tenant}::uuid and i.id = f.id`.execute(tx.db)
 }
