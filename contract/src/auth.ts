@@ -77,7 +77,7 @@ export const getChallenge = operation({
   status: 200,
   response: z.object({ challenge: z.string(), expiresAt: Instant }),
   problems: [],
-  example: { params: { agentId: exampleAgentId } },
+  example: { params: { agentId: exampleAgentId }, query: {} },
 })
 
 export const login = operation({

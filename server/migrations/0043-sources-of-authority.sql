@@ -24,8 +24,14 @@ alter table oauth_clients alter column source_session set default app_source_ses
 alter table invitations add column source_session uuid;
 alter table invitations alter column source_session set default app_source_session();
 
+alter table sessions add column source_session uuid;
+alter table sessions alter column source_session set default app_source_session();
+
 -- With whose authority a session of another identity's credential acts: who made the API key or the client secret.
 alter table sessions add column delegator_id uuid;
+update sessions s set delegator_id = k.owner_id
+  from api_key_secrets x join api_keys k on k.tenant_id = x.tenant_id and k.id = x.api_key_id
+  where s.tenant_id = x.tenant_id and s.id = x.session_id and k.owner_id <> k.identity_id;
 
 create index capability_grants_by_source on capability_grants (tenant_id, source_identity) where source_identity is not null;
 
@@ -36,12 +42,16 @@ create function source_lives(wanted uuid, at timestamptz) returns boolean
 declare
   source record;
 begin
-  select s.identity_id, s.method, s.parent_id, s.actors, s.metadata ->> 'apiKeyId' as api_key into source
+  select s.identity_id, s.method, s.parent_id, s.actors, s.delegator_id, s.metadata ->> 'apiKeyId' as api_key
+    into source
     from sessions s where s.tenant_id = app_tenant() and s.id = wanted;
   if not found or not identity_acts(source.identity_id, at) then return false; end if;
   if source.actors <> '{}' and not session_actors_act(source.actors, at) then return false; end if;
   if source.method is distinct from 'api-key' then return session_lineage_lives(wanted, at); end if;
+  -- NOTE: of the delegator only its own row, not its chain, which may lead back here.
   return (source.parent_id is null or session_lineage_lives(source.parent_id, at))
+    and (source.delegator_id is null or exists (select from identities d where d.tenant_id = app_tenant()
+      and d.id = source.delegator_id and d.status = 'active' and (d.expires_at is null or d.expires_at > at)))
     and exists (select from api_keys k where k.tenant_id = app_tenant() and k.id = substr(source.api_key, 5)::uuid
       and k.status = 'active' and k.expires_at > at);
 end $$;
@@ -71,7 +81,7 @@ create function read_live_session(wanted uuid, at timestamptz)
   returns table (id uuid, identity_id uuid, started_at timestamptz, expires_at timestamptz, ended_at timestamptz,
     method text, client_id text, scope text[], attenuation text, confirmation jsonb, metadata jsonb, actors text[],
     chain_lives boolean, tenant_acts boolean, kind text, status text, identity_expires_at timestamptz,
-    delegator_kind text, delegator_id uuid)
+    delegator_kind text, delegator_id uuid, source_session uuid)
   language plpgsql stable set search_path = public, pg_temp as $$
 #variable_conflict use_column
 begin
@@ -85,7 +95,8 @@ begin
         and (s.delegator_id is null or identity_acts(s.delegator_id, at)),
       tenant_acts(),
       i.kind, i.status, i.expires_at,
-      (select d.kind from identities d where d.tenant_id = s.tenant_id and d.id = s.delegator_id), s.delegator_id
+      (select d.kind from identities d where d.tenant_id = s.tenant_id and d.id = s.delegator_id), s.delegator_id,
+      s.source_session
     from sessions s join identities i on i.tenant_id = s.tenant_id and i.id = s.identity_id
     where s.tenant_id = app_tenant() and s.id = wanted;
 end $$;

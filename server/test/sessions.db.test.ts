@@ -64,7 +64,8 @@ describe.each(databases)('sessions on %s', (_name, open) => {
     const change = { params: { sessionId }, body: { metadata: { ...claimed, scope: 'more' } }, token }
     await server.api.call(updateSessionMetadata, change)
     expect(await database.ask('select metadata, notes from sessions where id = $1', [uuidOf(sessionId)])).toEqual([
-      { metadata: {}, notes: { ...claimed, scope: 'more' } },
+      // The key by which the agent had logged in.
+      { metadata: { credential: expect.any(String) }, notes: { ...claimed, scope: 'more' } },
     ])
   })
 

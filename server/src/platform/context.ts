@@ -59,6 +59,10 @@ export type Caller = Origin &
         readonly scope: readonly string[] | undefined
         /** The key that the session's tokens are bound to. */
         readonly confirmation: Confirmation | undefined
+        /** The session by which the credential was created, where it rests on one: what it creates ends with that, too. */
+        readonly source?: SessionId | undefined
+        /** Who created the credential, where that was not the identity: its rights are bounded by theirs. */
+        readonly delegator?: IdentityId | undefined
         /** Who acts for the identity, who began first; empty where it acts itself. */
         readonly actors: readonly IdentityId[]
         /** The OAuth client that got the session; undefined where the identity itself did. */
@@ -302,7 +306,13 @@ const delegatedMethods: ReadonlySet<string> = new Set(['oauth', 'api-key', 'toke
  */
 export function sourceSessionOf(caller: Caller): SessionId | undefined {
   if (caller.kind === 'enrolment-token') return caller.source
-  return caller.kind === 'identity' && delegatedMethods.has(caller.method) ? caller.sessionId : undefined
+  if (caller.kind !== 'identity') return undefined
+  return delegatedMethods.has(caller.method) ? caller.sessionId : caller.source
+}
+
+/** With whose authority the caller's credential acts, where that is not the caller's own. */
+export function delegatorOf(caller: Caller): IdentityId | undefined {
+  return caller.kind === 'identity' ? caller.delegator : undefined
 }
 
 /** The agent with which a grant of the caller ends: what an agent grants never outlives the agent. */

@@ -127,11 +127,11 @@ async function confined<Result>(
 /** One message, so one round trip. NOTE: ids are interpolated; `toUuid` of a checked id is hex and dashes only. */
 function begin(tenantId: TenantId, source?: SessionId) {
   // The columns `source_session` have this setting as their default.
-  const origin = source === undefined ? '' : `set local app.source_session = '${literal(source)}'; `
+  const origin = source === undefined ? '' : `; set local app.source_session = '${literal(source)}'`
   return sql.raw(
-    `begin; set local role ${tenantRole}; set local app.tenant = '${literal(tenantId)}'; ${origin}` +
+    `begin; set local role ${tenantRole}; set local app.tenant = '${literal(tenantId)}'; ` +
       `set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = ${lockTimeoutMs}; ` +
-      `set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}`,
+      `set local idle_in_transaction_session_timeout = ${idleTransactionTimeoutMs}${origin}`,
   )
 }
 

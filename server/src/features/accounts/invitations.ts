@@ -7,7 +7,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { firstNotHeld, requireMayDelegate } from '../capabilities/service.ts'
+import { firstNotHeld, requireMayDelegate, requireOwnAuthority } from '../capabilities/service.ts'
 import { limitSender, preparePassword } from '../credentials/service.ts'
 import { findUserByEmail, holdWhetherActive } from '../identities/service.ts'
 import { post } from '../mail/service.ts'
@@ -37,6 +37,7 @@ export async function inviteUser(ctx: Context, input: NewInvitation): Promise<In
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('users:invite', { type: 'users' })
     await requireMayDelegate(tx, builtInRoles[input.role])
+    requireOwnAuthority(tx, 'an invitation')
     return (await invite(tx, input)).invitation
   })
 }

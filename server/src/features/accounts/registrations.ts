@@ -6,7 +6,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { requireMayDelegate } from '../capabilities/service.ts'
+import { requireMayDelegate, requireOwnAuthority } from '../capabilities/service.ts'
 import { postNews } from '../mail/service.ts'
 import { approvedLetter, rejectedLetter } from './letters.ts'
 import { requireOpen, type Registration, type RegistrationId } from './model.ts'
@@ -53,6 +53,7 @@ export async function approveRegistration(
   return inTransaction(ctx, async (tx) => {
     const registration = await requireForDecision(tx, 'registrations:approve', id)
     await requireMayDelegate(tx, builtInRoles[role])
+    requireOwnAuthority(tx, 'the role of a new user')
     if (needsConfirmation && !registration.confirmedAt) throw notConfirmed(id)
     const { email, name, passwordHash } = registration
     if (passwordHash === undefined) throw new Error(`registration ${id} is open and has no password`)

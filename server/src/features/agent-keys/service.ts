@@ -16,7 +16,7 @@ import {
 } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
-import { listReach, requireMayDelegate } from '../capabilities/service.ts'
+import { listReach, requireMayDelegate, requireOwnSession } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import {
   countKeys,
@@ -48,6 +48,7 @@ export async function rotateAgentKey(ctx: Context, agentId: AgentId, input: Rota
     const agent = await requireForChange(tx, 'agents:rotate-key', agentId, privateKey !== undefined)
     requireChangeable(agent, tx.clock.now())
     if (!isWhole(tx.caller, agentId)) await requireMayDelegate(tx, await listReach(tx, agentId))
+    requireOwnSession(tx, 'the new key of an agent')
     const rotation = await replaceAgentKey(tx, agentId, key, graceSeconds)
     if (!rotation) throw new Problem('already-exists', 'this public key is, or was, an agent’s; every key is new')
     const { replaced, ended } = rotation

@@ -33,11 +33,11 @@ async function callerOf(ctx: Context, { tenantId, apiKeyId, sessionId, lastUsedA
     requireLive(found.session, found.identity, now)
     const before = addSeconds(now, -touchSeconds)
     if (!lastUsedAt || lastUsedAt <= before) await touchApiKey(tx, apiKeyId, before)
-    const { identityId, expiresAt, method, confirmation, actors, attenuation, delegator } = found.session
+    const { identityId, expiresAt, method, confirmation, actors, attenuation, delegator, source } = found.session
     const { scope } = await withinDelegator(tx, delegator, found.session.scope)
     const { address, certificateThumbprint } = ctx.caller
     const proved = { identityId, sessionId, expiresAt, method, scope, confirmation, actors, attenuation }
-    const authentication = { credential: apiKeyId, clientId: undefined }
+    const authentication = { credential: apiKeyId, clientId: undefined, delegator, source }
     return { kind: 'identity', tenantId, ...proved, ...authentication, address, certificateThumbprint }
   })
 }

@@ -8,6 +8,7 @@ import type { EventType } from '@agent-iam/contract/event-types'
 import type { ApiKeyId, IdentityId, SessionId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
 import {
+  delegatorOf,
   inTransaction,
   type Caller,
   type Context,
@@ -24,10 +25,12 @@ import {
   endWithSource,
   listHeld,
   listReach,
+  requireHolds,
   requireMayDelegate,
   requireScope,
   requireWithin,
 } from '../capabilities/service.ts'
+import { intersection } from '../capabilities/model.ts'
 import { findAgent, lockIdentity, protectAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
 import { apiKeyMethod, sdkTokenMethod } from '../sessions/model.ts'
@@ -68,12 +71,12 @@ export async function createApiKey(ctx: Context, input: CreateApiKey): Promise<M
     requireNotOfDevice(tx.caller, identityId)
     await requireMayActFor(tx, identityId)
     const scopes = input.scopes ?? (await narrowingFor(tx, identityId))
-    await requireMayLend(tx, { identityId, scopes })
     if ((await countApiKeys(tx, identityId)) >= apiKeysMax)
       throw new Problem('quota-spent', `${identityId} has ${apiKeysMax} API keys; delete one first`)
     const secret = newSecret(tx.random, apiKeyPrefix)
     const now = tx.clock.now()
     const expiresAt = addSeconds(now, input.expiresInDays * daySeconds)
+    await requireMayLend(tx, { identityId, scopes, expiresAt })
     const apiKey: ApiKey = {
       id: tx.newId('apiKey'),
       name: input.name,
@@ -197,11 +200,16 @@ function requireNotOfDevice(caller: Caller, identityId: IdentityId): void {
     throw new Problem('forbidden', 'an SDK token makes no API key of its person; log in for this')
 }
 
-/** Who makes a secret could use it, so it must hold whatever the secret can do. */
-async function requireMayLend(tx: Transaction, key: Pick<ApiKey, 'identityId' | 'scopes'>): Promise<void> {
+/** Who makes a secret could use it, so it must hold whatever the secret can do; a key of one's own is oneself. */
+async function requireMayLend(
+  tx: Transaction,
+  key: Pick<ApiKey, 'identityId' | 'scopes' | 'expiresAt'>,
+): Promise<void> {
   const held = await listHeld(tx, key.identityId)
   requireWithin(key.scopes ?? [], held, 'what the identity holds')
-  await requireMayDelegate(tx, key.scopes ?? (await reachedBy(tx, key, held)))
+  const entries = key.scopes ?? (await reachedBy(tx, key, held))
+  if (requireSession(tx.caller).identityId === key.identityId) return requireHolds(tx, entries)
+  return requireMayDelegate(tx, entries, { until: key.expiresAt })
 }
 
 /** A whole key of another comes to all that this one comes to, later or under conditions too; one's own is oneself. */
@@ -211,9 +219,11 @@ async function reachedBy(tx: Transaction, { identityId }: Pick<ApiKey, 'identity
 
 /** What a narrowed session makes stays narrow, also where the identity is given more later. */
 async function narrowingFor(tx: Transaction, identityId: IdentityId): Promise<readonly string[] | undefined> {
-  const { scope, identityId: self } = requireSession(tx.caller)
-  if (scope === undefined || identityId === self) return scope
-  return listHeld(tx, identityId)
+  const { scope, identityId: self, delegator } = requireSession(tx.caller)
+  if (scope === undefined) return undefined
+  if (identityId !== self) return listHeld(tx, identityId)
+  // What the creator of the caller's credential holds may be more than the caller has.
+  return delegator ? intersection(scope, await listHeld(tx, self)) : scope
 }
 
 async function requireForChange(tx: Transaction, action: PlatformAction, id: ApiKeyId): Promise<ApiKey> {
@@ -242,7 +252,7 @@ async function openKeySession(tx: Transaction, key: ApiKey): Promise<SessionId> 
     credential: key.id,
     metadata: { apiKeyId: key.id },
     notAfter: key.expiresAt,
-    delegator: key.owner === key.identityId ? undefined : key.owner,
+    delegator: key.owner === key.identityId ? delegatorOf(tx.caller) : key.owner,
   })
   return sessionId
 }

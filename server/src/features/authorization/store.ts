@@ -63,7 +63,7 @@ export async function readFacts(
   )
   const [first] = rows
   if (!first) throw new Error(`tenant ${tx.caller.tenantId} has no log`)
-  const facts = toFacts(first, rows, acting.length)
+  const facts = toFacts(first, rows, { chains: acting.length, now: tx.clock.now() })
   const held = await onlySupported(
     tx,
     facts.hops.map(({ grants }) => grants),
@@ -82,7 +82,7 @@ export async function insertResult(tx: Transaction, id: DecisionId): Promise<boo
   return inserted !== undefined
 }
 
-function toFacts(first: Row, rows: readonly Row[], chains: number): Facts {
+function toFacts(first: Row, rows: readonly Row[], { chains, now }: { chains: number; now: Date }): Facts {
   const hops = rows.filter(({ place }) => place !== null)
   return {
     epoch: first.epoch,
@@ -90,7 +90,8 @@ function toFacts(first: Row, rows: readonly Row[], chains: number): Facts {
     policiesVersion: first.policies_version,
     definitionsVersion: first.definitions_version,
     sessionExpiresAt: first.session_expires_at ?? undefined,
-    edge: earliest(hops),
+    // What an agent granted may end by time with what the agent has: such facts are not used again.
+    edge: hops.some(({ sourced }) => sourced !== null) ? now : earliest(hops),
     isSessionAlive: first.session_alive === true,
     lent: { scope: first.session_scope ?? undefined, blocks: first.session_attenuation ?? undefined },
     presented: [],

@@ -1,12 +1,12 @@
 import type { IdentityId } from '@agent-iam/contract/ids'
 import { actingOf, sourceAgentOf, sourceSessionOf, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
-import { listHoldings } from './holdings.ts'
+import { alwaysHeld, listHoldings } from './holdings.ts'
 import { isLabel, isWithin } from './model.ts'
 import type { Holding } from './store.ts'
 import { findSessionEnd } from './store/sources.ts'
 import { listHeldSpans, type HeldSpan } from './store/spans.ts'
-import { requireHolds } from './within.ts'
+import { requireHolds, requireWithin } from './within.ts'
 
 /** When something is delegated. */
 export interface Span {
@@ -30,7 +30,27 @@ export async function requireMayDelegate(tx: Transaction, entries: readonly stri
     throw new Problem('forbidden', 'who acts for another grants nothing; log in as yourself')
   await requireHolds(tx, entries)
   const chain = caller.kind === 'identity' ? await listHoldings(tx, actingOf(caller)) : []
-  for (const holding of chain) await requireThroughout(tx, holding, entries, span)
+  const wanted = { entries, span, mayRestOnSource: sourceAgentOf(caller) !== undefined }
+  for (const holding of chain) await requireThroughout(tx, holding, wanted)
+}
+
+/**
+ * The same question about somebody in whose name something is handed out, such as the owner of an enrolment token. Throws
+ * `capability-exceeded` unless they, and each who delegates to them, hold the entries for the whole span.
+ */
+export async function requireHeldBy(
+  tx: Transaction,
+  id: IdentityId,
+  entries: readonly string[],
+  span: Span,
+): Promise<void> {
+  if (entries.every(isLabel)) return
+  const chain = await listHoldings(tx, [id])
+  if (chain.length === 0) throw new Problem('capability-exceeded', `${id} holds nothing any more`)
+  for (const holding of chain) {
+    requireWithin(entries, alwaysHeld(holding), `what ${holding.id} holds now`)
+    await requireThroughout(tx, holding, { entries, span, mayRestOnSource: false })
+  }
 }
 
 /**
@@ -47,22 +67,36 @@ export async function endWithSource(tx: Transaction, until: Date | undefined): P
  * Throws `forbidden` for a caller whose authority is revocable apart from its identity, and for agents: what they change
  * would then end with a session or an agent, and what stood by itself would be lost.
  */
-export function requireOwnAuthority({ caller }: Transaction, what: string): void {
-  if (sourceSessionOf(caller) === undefined && sourceAgentOf(caller) === undefined) return
-  throw new Problem('forbidden', `${what} would end with this session or agent; log in as a person or service for it`)
+export function requireOwnAuthority(tx: Transaction, what: string): void {
+  requireOwnSession(tx, what)
+  if (sourceAgentOf(tx.caller) === undefined) return
+  throw new Problem('forbidden', `${what} would end with this agent; a person or a service does it, logged in`)
+}
+
+/** The same for what an agent may do about itself. */
+export function requireOwnSession({ caller }: Transaction, what: string): void {
+  if (sourceSessionOf(caller) === undefined) return
+  throw new Problem('forbidden', `${what} would end with this session; log in as a person or a service for it`)
+}
+
+interface Wanted {
+  readonly entries: readonly string[]
+  readonly span: Span
+  /** Whether what rests on a session or an agent counts: only where what is created from it rests on the caller. */
+  readonly mayRestOnSource: boolean
 }
 
 /** Throws unless one of those whose rights are intersected holds the entries, and exists, throughout a span. */
 async function requireThroughout(
   tx: Transaction,
   holding: Holding,
-  entries: readonly string[],
-  span: Span,
+  { entries, span, mayRestOnSource }: Wanted,
 ): Promise<void> {
   if (isBefore(holding.expiresAt, span.until)) throw tooLong(holding.id, holding.expiresAt)
-  const counted = new Set(holding.held.flatMap(({ grantId, source }) => (source && grantId ? [grantId] : [])))
+  // Of what agents granted only what they still have.
+  const counted = new Set(holding.held.map(({ grantId, source }) => source && grantId))
   const spans = (await listHeldSpans(tx, holding.id)).filter(
-    ({ grantId, isSourced }) => !isSourced || (grantId && counted.has(grantId)),
+    ({ grantId, isAgents, isSourced }) => (!isSourced || mayRestOnSource) && (!isAgents || counted.has(grantId)),
   )
   const from = span.from && span.from > tx.clock.now() ? span.from : tx.clock.now()
   for (const entry of entries) {

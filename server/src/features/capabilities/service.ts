@@ -6,17 +6,24 @@ import type { AgentId, IdentityId } from '@agent-iam/contract/ids'
 import type { Caller, Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { alwaysHeld, listHoldings } from './holdings.ts'
+import { endWithSource } from './delegable.ts'
 import { closureOf, firstExcess, isLabel, type Role } from './model.ts'
 import { deleteGrants, deleteOtherRoles, insertGrants, insertRole, listGrants, readHeld } from './store.ts'
 import { listReached, listRoleKeys } from './store/reach.ts'
 import { readRoleDefinitions } from './store/role-definitions.ts'
 
 export { listGrants, listReached, readHeld, readRoleDefinitions }
-export { endWithSource, requireMayDelegate, requireOwnAuthority } from './delegable.ts'
+export {
+  endWithSource,
+  requireHeldBy,
+  requireMayDelegate,
+  requireOwnAuthority,
+  requireOwnSession,
+} from './delegable.ts'
 export { onlySupported } from './holdings.ts'
 export { firstNotHeld, listEffective, requireHolds, requireMayLend, requireWithin, withinDelegator } from './within.ts'
 export { authorityStands } from './store.ts'
-export { sourceLives } from './store/sources.ts'
+export { findSessionEnd, sourceLives } from './store/sources.ts'
 export { StoredPermissions } from './store/role-definitions.ts'
 export { endExpiredGrants } from './expired.ts'
 export { countUses, deleteOldUses, holdUses, listUses, type Use } from './store/uses.ts'
@@ -68,7 +75,7 @@ export async function grant(
   source?: AgentId,
 ): Promise<void> {
   const granted = entries.filter((entry) => !isLabel(entry))
-  await insertGrants(tx, identityId, granted, source)
+  await insertGrants(tx, identityId, granted, { source, expiresAt: await endWithSource(tx, undefined) })
 }
 
 export async function revokeGrants(tx: Transaction, identityId: IdentityId, entries: readonly string[]): Promise<void> {
@@ -76,11 +83,11 @@ export async function revokeGrants(tx: Transaction, identityId: IdentityId, entr
 }
 
 export async function assignRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
-  await insertRole(tx, identityId, role)
+  await insertRole(tx, identityId, role, await endWithSource(tx, undefined))
 }
 
 /** Gives an identity one role in place of those it has. */
 export async function setRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
   await deleteOtherRoles(tx, identityId, role)
-  await insertRole(tx, identityId, role)
+  await insertRole(tx, identityId, role, await endWithSource(tx, undefined))
 }

@@ -95,7 +95,8 @@ export async function readHoldings(tx: Transaction, acting: readonly IdentityId[
   return rows.map((row) => ({
     id: fromUuid(row.kind, row.id),
     expiresAt: row.expires_at ?? undefined,
-    isLasting: row.edge === null,
+    // What an agent granted may also end with what the agent has.
+    isLasting: row.edge === null && row.sourced === null,
     held: [...readHeld(row), ...closureOf(row.roles, roles).flatMap(({ permissions }) => permissions)],
     lentScope: row.lent_scope ?? undefined,
     isAttenuated: row.attenuated,
@@ -157,12 +158,13 @@ const inForce = { conditions: null, valid_from: null, expires_at: null }
  * by itself keeps its conditions.
  *
  * @param source the agent with which the grants end
+ * @param expiresAt when they end at the latest
  */
 export async function insertGrants(
   tx: Transaction,
   identityId: IdentityId,
   entries: readonly string[],
-  source: AgentId | undefined,
+  { source, expiresAt }: { readonly source: AgentId | undefined; readonly expiresAt: Date | undefined },
 ): Promise<void> {
   if (entries.length === 0) return
   const sources = { source_identity: source === undefined ? null : toUuid(source) }
@@ -171,7 +173,7 @@ export async function insertGrants(
     identity_id: toUuid(identityId),
     granted_by: actorOf(tx.caller),
     granted_at: tx.clock.now(),
-    expires_at: null,
+    expires_at: expiresAt ?? null,
   }
   await tx.db
     .insertInto('capability_grants')
@@ -181,6 +183,7 @@ export async function insertGrants(
         .columns(['tenant_id', 'identity_id', 'entry'])
         .doUpdateSet({
           ...inForce,
+          expires_at: row.expires_at,
           ...sources,
           source_session: sql`excluded.source_session`,
           granted_by: row.granted_by,
@@ -211,8 +214,13 @@ export async function deleteGrants(tx: Transaction, identityId: IdentityId, entr
 /** Without a beginning or an end. */
 const always = { valid_from: null, valid_until: null, source_session: sql<string | null>`excluded.source_session` }
 
-/** Gives an identity a role for good; one that it had for a time it keeps. */
-export async function insertRole(tx: Transaction, identityId: IdentityId, role: Role): Promise<void> {
+/** Gives an identity a role, until an end if there is one; one that it had for a time it keeps as long. */
+export async function insertRole(
+  tx: Transaction,
+  identityId: IdentityId,
+  role: Role,
+  validUntil: Date | undefined,
+): Promise<void> {
   await tx.db
     .insertInto('role_assignments')
     .values({
@@ -221,8 +229,13 @@ export async function insertRole(tx: Transaction, identityId: IdentityId, role: 
       role,
       granted_by: actorOf(tx.caller),
       granted_at: tx.clock.now(),
+      valid_until: validUntil ?? null,
     })
-    .onConflict((conflict) => conflict.columns(['tenant_id', 'identity_id', 'role']).doUpdateSet(always))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['tenant_id', 'identity_id', 'role'])
+        .doUpdateSet({ ...always, valid_until: validUntil ?? null }),
+    )
     .execute()
 }
 

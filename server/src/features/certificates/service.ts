@@ -5,7 +5,14 @@
  */
 import { certificatesMax } from '@agent-iam/contract/certificates'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
-import { actorOf, inTransaction, sourceSessionOf, type Context, type Transaction } from '../../platform/context.ts'
+import {
+  actorOf,
+  delegatorOf,
+  inTransaction,
+  sourceSessionOf,
+  type Context,
+  type Transaction,
+} from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
@@ -34,7 +41,7 @@ export async function pinCertificate(ctx: Context, id: CertifiedId, pem: string)
       throw new Problem('wrong-state', `${id} has ${certificatesMax} certificates; remove one that is no longer used`)
     const certificate = {
       ...facts,
-      createdBy: actorOf(tx.caller),
+      createdBy: delegatorOf(tx.caller) ?? actorOf(tx.caller),
       createdAt: tx.clock.now(),
       source: sourceSessionOf(tx.caller),
     }

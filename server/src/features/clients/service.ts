@@ -11,6 +11,7 @@ import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
+import { requireOwnSession } from '../capabilities/service.ts'
 import { endSessionsOfClient } from './grants.ts'
 import {
   clientSecretPrefix,
@@ -102,6 +103,7 @@ export async function getClient(ctx: Context, id: ClientId): Promise<Client> {
 export async function updateClient(ctx: Context, id: ClientId, change: ClientChange): Promise<Client> {
   return inTransaction(ctx, async (tx) => {
     const client = await requireForChange(tx, 'clients:update', id)
+    requireOwnSession(tx, 'the change of an OAuth client')
     if (client.source !== 'registered')
       throw new Problem('wrong-state', `${id} describes itself; delete it, and register it as your own to change it`)
     const changed = applyChange(client, change, tx.clock.now())
@@ -115,6 +117,7 @@ export async function updateClient(ctx: Context, id: ClientId, change: ClientCha
 export async function rotateClientSecret(ctx: Context, id: ClientId): Promise<string> {
   return inTransaction(ctx, async (tx) => {
     const client = await requireForChange(tx, 'clients:rotate-secret', id)
+    requireOwnSession(tx, 'the new secret of an OAuth client')
     if (!hasSecret(client.authMethod)) throw new Problem('wrong-state', `${id} authenticates by ${client.authMethod}`)
     const secret = newSecret(tx.random, clientSecretPrefix)
     await updateClientRow(tx, { ...client, secretDigest: sha256(secret), updatedAt: tx.clock.now() })

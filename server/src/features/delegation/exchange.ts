@@ -85,6 +85,7 @@ async function begin(
     confirmation,
     ...at,
     parentId: subject.id,
+    delegator: subject.delegator,
     actors,
     seconds,
     notAfter: new Date(shown.exp * 1000),

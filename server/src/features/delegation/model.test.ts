@@ -13,6 +13,7 @@ const subject: SubjectSession = {
   isWhole: false,
   entries: undefined,
   attenuation: undefined,
+  delegator: undefined,
 }
 
 test('a chain names who acts now outermost', () => {

@@ -45,6 +45,8 @@ export interface SubjectSession {
   /** The resource server that it is for, and the scopes there. */
   readonly audience: string
   readonly scopes: readonly string[]
+  /** Whose authority its credential acts with. */
+  readonly delegator: IdentityId | undefined
   /** It is a login of its own, so it reaches every resource server: nothing was lent yet. */
   readonly isWhole: boolean
   /** The capability entries that it is narrowed to at our own API; undefined: it is not. */

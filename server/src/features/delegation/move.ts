@@ -10,7 +10,7 @@ import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { firstExcess } from '../capabilities/model.ts'
-import { listReachByRole, requireMayDelegate } from '../capabilities/service.ts'
+import { listReachByRole, requireMayDelegate, requireOwnAuthority } from '../capabilities/service.ts'
 import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
 import { findAgent, holdAccountable, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
@@ -36,6 +36,7 @@ export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<
     const lenders = move.parent === null ? [] : await loadLenders(tx, id, move.parent)
     if (lenders.some((member) => !held.includes(member.id)))
       throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')
+    requireOwnAuthority(tx, 'the new place of an agent')
     requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
     // Also what it was granted before: with another lender, or none, it may come to more than it was worth until now.
     await requireMayDelegate(tx, [...move.capabilities, ...(await listReachByRole(tx, id))], { until: agent.expiresAt })

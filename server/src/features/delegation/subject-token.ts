@@ -77,7 +77,7 @@ export async function loadSubject(
     throw error instanceof Problem ? new ExchangeRefused('subject-token-invalid') : error
   }
   const { audience = ownResource(tx), scope } = Metadata.parse(session.metadata)
-  const { id, identityId, clientId = identityId, actors, confirmation, scope: entries } = session
+  const { id, identityId, clientId = identityId, actors, confirmation, delegator, scope: entries } = session
   const attenuation = session.attenuation ?? shown.attenuation
   const isWhole = entries === undefined
   const subject = {
@@ -90,6 +90,7 @@ export async function loadSubject(
     isWhole,
     entries,
     attenuation,
+    delegator,
   }
   return { subject, boundTo: confirmation, presentVersion: keysVersion }
 }

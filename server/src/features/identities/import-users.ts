@@ -4,7 +4,7 @@ import { inTransaction, type Context, type Transaction } from '../../platform/co
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { builtInRoles } from '../capabilities/model.ts'
-import { assignRole, requireMayDelegate } from '../capabilities/service.ts'
+import { assignRole, requireMayDelegate, requireOwnAuthority } from '../capabilities/service.ts'
 import { bcryptCostMax, isImportable, setPassword } from '../credentials/service.ts'
 import { requireRoom } from '../tenants/service.ts'
 import { insertUser } from './store/users.ts'
@@ -25,6 +25,7 @@ export async function importUsers(
       tx,
       [...roles].flatMap((role) => builtInRoles[role]),
     )
+    requireOwnAuthority(tx, 'an imported account')
     await requireRoom(tx, 'users', { count: users.length })
     const imported: Array<{ userId: UserId; email: string }> = []
     for (const user of users) imported.push(await importUser(tx, user))

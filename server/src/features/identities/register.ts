@@ -5,7 +5,7 @@ import { actorOf, inTransaction, type Context, type Transaction } from '../../pl
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
-import { endWithSource, firstNotHeld, grant, requireMayDelegate, requireWithin } from '../capabilities/service.ts'
+import { endWithSource, grant, requireHeldBy, requireMayDelegate, requireWithin } from '../capabilities/service.ts'
 import type { AgentKey } from '../credentials/model.ts'
 import { insertAgentKey, makeAgentKey, readAgentKey, spendEnrolment, verifySignature } from '../credentials/service.ts'
 import { defaultAgentEnd, requireRoom } from '../tenants/service.ts'
@@ -40,8 +40,8 @@ export async function registerAgent(ctx: Context | Transaction, input: RegisterA
   return inTransaction(ctx, async (tx) => {
     await tx.authorize('agents:register', { type: 'agents', ...(privateKey !== undefined && { returnsPrivateKey }) })
     requireFuture(input.expiresAt, tx.clock.now())
-    const { owner, enrolmentTokenId } = await admit(tx, input)
     const expiresAt = await endWithSource(tx, input.expiresAt ?? (await defaultAgentEnd(tx)))
+    const { owner, enrolmentTokenId } = await admit(tx, { ...input, expiresAt })
     const agent = newAgent(tx, { ...input, expiresAt }, { owner, enrolmentTokenId, isProved })
     await requireRoom(tx, 'agents')
     await insert(tx, agent, key)
@@ -76,7 +76,7 @@ async function admit(tx: Transaction, input: RegisterAgent): Promise<Admission> 
   if (tx.caller.kind === 'enrolment-token') return admitEnrolled(tx, tx.caller.enrolmentTokenId, input)
   if (tx.caller.kind !== 'identity' || tx.caller.identityId.startsWith('agt_'))
     throw new Problem('forbidden', 'a user, a service or an enrolment token registers agents; an agent delegates')
-  await requireMayDelegate(tx, input.capabilities)
+  await requireMayDelegate(tx, input.capabilities, { until: input.expiresAt })
   return { owner: await holdAccountable(tx, tx.caller.identityId), enrolmentTokenId: undefined }
 }
 
@@ -90,23 +90,21 @@ async function admitEnrolled(tx: Transaction, id: EnrolmentTokenId, input: Regis
     )
   requireWithin(input.capabilities, token.ceiling, 'the enrolment token’s ceiling')
   const owner = await holdAccountable(tx, token.owner)
-  await requireOwnerMayStill(tx, token.owner, input.capabilities)
+  await requireOwnerMayStill(tx, token.owner, input)
   return { owner, enrolmentTokenId: token.id }
 }
 
 /** A token acts with its owner's authority of the moment: the ceiling says what it was at most (DESIGN D6). */
-async function requireOwnerMayStill(tx: Transaction, owner: IdentityId, entries: readonly string[]): Promise<void> {
+async function requireOwnerMayStill(
+  tx: Transaction,
+  owner: IdentityId,
+  { capabilities, expiresAt: until }: RegisterAgent,
+): Promise<void> {
   const status = (await findIdentity(tx, owner))?.status
   // Pending is the administrator of an installation whose setup link was not opened yet.
   if (status !== 'active' && status !== 'pending')
     throw new Problem('invalid-token', 'the owner of the enrolment token may not act; ask an administrator for another')
-  const excess = await firstNotHeld(
-    tx,
-    owner,
-    entries.filter((entry) => !isLabel(entry)),
-  )
-  if (excess !== undefined)
-    throw new Problem('capability-exceeded', `${excess} is more than the enrolment token’s owner may grant now`)
+  await requireHeldBy(tx, owner, capabilities, { until })
 }
 
 function newAgent(tx: Transaction, input: RegisterAgent, admission: Admission & { isProved: boolean }): Agent {

@@ -52,6 +52,7 @@ export {
   holdWhetherActive,
   listIdentities,
   lockIdentity,
+  mayIdentityAct,
   touchIdentity,
   updateDescription,
   type IdentityFilter,

@@ -8,7 +8,7 @@ import { notFound, Problem } from '../../platform/problem.ts'
 import { requireRevision, type IfMatch } from '../../platform/revision.ts'
 import { recordEvent } from '../audit/service.ts'
 import type { RoleDefinition } from '../capabilities/model.ts'
-import { readRoleDefinitions, requireHolds, requireMayDelegate } from '../capabilities/service.ts'
+import { readRoleDefinitions, requireHolds, requireMayDelegate, requireOwnAuthority } from '../capabilities/service.ts'
 import { requireRole } from './finding.ts'
 import { addressesOf, isReserved, isRoleKey, reachOf, requireSound, toHeld, toRecord, type OwnRole } from './model.ts'
 import { deleteAssignments, listHolders } from './store/assignments.ts'
@@ -148,6 +148,7 @@ async function requireMayDefine(tx: Transaction, role: OwnRole, others: readonly
   const definitions = [...others, role]
   requireSound(role, definitions)
   await requireMayDelegate(tx, reachOf(role.key, definitions))
+  requireOwnAuthority(tx, 'the definition of a role')
 }
 
 function taken(name: string): Problem {

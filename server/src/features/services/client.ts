@@ -11,7 +11,7 @@ import {
   listLoginKeys,
   readAssertion,
 } from '../credentials/service.ts'
-import { findAgent } from '../identities/service.ts'
+import { findAgent, mayIdentityAct } from '../identities/service.ts'
 import { delegationOf, type Delegation } from './delegation.ts'
 import type { ClientId } from './model.ts'
 import { listKeys } from './store/keys.ts'
@@ -88,7 +88,9 @@ async function listThumbprints(
 /** What the sessions rest on that a client's proof begins; a client's own key rests on nothing but the client. */
 export async function findDelegation(tx: Transaction, { id, method, credential }: ProvedClient): Promise<Delegation> {
   const made = await findMade(tx, id, method, credential)
-  return made ? delegationOf(id, made) : {}
+  const delegation = made ? delegationOf(id, made) : {}
+  if (delegation.delegator && !(await mayIdentityAct(tx, delegation.delegator))) throw clientNotProved()
+  return delegation
 }
 
 async function findMade(tx: Transaction, id: ClientId, method: ClientProof['method'], credential: string) {

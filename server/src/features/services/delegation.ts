@@ -7,7 +7,7 @@ export interface Delegation {
   /** Who created the credential, where that was not the client itself: its sessions reach no more than they hold. */
   readonly delegator?: IdentityId
   /** The session that created the credential, and with which its sessions end. */
-  readonly parentId?: SessionId
+  readonly source?: SessionId
 }
 
 /** A credential of another identity acts with the authority of who created it (DESIGN D6). */
@@ -18,6 +18,6 @@ export function delegationOf(
   const isIdentity = isId('user', createdBy) || isId('service', createdBy) || isId('agent', createdBy)
   return {
     ...(isIdentity && createdBy !== client && { delegator: createdBy }),
-    ...(source && { parentId: source }),
+    ...(source && { source }),
   }
 }

@@ -1,6 +1,6 @@
 import { serviceKeysMax } from '@agent-iam/contract/services'
 import type { ServiceId } from '@agent-iam/contract/ids'
-import { actorOf, inTransaction, sourceSessionOf, type Context } from '../../platform/context.ts'
+import { actorOf, delegatorOf, inTransaction, sourceSessionOf, type Context } from '../../platform/context.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
@@ -20,7 +20,7 @@ export async function addKey(ctx: Context, id: ServiceId, jwk: Readonly<Record<s
       throw new Problem('quota-spent', `${id} has ${serviceKeysMax} keys; delete one first`)
     const key: ServiceKey = {
       ...read,
-      createdBy: actorOf(tx.caller),
+      createdBy: delegatorOf(tx.caller) ?? actorOf(tx.caller),
       createdAt: tx.clock.now(),
       source: sourceSessionOf(tx.caller),
     }

@@ -1,7 +1,7 @@
 import { serviceSecretPrefix, serviceSecretsMax } from '@agent-iam/contract/services'
 import type { SecretId, ServiceId } from '@agent-iam/contract/ids'
 import { addSeconds } from '../../platform/clock.ts'
-import { actorOf, inTransaction, sourceSessionOf, type Context } from '../../platform/context.ts'
+import { actorOf, delegatorOf, inTransaction, sourceSessionOf, type Context } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
@@ -33,7 +33,7 @@ export async function createSecret(
     const serviceSecret: ServiceSecret = {
       id: tx.newId('secret'),
       prefix: secret.slice(0, shownCharacters),
-      createdBy: actorOf(tx.caller),
+      createdBy: delegatorOf(tx.caller) ?? actorOf(tx.caller),
       createdAt: now,
       expiresAt: (await endWithSource(tx, expiresAt)) ?? expiresAt,
       source: sourceSessionOf(tx.caller),

@@ -12,7 +12,14 @@ import { readNameCursor, toPage } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { isLabel } from '../capabilities/model.ts'
-import { grant, listGrants, requireMayDelegate, requireWithin, revokeAllGrants } from '../capabilities/service.ts'
+import {
+  endWithSource,
+  grant,
+  listGrants,
+  requireMayDelegate,
+  requireWithin,
+  revokeAllGrants,
+} from '../capabilities/service.ts'
 import { changeStatus } from '../identities/model.ts'
 import { queueSettling, requireAccountable, updateDescription } from '../identities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
@@ -75,7 +82,7 @@ export async function createService(ctx: Context | Transaction, input: CreateSer
       createdBy: actorOf(tx.caller),
       defaultScopes: input.defaultScopes.filter((entry) => !isLabel(entry)),
       labels: input.capabilities.filter(isLabel),
-      expiresAt: undefined,
+      expiresAt: await endWithSource(tx, undefined),
       createdAt: now,
       updatedAt: now,
       lastActivity: undefined,

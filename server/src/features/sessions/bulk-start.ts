@@ -15,7 +15,7 @@ export interface BulkStart {
   readonly credential: string
   readonly seconds: number
   readonly delegator?: IdentityId
-  readonly parentId?: SessionId
+  readonly source?: SessionId
   readonly request: Pick<Context, 'requestId' | 'traceId'>
   readonly address: string
 }
@@ -27,7 +27,7 @@ export interface BulkStart {
 export async function openSessions(tx: Transaction, starts: readonly BulkStart[]): Promise<AccessGrant[]> {
   await requireActing(tx)
   const startedAt = tx.clock.now()
-  const sessions = starts.map(({ identityId, method, scope, credential, seconds, delegator, parentId }) => ({
+  const sessions = starts.map(({ identityId, method, scope, credential, seconds, delegator, source }) => ({
     id: tx.newId('session'),
     identityId,
     startedAt,
@@ -37,7 +37,7 @@ export async function openSessions(tx: Transaction, starts: readonly BulkStart[]
     scope,
     metadata: { credential },
     delegator,
-    parentId,
+    source,
   }))
   await insertSessions(tx, sessions)
   return sessions.map(({ id, identityId, method, clientId, scope }, place) => {

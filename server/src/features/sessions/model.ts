@@ -37,6 +37,8 @@ export interface LiveSession extends Session {
   readonly attenuation: string | undefined
   /** Whose authority the credential acts with, where that is not the identity: it reaches no more than they hold now. */
   readonly delegator: IdentityId | undefined
+  /** The session by which the credential was created, where it rests on one. */
+  readonly source: SessionId | undefined
   /** Whether the sessions it was begun with live, and its actors and whoever lends its identity authority may act. */
   readonly chainLives: boolean
   readonly tenantActs: boolean

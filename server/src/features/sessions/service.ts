@@ -97,19 +97,24 @@ export async function callerInSession(
       throw new Problem('token-revoked', 'the session has ended; log in again')
     requireLive(found.session, found.identity, tx.clock.now())
     await requireGood?.(tx)
-    const { identityId, method, confirmation, actors, clientId, delegator } = found.session
-    const { scope, isLasting } = await withinDelegator(tx, delegator, found.session.scope)
+    const { identityId, method, confirmation, actors, clientId, delegator, source } = found.session
+    const reach = await withinDelegator(tx, delegator, found.session.scope)
+    const { scope } = reach
+    // A session that rests on another ends with it, by time as well.
+    const isLasting = reach.isLasting && source === undefined
     await requirePossession(tx, confirmation, token)
     if (method === sdkTokenMethod) await touchSession(tx, sessionId, useNotedSeconds)
     const narrowed = { scope, attenuation: oneAttenuation(found.session.attenuation, attenuation) }
     const { address, certificateThumbprint } = ctx.caller
     const credential = credentialOf(found.session)
     const proved = { tenantId, identityId, sessionId, expiresAt, method, confirmation, actors, clientId, credential }
+    const restsOn = { delegator, source }
     return {
       caller: {
         kind: 'identity',
         ...proved,
         ...narrowed,
+        ...restsOn,
         address,
         certificateThumbprint,
       },

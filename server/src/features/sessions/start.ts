@@ -1,9 +1,10 @@
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json, OpenObject } from '@agent-iam/contract/json'
 import { addSeconds } from '../../platform/clock.ts'
-import { sourceSessionOf, type Transaction } from '../../platform/context.ts'
+import { delegatorOf, sourceSessionOf, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
+import { findSessionEnd } from '../capabilities/service.ts'
 import { touchIdentity } from '../identities/service.ts'
 import { requireActing } from '../tenants/service.ts'
 import { sessionSeconds } from '../tokens/model.ts'
@@ -30,6 +31,8 @@ export interface SessionStart extends Partial<Authority> {
   readonly attenuation?: string | undefined
   /** Whose authority it acts with, where that is not the identity's own: who made the API key or the secret. */
   readonly delegator?: IdentityId | undefined
+  /** The session by which the credential was created, where it rests on one: with it this one ends. */
+  readonly source?: SessionId | undefined
   /** Who begins it, where that is not the identity itself: who made the API key. */
   readonly startedBy?: IdentityId
   /** How long it lasts; unless said, until `notAfter`, or for `sessionSeconds`. */
@@ -49,15 +52,16 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
   const now = tx.clock.now()
   const id = tx.newId('session')
   const { method, clientId, scope, confirmation, credential } = start
-  const { notes = {}, device, actors = [], attenuation, delegator } = start
+  const { notes = {}, device, actors = [], attenuation, source } = start
+  const delegator = start.delegator ?? delegatorOf(tx.caller)
   const metadata = { ...start.metadata, ...(credential !== undefined && { credential }) }
-  const parentId = start.parentId ?? sourceSessionOf(tx.caller)
+  const parentId = start.parentId ?? source ?? sourceSessionOf(tx.caller)
   const authority = { method, clientId, scope, confirmation }
   const session = {
     id,
     identityId,
     startedAt: now,
-    expiresAt: endOf(start, now),
+    expiresAt: await endWithParent(tx, endOf(start, now), parentId),
     endedAt: undefined,
     ...authority,
   }
@@ -66,7 +70,7 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
     throw new Problem('identity-inactive', 'who lends the identity authority may not act; ask its owner')
   await requireActing(tx)
   await makeRoom(tx, identityId, start)
-  await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation, delegator })
+  await insertSession(tx, session, { metadata, notes, device, parentId, actors, attenuation, delegator, source })
   recordEvent(tx, {
     type: 'session.started',
     actor: start.startedBy ?? identityId,
@@ -77,6 +81,12 @@ export async function openSession(tx: Transaction, identityId: IdentityId, start
     personal: { subject: identityId, fields: { address: tx.caller.address } },
   })
   return { tenantId: tx.caller.tenantId, identityId, sessionId: id, ...authority }
+}
+
+/** No session outlives the one that it was begun with; by time as well, so that caches know its end. */
+async function endWithParent(tx: Transaction, end: Date, parentId: SessionId | undefined): Promise<Date> {
+  const parentEnd = parentId && (await findSessionEnd(tx, parentId))
+  return parentEnd && parentEnd < end ? parentEnd : end
 }
 
 function endOf({ seconds, notAfter }: SessionStart, now: Date): Date {

@@ -32,6 +32,8 @@ declare module '../../platform/database.ts' {
       actors: Generated<string[]>
       attenuation: Generated<string | null>
       delegator_id: Generated<string | null>
+      /** By default that of the transaction's caller. */
+      source_session: Generated<string | null>
     }
   }
 }
@@ -45,6 +47,7 @@ interface About {
   readonly actors: readonly IdentityId[]
   readonly attenuation: string | undefined
   readonly delegator: IdentityId | undefined
+  readonly source: SessionId | undefined
 }
 
 export async function insertSession(tx: Transaction, session: Session, about: About): Promise<void> {
@@ -70,6 +73,7 @@ export async function insertSession(tx: Transaction, session: Session, about: Ab
       actors: [...about.actors],
       attenuation: about.attenuation ?? null,
       delegator_id: about.delegator ? toUuid(about.delegator) : null,
+      ...(about.source && { source_session: toUuid(about.source) }),
     })
     .execute()
 }
@@ -166,6 +170,7 @@ interface Row {
   attenuation: string | null
   delegator_kind: 'user' | 'service' | 'agent' | null
   delegator_id: string | null
+  source_session: string | null
   chain_lives: boolean
   tenant_acts: boolean
   kind: 'user' | 'service' | 'agent'
@@ -192,6 +197,7 @@ function toSessionWithIdentity(row: Row): SessionWithIdentity {
       actors: row.actors.filter(isIdentityId),
       attenuation: row.attenuation ?? undefined,
       delegator: row.delegator_kind && row.delegator_id ? fromUuid(row.delegator_kind, row.delegator_id) : undefined,
+      source: row.source_session === null ? undefined : fromUuid('session', row.source_session),
       chainLives: row.chain_lives,
       tenantActs: row.tenant_acts,
     },

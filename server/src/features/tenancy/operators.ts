@@ -11,6 +11,7 @@ import {
 import { readIdCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordAlone, recordEvent } from '../audit/service.ts'
+import { requireOwnAuthority } from '../capabilities/service.ts'
 import { inviteFirstAdministrator } from '../accounts/service.ts'
 import { createSigningKeys } from '../keys/service.ts'
 import { defaultLimits, reactivate, suspend, type Tenant, type TenantView } from '../tenants/model.ts'
@@ -67,6 +68,7 @@ export async function createTenant(
   const id = ctx.newId('tenant')
   const reasons = await inTransaction(ctx, async (tx) => {
     await authorizeOperator(tx, 'tenants:create')
+    requireOwnAuthority(tx, 'a new tenant')
     return [...tx.grounds.policyIds]
   })
   const draft = { type: 'tenant.created', resource: resourceName(id), data: { slug, name } } as const
@@ -146,6 +148,7 @@ async function operate(
 ): Promise<TenantView> {
   const reasons = await inTransaction(ctx, async (tx) => {
     await requireTenant(tx, action, id)
+    if (action === 'tenants:invite-administrator') requireOwnAuthority(tx, 'an invitation')
     return [...tx.grounds.policyIds]
   })
   const { narrows: _, ...told } = await inTransaction(asSystem(ctx, id), async (tx) => {

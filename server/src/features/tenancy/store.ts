@@ -8,9 +8,8 @@ export async function hasAdministrator(tx: Transaction): Promise<boolean> {
   const { rows } = await sql<{ there: boolean }>`select exists (
     select from identities i
       join role_assignments r on r.tenant_id = i.tenant_id and r.identity_id = i.id and r.role = 'admin'
-    where i.tenant_id = ${toUuid(tx.caller.tenantId)} and i.kind = 'user' and i.status = 'active') as there`.execute(
-    tx.db,
-  )
+    where i.tenant_id = ${toUuid(tx.caller.tenantId)} and i.kind = 'user' and i.status = 'active'
+      and r.source_session is null) as there`.execute(tx.db)
   return rows[0]?.there === true
 }
 

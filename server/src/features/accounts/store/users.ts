@@ -59,14 +59,15 @@ function holding(tx: Transaction, role: Role | 'any') {
 
 function holdingAlways(tx: Transaction, role: Role) {
   return sql<boolean>`exists (select from role_assignments r where ${isOwnNow(tx)}
-    and r.role = ${role} and r.valid_until is null)`
+    and r.role = ${role} and r.valid_until is null and r.source_session is null)`
 }
 
 /** An assignment of the identity that counts at this moment. */
 function isOwnNow(tx: Transaction) {
   const now = tx.clock.now()
   return sql`r.tenant_id = identities.tenant_id and r.identity_id = identities.id
-    and (r.valid_from is null or r.valid_from <= ${now}) and (r.valid_until is null or r.valid_until > ${now})`
+    and (r.valid_from is null or r.valid_from <= ${now}) and (r.valid_until is null or r.valid_until > ${now})
+    and (r.source_session is null or source_lives(r.source_session, ${now}))`
 }
 
 export async function updateUserStatus(tx: Transaction, id: UserId, status: IdentityStatus): Promise<void> {

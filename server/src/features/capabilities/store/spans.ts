@@ -10,8 +10,10 @@ import { sourceLives } from './sources.ts'
 export interface HeldSpan {
   readonly entry: string
   readonly grantId: GrantId | undefined
-  /** Whether an agent granted it. */
+  /** Whether it rests on a session or an agent. */
   readonly isSourced: boolean
+  /** Whether an agent granted it. */
+  readonly isAgents: boolean
   /** Undefined: it has begun. */
   readonly from: Date | undefined
   /** Undefined: it never ends. */
@@ -26,7 +28,7 @@ export async function listHeldSpans(tx: Transaction, id: IdentityId): Promise<He
 async function listByGrant(tx: Transaction, id: IdentityId): Promise<HeldSpan[]> {
   const rows = await tx.db
     .selectFrom('capability_grants')
-    .select(['id', 'entry', 'valid_from', 'expires_at', 'source_identity'])
+    .select(['id', 'entry', 'valid_from', 'expires_at', 'source_identity', 'source_session'])
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', '=', toUuid(id))
     .where('conditions', 'is', null)
@@ -35,7 +37,8 @@ async function listByGrant(tx: Transaction, id: IdentityId): Promise<HeldSpan[]>
   return rows.map((row) => ({
     entry: row.entry,
     grantId: fromUuid('grant', row.id),
-    isSourced: row.source_identity !== null,
+    isSourced: row.source_identity !== null || row.source_session !== null,
+    isAgents: row.source_identity !== null,
     from: row.valid_from ?? undefined,
     until: row.expires_at ?? undefined,
   }))
@@ -44,20 +47,21 @@ async function listByGrant(tx: Transaction, id: IdentityId): Promise<HeldSpan[]>
 async function listByRole(tx: Transaction, id: IdentityId): Promise<HeldSpan[]> {
   const rows = await tx.db
     .selectFrom('role_assignments')
-    .select(['role', 'valid_from', 'valid_until'])
+    .select(['role', 'valid_from', 'valid_until', 'source_session'])
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('identity_id', '=', toUuid(id))
     .where(sourceLives(tx))
     .execute()
   const definitions = await readRoleDefinitions(tx)
-  return rows.flatMap(({ role, valid_from: from, valid_until: until }) =>
+  return rows.flatMap(({ role, valid_from: from, valid_until: until, source_session: source }) =>
     closureOf([role], definitions)
       .flatMap(({ permissions }) => permissions)
       .filter(({ conditions }) => !conditions)
       .map(({ entry }) => ({
         entry,
         grantId: undefined,
-        isSourced: false,
+        isSourced: source !== null,
+        isAgents: false,
         from: from ?? undefined,
         until: until ?? undefined,
       })),

@@ -32,6 +32,11 @@ async function mayAct(tx: Transaction, uuid: string): Promise<boolean> {
   return rows[0]?.acts === true
 }
 
+/** Whether an identity, and all who delegate to it, may act. */
+export async function mayIdentityAct(tx: Transaction, id: IdentityId): Promise<boolean> {
+  return mayAct(tx, toUuid(id))
+}
+
 /** Holds the row of an identity, of whatever kind, so that what hangs on it is counted and ended by one at a time. */
 export async function lockIdentity(tx: Transaction, id: IdentityId): Promise<void> {
   await tx.db

@@ -31,7 +31,9 @@ export async function findClaimedSecrets(
     from unnest(${ids}::uuid[], ${digests}::bytea[]) with ordinality as claim (identity_id, digest, place)
       join service_secrets s on s.identity_id = claim.identity_id and s.digest = claim.digest
     where s.tenant_id = ${toUuid(tx.caller.tenantId)} and s.deleted_at is null and s.expires_at > ${tx.clock.now()}
-      and (s.source_session is null or source_lives(s.source_session, ${tx.clock.now()}))`.execute(tx.db)
+      and (s.source_session is null or source_lives(s.source_session, ${tx.clock.now()}))
+      and (s.created_by !~ '^(usr|svc|agt)_' or substr(s.created_by, 5)::uuid = s.identity_id
+        or identity_acts(substr(s.created_by, 5)::uuid, ${tx.clock.now()}))`.execute(tx.db)
   return new Map(
     rows.map(({ place, id, created_by: createdBy, source_session: source }) => [
       place - 1,

@@ -9,7 +9,7 @@ import type { Session } from '../model.ts'
 export interface PlainSession extends Omit<Session, 'endedAt' | 'confirmation'> {
   readonly metadata: Readonly<Record<string, Json>>
   readonly delegator: IdentityId | undefined
-  readonly parentId: SessionId | undefined
+  readonly source: SessionId | undefined
 }
 
 /** Many at once: one parameter, whatever their number. */
@@ -24,13 +24,13 @@ export async function insertSessions(tx: Transaction, sessions: readonly PlainSe
     scope: session.scope ?? null,
     metadata: session.metadata,
     delegator_id: session.delegator === undefined ? null : toUuid(session.delegator),
-    parent_id: session.parentId === undefined ? null : toUuid(session.parentId),
+    parent_id: session.source === undefined ? null : toUuid(session.source),
   }))
   await sql`
     insert into sessions (tenant_id, id, identity_id, started_at, expires_at, method, client_id, scope, metadata,
-      delegator_id, parent_id)
+      delegator_id, parent_id, source_session)
     select ${toUuid(tx.caller.tenantId)}::uuid, r.id, r.identity_id, r.started_at, r.expires_at, r.method, r.client_id,
-      r.scope, r.metadata, r.delegator_id, r.parent_id
+      r.scope, r.metadata, r.delegator_id, r.parent_id, r.parent_id
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as r (id uuid, identity_id uuid, started_at timestamptz,
       expires_at timestamptz, method text, client_id text, scope text[], metadata jsonb, delegator_id uuid,
       parent_id uuid)`.execute(tx.db)

@@ -139,7 +139,15 @@ function statusOf(tx: Transaction) {
     when sessions.expires_at <= ${tx.clock.now()} then 'expired' else 'active' end`
 }
 
-type Unlisted = 'tenant_id' | 'confirmation' | 'metadata' | 'uses' | 'actors' | 'attenuation' | 'delegator_id'
+type Unlisted =
+  | 'tenant_id'
+  | 'confirmation'
+  | 'metadata'
+  | 'uses'
+  | 'actors'
+  | 'attenuation'
+  | 'delegator_id'
+  | 'source_session'
 type Row = Omit<Selectable<Tables['sessions']>, Unlisted> &
   Pick<Selectable<Tables['identities']>, 'kind' | 'owner_kind' | 'owner_id'>
 
