@@ -119,7 +119,9 @@ test.each([
   ['a private key that says undefined', { kty: 'OKP', crv: 'Ed25519', x: exampleX, d: undefined }],
 ])('a JWK with %s is refused, and none of it is told', (_name, jwk) => {
   expect(() => parsePublicKey(jwk)).toThrow(
-    new MalformedKeyError('the JWK holds a private key (d): keep it, send the public members'),
+    new MalformedKeyError(
+      'the JWK holds a private key (d), which is now exposed: make another pair, and send the public members',
+    ),
   )
 })
 
