@@ -41,8 +41,12 @@ describe('what an instance remembers while another changes it', () => {
   beforeAll(async () => {
     const afterFacts = (db: Database): Database => ({
       ...db,
-      transaction: (tenantId, work) =>
-        db.transaction(tenantId, (connection) => work(connection.withPlugin(new AfterFacts(() => onFacts?.())))),
+      transaction: (tenantId, work, source) =>
+        db.transaction(
+          tenantId,
+          (connection) => work(connection.withPlugin(new AfterFacts(() => onFacts?.()))),
+          source,
+        ),
     })
     server = await openServer(await openPostgres(), { replace: (world) => ({ ...world, db: afterFacts(world.db) }) })
     other = await server.beside()
@@ -123,7 +127,7 @@ class AfterFacts implements KyselyPlugin {
   }
 
   transformQuery({ node, queryId }: Parameters<KyselyPlugin['transformQuery']>[0]) {
-    const isLook = node.kind === 'RawNode' && node.sqlFragments.some((text) => text.includes('read_decision_grounds'))
+    const isLook = node.kind === 'RawNode' && node.sqlFragments.some((text) => text.includes('read_decision_basis'))
     if (isLook) this.#looks.add(queryId)
     return node
   }
