@@ -29,9 +29,16 @@ alter table sessions alter column source_session set default app_source_session(
 
 -- With whose authority a session of another identity's credential acts: who made the API key or the client secret.
 alter table sessions add column delegator_id uuid;
+-- Row security binds the owner of the tables too; this is for all tenants.
+alter table sessions no force row level security;
+alter table api_keys no force row level security;
+alter table api_key_secrets no force row level security;
 update sessions s set delegator_id = k.owner_id
   from api_key_secrets x join api_keys k on k.tenant_id = x.tenant_id and k.id = x.api_key_id
   where s.tenant_id = x.tenant_id and s.id = x.session_id and k.owner_id <> k.identity_id;
+alter table sessions force row level security;
+alter table api_keys force row level security;
+alter table api_key_secrets force row level security;
 
 create index capability_grants_by_source on capability_grants (tenant_id, source_identity) where source_identity is not null;
 
