@@ -2,6 +2,7 @@ import type { AgentId, IdentityId, UserId } from '@agent-iam/contract/ids'
 import {
   actingOf,
   inTransaction,
+  sourceAgentOf,
   type Context,
   type ProtectedResource,
   type Transaction,
@@ -10,7 +11,15 @@ import { isId } from '../../platform/ids.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { firstExcess } from '../capabilities/model.ts'
-import { listReachByRole, requireMayDelegate, requireOwnAuthority } from '../capabilities/service.ts'
+import {
+  grant,
+  listReachByRole,
+  listReached,
+  requireMayDelegate,
+  requireOwnAuthority,
+  requireOwnSession,
+  revokeGrants,
+} from '../capabilities/service.ts'
 import { chainDepthMax, requireChangeable, type Agent, type AgentView } from '../identities/model.ts'
 import { findAgent, holdAccountable, replaceGrants, viewAgent } from '../identities/service.ts'
 import { requireActive } from '../sessions/model.ts'
@@ -36,16 +45,29 @@ export async function moveAgent(ctx: Context, id: AgentId, move: Move): Promise<
     const lenders = move.parent === null ? [] : await loadLenders(tx, id, move.parent)
     if (lenders.some((member) => !held.includes(member.id)))
       throw new Problem('unavailable', 'the new parent was moved meanwhile; try again')
-    requireOwnAuthority(tx, 'the new place of an agent')
+    requireOwnSession(tx, 'the new place of an agent')
     requireWithinLenders(agent.expiresAt, move.capabilities, lenders)
     // Also what it was granted before: with another lender, or none, it may come to more than it was worth until now.
-    await requireMayDelegate(tx, [...move.capabilities, ...(await listReachByRole(tx, id))], { until: agent.expiresAt })
+    const byRole = await listReachByRole(tx, id)
+    if (byRole.length > 0) requireOwnAuthority(tx, 'the new place of an agent that has roles')
+    await requireMayDelegate(tx, [...move.capabilities, ...byRole], { until: agent.expiresAt })
     await requireDepth(tx, id, lenders)
     await place(tx, agent, { parent: lenders[0], owner })
-    await replaceGrants(tx, id, move.capabilities)
+    await giveAnew(tx, id, move.capabilities)
     recordMove(tx, agent, move)
     return viewAgent(tx, requireFound(await findAgent(tx, id), id))
   })
+}
+
+/**
+ * What an agent was granted within another's rights would stand by itself where nobody holds it back: an agent that moves it
+ * grants all of it anew, and it ends with that agent.
+ */
+async function giveAnew(tx: Transaction, id: AgentId, capabilities: readonly string[]): Promise<void> {
+  const mover = sourceAgentOf(tx.caller)
+  if (!mover) return replaceGrants(tx, id, capabilities)
+  await revokeGrants(tx, id, await listReached(tx, id))
+  return grant(tx, id, capabilities, mover)
 }
 
 async function place(
