@@ -112,7 +112,8 @@ describe.each(databases)('who answers for whom on %s', (_name, open) => {
     await server.api.call(deleteIdentity, ofUser(person.id))
     for (const { params } of [first, second])
       expect((await server.api.call(getService, { params, token })).status).toBe('suspended')
-    expect((await server.api.refuse(issueToken, { body: second.body })).code).toBe('identity-inactive')
+    // Its secret acts with the authority of the person, and ended with them.
+    expect((await server.api.refuse(issueToken, { body: second.body })).code).toBe('invalid-credentials')
     expect((await server.api.refuse(validate, { token: asSecond })).status).toBe(401)
   })
 
