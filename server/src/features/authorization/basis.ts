@@ -58,9 +58,10 @@ const conditionWords: Record<UnmetPermission['conditions'][number], string> = {
 }
 
 /** A reason for a person to read: which role permits it, or what covers it under other circumstances. */
-export function basisText({ title, roles: [role] = [], unmet: [unmet] = [] }: DecisionReason): string {
+export function basisText({ policyId, title, roles: [role] = [], unmet: [unmet] = [] }: DecisionReason): string {
   if (role) return `${title}: role “${role.name}”`
-  if (!unmet) return title
+  // A spent quota says so itself.
+  if (!unmet || policyId !== defaultDeny) return title
   const what = unmet.source === 'grant' ? `the grant ${unmet.title}` : `the role “${unmet.title}”`
   const conditions = unmet.conditions.map((condition) => conditionWords[condition]).join(' and ')
   return `${title}: ${what} covers it, but its condition on ${conditions} is not met`
