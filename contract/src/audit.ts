@@ -43,7 +43,7 @@ export const AuditEvent = z.object({
   /** The sealed fields, opened; null unless `personalState` is `opened`. */
   personal: z.record(z.string(), z.json()).nullable(),
   /**
-   * `none`: the event tells nothing about a person. `sealed`: the caller does not have the right `agent-iam/audit:read-personal`.
+   * `none`: the event has no personal fields. `sealed`: the caller does not have the right `agent-iam/audit:read-personal`.
    * `erased`: the key of the data subject was destroyed.
    */
   personalState: z.enum(['none', 'opened', 'sealed', 'erased']),

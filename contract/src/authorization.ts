@@ -82,7 +82,7 @@ export const DecisionReason = z.object({
   roles: z.array(z.object({ id: z.string(), name: z.string() })).optional(),
   /**
    * Of a deny because nothing permits it: what of who acts covers it, but only under conditions that are not met. The
-   * conditions are named; what they ask for is not told here.
+   * conditions are named; their values are not included.
    */
   unmet: z.array(UnmetPermission).optional(),
 })
