@@ -40,8 +40,6 @@ alter table sessions force row level security;
 alter table api_keys force row level security;
 alter table api_key_secrets force row level security;
 
-create index capability_grants_by_source on capability_grants (tenant_id, source_identity) where source_identity is not null;
-
 -- Whether the session by which something was created still gives authority. An API key counts as long as the key does:
 -- a rotation replaces its secret and session, not the key.
 create function source_lives(wanted uuid, at timestamptz) returns boolean
