@@ -93,7 +93,7 @@ export class PolicyEngine {
       return faultVerdict
     const why = unreadable(request)
     if (why !== undefined) return this.#report(set, 'request', why)
-    const isOfPlatform = isPlatformAction(request.action.id)
+    const isOfPlatform = mayBeOfPlatform(request)
     const systemSlice = isOfPlatform ? this.#systemSlice : this.#everyActionSlice
     if (selection === 'none') return this.#judge({ set, selection, slice: systemSlice, request })
 
@@ -240,6 +240,11 @@ export class PolicyEngine {
 }
 
 /** A tenant’s own action has no colon, so none of them can match it. */
+/** An action of the platform, or one that may lie below such: only action entities can say so. */
+function mayBeOfPlatform({ action, entities }: CedarRequest): boolean {
+  return isPlatformAction(action.id) || entities.some(({ uid }) => uid.type === action.type)
+}
+
 function namesPlatformActionsOnly({ scope: { actions } }: PolicyFacts): boolean {
   const nameOf = (key: string) => key.slice(key.indexOf('"') + 1)
   return actions !== undefined && [...actions.equals, ...actions.within].every((key) => isPlatformAction(nameOf(key)))
