@@ -12,15 +12,11 @@ export function testState({ kind, name }: TestDatabase, clock: TestClock): Share
   const url = process.env['TEST_REDIS_URL']
   if (kind === 'PGlite' || url === undefined) return inProcessState(clock)
   const redis = redisState(url, inProcessState(clock), createLog('silent'), { clock })
-  const keyOf = (key: string, seconds: number) => `${name} ${windowOf(clock, seconds)} ${key}`
+  const keyOf = (key: string, seconds: number) => `${name} ${Math.floor(clock.advancedSeconds / seconds)} ${key}`
   return {
     ...redis,
     count: (key, seconds) => redis.count(keyOf(key, seconds), seconds),
     isFirst: (key, seconds) => redis.isFirst(keyOf(key, seconds), seconds),
     take: (group, windows) => redis.take(`${group} ${name}`, windows),
   }
-}
-
-function windowOf(clock: TestClock, seconds: number): number {
-  return Math.floor((clock.now().getTime() - Date.now()) / 1000 / seconds)
 }
