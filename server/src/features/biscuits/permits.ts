@@ -51,7 +51,7 @@ export async function evaluate(
   const { rootKeyId, publicKey, facts } = known
   const holder = facts.session
   slowHolders.requirePatience(ctx, holder)
-  const key = { token, rootKeyId, publicKey, confirmation: facts.confirmation }
+  const key = { token: known.evaluable ?? token, rootKeyId, publicKey, confirmation: facts.confirmation }
   const answer = await pool.run(holder, { ...key, ...question })
   if (answer.type !== 'limit') return answer
   await slowHolders.note(ctx, holder)

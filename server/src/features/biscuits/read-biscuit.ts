@@ -1,4 +1,5 @@
 import { biscuitCharactersMax, biscuitFaults } from '@agent-iam/contract/biscuits'
+import { blocksPrefix, evaluable } from '@agent-iam/standards/biscuit/blocks'
 import { BiscuitError } from '@agent-iam/standards/biscuit/errors'
 import { verify } from '@agent-iam/standards/biscuit/verify'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
@@ -14,6 +15,8 @@ export interface ReadBiscuit extends KnownBiscuit {
 }
 
 const verified = new VerifiedBiscuits()
+/** Apart, so that nobody can present what was kept. */
+const keptBlocks = new VerifiedBiscuits()
 
 /**
  * Reads a Biscuit and verifies its signatures up to a root key of this installation, or tells what is wrong with it. It
@@ -34,12 +37,12 @@ export async function readBiscuit(ctx: Context, token: string): Promise<ReadBisc
 }
 
 /**
- * Reads a Biscuit of the caller's tenant that was accepted before, even if its root key has ended since; undefined when
- * it is none. It may run inside a transaction, which it joins.
+ * Reads a Biscuit of the caller's tenant that was accepted before, even if its root key has ended since, or the blocks
+ * that were kept of one; undefined when it is none. It may run inside a transaction, which it joins.
  */
 export async function readAccepted(ctx: Context | Transaction, token: string): Promise<KnownBiscuit | undefined> {
   try {
-    const known = verified.find(token)
+    const known = token.startsWith(blocksPrefix) ? await readBlocks(token) : verified.find(token)
     if (known) return known.facts.tenant === ctx.caller.tenantId ? known : undefined
     const rootKeyId = await rootKeyIdOf(token)
     const publicKey = await inTransaction(ctx, (tx) => findRootPublicKey(tx, rootKeyId))
@@ -48,6 +51,17 @@ export async function readAccepted(ctx: Context | Transaction, token: string): P
     if (error instanceof BiscuitError) return undefined
     throw error
   }
+}
+
+/** What was kept of a token: its signatures were verified before, and cannot be any more. */
+async function readBlocks(blocks: string): Promise<KnownBiscuit> {
+  const known = keptBlocks.find(blocks)
+  if (known) return known
+  const { token, publicKey, revocationIds } = evaluable(blocks)
+  const found = verify(await biscuitLibrary(), token, () => publicKey)
+  const read = { ...found, publicKey, revocationIds, evaluable: token }
+  keptBlocks.keep(blocks, read)
+  return read
 }
 
 async function verifyOnce(token: string, { rootKeyId, publicKey }: RootKey): Promise<KnownBiscuit> {

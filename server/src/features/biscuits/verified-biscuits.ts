@@ -8,6 +8,8 @@ const biscuitsMax = 5000
 export interface KnownBiscuit extends VerifiedBiscuit {
   /** 32 bytes in hex. */
   readonly publicKey: string
+  /** What an authorizer reads in its place, where only the blocks of a token were kept. */
+  readonly evaluable?: string
 }
 
 /**

@@ -1,3 +1,4 @@
+import { blocksOf } from '@agent-iam/standards/biscuit/blocks'
 import type { IdentityStatus, TrustBasis } from '@agent-iam/contract/agents'
 import type { AgentId, EnrolmentTokenId } from '@agent-iam/contract/ids'
 import { OpenObject } from '@agent-iam/contract/json'
@@ -65,7 +66,7 @@ export async function insertAgent(tx: Transaction, agent: Agent): Promise<boolea
       parent_kind: agent.parent ? kindOf(agent.parent) : null,
       parent_id: agent.parent ? toUuid(agent.parent) : null,
       lent_scope: agent.lent.scope ? [...agent.lent.scope] : null,
-      lent_blocks: agent.lent.blocks ?? null,
+      lent_blocks: agent.lent.blocks === undefined ? null : blocksOf(agent.lent.blocks),
       task_id: agent.task.id ?? null,
       task_scope: agent.task.scope ?? null,
       enrolment_token_id: agent.enrolmentTokenId ? toUuid(agent.enrolmentTokenId) : null,

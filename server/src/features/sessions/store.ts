@@ -1,3 +1,4 @@
+import { blocksOf } from '@agent-iam/standards/biscuit/blocks'
 import type { IdentityStatus } from '@agent-iam/contract/agents'
 import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
 import type { Json, OpenObject } from '@agent-iam/contract/json'
@@ -71,7 +72,7 @@ export async function insertSession(tx: Transaction, session: Session, about: Ab
       last_used_at: null,
       parent_id: about.parentId ? toUuid(about.parentId) : null,
       actors: [...about.actors],
-      attenuation: about.attenuation ?? null,
+      attenuation: about.attenuation === undefined ? null : blocksOf(about.attenuation),
       delegator_id: about.delegator ? toUuid(about.delegator) : null,
       ...(about.source && { source_session: toUuid(about.source) }),
     })
