@@ -75,7 +75,7 @@ describe.each(databases)('what lies in the tables of %s', (_name, open) => {
       const shown = String(text)
       expect(shown).toMatch(/^biscuit-blocks:/)
       expect((await oauth.server.api.send(validate, { token: shown, from: anySender() })).status).toBe(401)
-      await expect(exchanged(shown)).rejects.toThrow()
+      await expect(exchanged(shown)).rejects.toMatchObject({ error: 'invalid_request' })
       const verified = await oauth.server.api.call(verifyBiscuit, { body: { token: shown }, token: asker })
       expect(verified).toMatchObject({ valid: false })
     }
