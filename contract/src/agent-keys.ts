@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ProofOfPossession } from './agents.ts'
 import { idSchema } from './ids.ts'
+import { ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 import { Instant } from './text.ts'
 
@@ -31,7 +32,7 @@ export type AgentKey = z.infer<typeof AgentKey>
 export const RotateAgentKey = z
   .strictObject({
     /** Ed25519: 32 raw bytes in base64url, an SPKI PEM, or a JWK. Absent: the server makes a pair. */
-    publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), z.json())]).optional(),
+    publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), ParsedJson)]).optional(),
     /** A signature over `rotationText` of agent-proofs.ts by the new key; needed with `publicKey`. */
     proof: ProofOfPossession.optional(),
     /** How long the old key still logs in. */

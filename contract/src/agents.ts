@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { CapabilityEntry, capabilitiesMax } from './capabilities.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
-import { Metadata, OpenObject } from './json.ts'
+import { Metadata, OpenObject, ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 import { nextCursor, pageQuery } from './pages.ts'
 import { FreeText, Instant, Name, nameCharactersMax, SearchText, Tag, Tags } from './text.ts'
@@ -80,7 +80,7 @@ export const RegisterAgent = z.strictObject({
   /** From when on it may do nothing. */
   expiresAt: Instant.optional(),
   /** Ed25519: 32 raw bytes in base64url, an SPKI PEM, or a JWK. Absent: the server makes a pair. */
-  publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), z.json())]).optional(),
+  publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), ParsedJson)]).optional(),
   proof: ProofOfPossession.optional(),
 })
 export type RegisterAgent = z.output<typeof RegisterAgent>

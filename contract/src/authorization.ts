@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { RiskLevel, TrustBasis } from './agents.ts'
 import { idSchema, IdentityIdSchema } from './ids.ts'
-import { OpenObject } from './json.ts'
+import { OpenObject, ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 import { nextCursor } from './pages.ts'
 import { ProblemDocument } from './problems.ts'
@@ -180,7 +180,7 @@ export const bulkCheck = operation({
   // Checks are read one by one, so that a bad one harms no other.
   body: z.strictObject({
     checks: z
-      .array(z.union([PlainCheck, CedarCheck, z.record(z.string(), z.json())]))
+      .array(z.union([PlainCheck, CedarCheck, z.record(z.string(), ParsedJson)]))
       .min(1)
       .max(bulkChecksMax),
   }),

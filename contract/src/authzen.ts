@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { RiskLevel, TrustBasis } from './agents.ts'
 import { AuditRecord, CallersText, DecisionReason, resourceCharactersMax } from './authorization.ts'
 import { idSchema, IdentityIdSchema } from './ids.ts'
-import { OpenObject } from './json.ts'
+import { OpenObject, ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 
 /** Most evaluations in one request. */
@@ -43,7 +43,7 @@ export type EvaluationsSemantic = z.output<typeof EvaluationsSemantic>
 /** Several questions, or one, with what is said for all. */
 const EvaluationsRequest = z.object({
   ...defaults,
-  evaluations: z.array(z.json()).max(evaluationsMax).optional(),
+  evaluations: z.array(ParsedJson).max(evaluationsMax).optional(),
   options: z.object({ evaluations_semantic: EvaluationsSemantic.default('execute_all') }).optional(),
 })
 export type EvaluationsRequest = z.output<typeof EvaluationsRequest>

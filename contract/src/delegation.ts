@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { Agent, Capabilities, AgentType, IdentityStatus } from './agents.ts'
 import { Tokens } from './auth.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
-import { OpenObject } from './json.ts'
+import { OpenObject, ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 import { FreeText, Instant, Name } from './text.ts'
 
@@ -31,7 +31,7 @@ export const DelegateAgent = z.strictObject({
   capabilities: Capabilities.default([]),
   metadata: OpenObject.default({}),
   /** The child's own Ed25519 key: its token is then bound to it, and it may log in by itself. */
-  publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), z.json())]).optional(),
+  publicKey: z.union([z.string().max(1000), z.record(z.string().max(50), ParsedJson)]).optional(),
   /** Whether the child gets a Biscuit beside its JWT, of the same session: a token that it can narrow by itself. */
   biscuit: z.boolean().default(false),
 })

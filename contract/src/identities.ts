@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { agentChange, identityFilter, IdentityStatus, Reason, RegisterAgent, RiskLevel, TrustBasis } from './agents.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
-import { OpenObject } from './json.ts'
+import { OpenObject, ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 import { nextCursor } from './pages.ts'
 import { CreateService } from './services.ts'
@@ -234,7 +234,7 @@ export const bulkIdentities = operation({
   // Items are read one by one, so that a bad one harms no other.
   body: z.strictObject({
     items: z
-      .array(z.record(z.string().max(50), z.json()))
+      .array(z.record(z.string().max(50), ParsedJson))
       .min(1)
       .max(bulkItemsMax),
   }),

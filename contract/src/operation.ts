@@ -47,7 +47,7 @@ export interface Operation<
    * that nobody overwrites what they have not seen.
    */
   readonly hasRevision?: true
-  /** Largest body where it must be more than that of other operations. */
+  /** Largest body where it must be more than that of other operations. A public operation declares none. */
   readonly bodyBytesMax?: number
   /** Fields of the answer that are secret, told once and stored nowhere. */
   readonly secrets?: readonly string[]
@@ -59,6 +59,19 @@ export interface Operation<
     readonly query?: Sent<Query>
     readonly body?: Sent<Body>
   }
+}
+
+/**
+ * Bodies above this are large: the server reads them only for a caller that it knows, and parses them in a thread. It is
+ * also the largest body of a public operation, since anybody may send that.
+ */
+export const largeBodyBytes = 65_536
+/** Largest body of an operation that declares no other: the longest policy text, each character written as an escape. */
+const bodyBytesMax = 262_144
+
+/** The largest body that an operation accepts. */
+export function bodyLimitOf(operation: Pick<Operation, 'action' | 'bodyBytesMax'>): number {
+  return operation.action === 'public' ? largeBodyBytes : (operation.bodyBytesMax ?? bodyBytesMax)
 }
 
 /** Declares an operation; the types of its schemas are kept. */

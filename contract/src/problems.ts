@@ -80,6 +80,11 @@ export const problems = {
   'quota-spent': { status: 403, title: 'The quota is spent', advice: 'Ask for a larger quota or wait for its window.' },
   'not-found': { status: 404, title: 'No such resource', advice: 'Check the id, and the tenant you are logged in to.' },
   'method-not-allowed': { status: 405, title: 'No such method here', advice: 'See `/docs` for the operations.' },
+  'request-timeout': {
+    status: 408,
+    title: 'The request arrived too slowly',
+    advice: 'Send it again; over a slow connection, in parts.',
+  },
   'already-exists': {
     status: 409,
     title: 'It exists already',

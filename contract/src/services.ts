@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { IdentityStatus } from './agents.ts'
 import { CapabilityEntry, capabilitiesMax } from './capabilities.ts'
 import { IdentityIdSchema, idSchema } from './ids.ts'
+import { ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
 import { nextCursor, pageQuery } from './pages.ts'
 import { FreeText, Instant, Name } from './text.ts'
@@ -55,7 +56,7 @@ export const ServiceSecret = z.object({
 export type ServiceSecret = z.infer<typeof ServiceSecret>
 
 /** A JWK (RFC 7517): Ed25519, P-256, or RSA of 2048 bits and more. Only its public half may be sent. */
-export const PublicJwk = z.record(z.string().max(50), z.json())
+export const PublicJwk = z.record(z.string().max(50), ParsedJson)
 
 export const ServiceKey = z.object({
   /** RFC 7638; names the key. */

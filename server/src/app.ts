@@ -33,6 +33,7 @@ import { refreshSkeletons } from './platform/skeleton-refresh.ts'
 import type { Route } from './platform/route.ts'
 import { defaultSettings } from './platform/settings.ts'
 import { Telemetry } from './platform/telemetry.ts'
+import { LargeBodies } from './transport/body/large-bodies.ts'
 import { createHttpServer } from './transport/http.ts'
 import { mountOauth } from './transport/oauth/mount.ts'
 import { certificateReader } from './transport/peer-certificate.ts'
@@ -90,7 +91,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
   ]
   const recentCallers = new RecentCallers(pulse, world.clock)
   const derivedGuard = createDerivedGuard(decider)
-  const parts = { routes, refusals, limiter, telemetry, derivedGuard, recentCallers, sessionUses }
+  const largeBodies = new LargeBodies()
+  const parts = { routes, refusals, limiter, telemetry, derivedGuard, recentCallers, sessionUses, largeBodies }
   const http = createHttpServer({ ...door, ...parts, certificateOf: certificateReader(door), world: system })
   await mountOauth(http, system, { isNonceRequired: door.dpopNonce === 'required', refusals })
   return {
@@ -120,7 +122,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
       await failedLogins.flush(system, 'all').catch((error: unknown) => {
         world.log.error({ error }, 'failed logins could not be recorded')
       })
-      for (const part of [expiry, postman, whatIf.shadow, committer, engine, whatIf.drafts]) await part.close(system)
+      const parts = [expiry, postman, whatIf.shadow, committer, engine, whatIf.drafts, largeBodies]
+      for (const part of parts) await part.close(system)
     },
   }
 }

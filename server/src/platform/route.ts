@@ -8,6 +8,8 @@ interface RawInput {
   readonly params: unknown
   readonly query: unknown
   readonly body: unknown
+  /** The operation's schema read the body already, in the thread that parsed it. */
+  readonly isBodyRead?: boolean
   /** The header `If-Match`. */
   readonly ifMatch?: string | undefined
 }
@@ -20,6 +22,8 @@ export interface Route {
   readonly operation: Operation
   /** Reads what came in, and does what must not happen inside a transaction. */
   readonly prepare: (ctx: Context, raw: RawInput) => Promise<Work>
+  /** Refuses a caller that may not do this whatever its body says. A large body is read only after that. */
+  readonly beforeBody?: (ctx: Context) => Promise<void>
   /** Whether a caller that was looked up before will do. */
   readonly takesRecentCaller?: boolean
 }
@@ -27,6 +31,11 @@ export interface Route {
 /** A route that answers by nothing but what the log takes at the caller's epoch, so a caller that was looked up before will do. */
 export function ofRecentCaller(whole: Route): Route {
   return { ...whole, takesRecentCaller: true }
+}
+
+/** A route whose large bodies are read only for a caller that this lets through. */
+export function refusingBeforeBody(whole: Route, beforeBody: (ctx: Context) => Promise<void>): Route {
+  return { ...whole, beforeBody }
 }
 
 type Schema = z.ZodType | undefined
@@ -67,7 +76,7 @@ export function slowRoute<
     async prepare(ctx, raw) {
       const params = read(operation.params, raw.params, 'path')
       const query = read(operation.query, raw.query, 'query')
-      const body = read(operation.body, raw.body, 'body')
+      const body = readBody(operation.body, raw)
       const ifMatch = operation.hasRevision ? readIfMatch(raw.ifMatch) : undefined
       const input = { params, query, body, ifMatch }
       const found = await prepare(ctx, input)
@@ -91,6 +100,11 @@ export function read(schema: Schema, raw: unknown, part: string): unknown {
 /** A problem document is read by people: what does not fit a screen is cut. */
 const detailCharactersMax = 1000
 const errorsMax = 20
+
+function readBody<S extends Schema>(schema: S | undefined, raw: RawInput): Read<S>
+function readBody(schema: Schema, { body, isBodyRead }: RawInput): unknown {
+  return isBodyRead ? body : read(schema, body, 'body')
+}
 
 function refuseUnexpected(raw: unknown, part: string): undefined {
   const isEmpty = raw === undefined || (typeof raw === 'object' && raw !== null && Object.keys(raw).length === 0)

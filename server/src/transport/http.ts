@@ -1,77 +1,62 @@
-import { performance } from 'node:perf_hooks'
 import type { SecureContextOptions } from 'node:tls'
-import type { Operation } from '@agent-iam/contract/operation'
-import { platformTenantId } from '@agent-iam/contract/ids'
+import { largeBodyBytes, type Operation } from '@agent-iam/contract/operation'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { RefusalRecorder } from '../features/audit/refusals.ts'
 import type { DerivedGuard } from '../features/authorization/service.ts'
-import type { Limiter } from '../features/limits/service.ts'
-import type { RecentCallers } from '../features/sessions/service.ts'
-import type { SessionUses } from '../features/sessions/uses.ts'
-import { bodyDepthMax, isNestedDeeper } from '../lib/nesting.ts'
-import { asCaller, type Context } from '../platform/context.ts'
 import { answerOnce, takesKey } from '../platform/idempotency.ts'
 import { Problem } from '../platform/problem.ts'
 import { entityTagOf } from '../platform/revision.ts'
 import type { Route } from '../platform/route.ts'
 import type { Telemetry } from '../platform/telemetry.ts'
-import { authenticate } from './authenticate.ts'
+import { arrivalOf, arrive, contextOf, countLate, secondsOf, type Arrival, type Reception } from './arrival.ts'
 import { withBasicCredentials } from './basic-credentials.ts'
-import type { NonceUse } from './dpop.ts'
+import type { LargeBodies } from './body/large-bodies.ts'
+import { bringsLargeBody, readBody, requireReadable, type ReadLarge } from './body/request-body.ts'
+import { boundForeignBodies, leaveBodiesUnread } from './body/unread-body.ts'
 import { dpopNonce } from './dpop-nonce.ts'
-import { withProof } from './dpop-request.ts'
 import { hostGuard } from './host-guard.ts'
 import { publishedSecondsOf, sendPublished } from './published-response.ts'
-import { isOnlyLocal, requireMetricsToken } from './metrics-guard.ts'
 import { nameRequest } from './text-refusal.ts'
-import { identified, strangerLimit } from './rate-limit.ts'
+import { strangerLimit } from './rate-limit.ts'
 import { isOfStatusLists, sendStatusList } from './status-list-response.ts'
 import { tlsServerFactory } from './tls.ts'
-import type { CertificateReader } from './peer-certificate.ts'
 import { contentSecurityPolicyOf } from './pages/content-security-policy.ts'
 import { isNonceDue, pathOf, refuse, type Exchange } from './refuse.ts'
 
-/** Largest body: far above any honest request, far below what would hurt. */
-const bodyBytesMax = 262_144
 /** A client that sends its headers or body slower than this is not one. */
 const requestTimeoutMs = 30_000
+/** How often the server looks for requests that arrive too slowly. */
+const connectionsCheckingInterval = 5_000
 
-export interface Door {
-  /** A context for one request, before anybody is known. */
-  readonly world: Omit<Context, 'caller' | 'requestId' | 'traceId'>
+export interface Door extends Reception {
   readonly routes: readonly Route[]
   readonly refusals: RefusalRecorder
-  readonly limiter: Limiter
-  readonly recentCallers: RecentCallers
-  readonly sessionUses: SessionUses
   readonly derivedGuard: DerivedGuard
   readonly telemetry: Telemetry
-  readonly publicUrl: string
-  readonly isLoopback: boolean
-  readonly metricsToken: string | undefined
+  readonly largeBodies: LargeBodies
   /** Whose `X-Forwarded-For` tells where a request comes from. */
   readonly trustedProxies: readonly string[]
-  /** Whether proofs of possession must hold a nonce of ours. */
-  readonly dpopNonce: NonceUse
-  readonly certificateOf: CertificateReader
   /** With it the server itself speaks TLS. */
   readonly tls: SecureContextOptions | undefined
 }
 
-/** A request's whole way: match → authenticate → answer → send; whatever is thrown ends as a problem document. */
+/** A request's whole way: match → authenticate → read → answer → send; whatever is thrown ends as a problem document. */
 export function createHttpServer(door: Door): FastifyInstance {
   const server = fastify({
-    bodyLimit: bodyBytesMax,
+    bodyLimit: largeBodyBytes,
     requestTimeout: requestTimeoutMs,
+    http: { connectionsCheckingInterval },
     trustProxy: door.trustedProxies.length > 0 && [...door.trustedProxies],
     forceCloseConnections: 'idle',
     // What still arrives while we stop, on connections that are open, is answered as ever; each closes after its answer.
     return503OnClosing: false,
     logger: false,
-    ...(door.tls && { serverFactory: tlsServerFactory(door.tls, requestTimeoutMs) }),
+    ...(door.tls && { serverFactory: tlsServerFactory(door.tls, { requestTimeoutMs, connectionsCheckingInterval }) }),
   })
-  // JSON alone: a page of another site may send text/plain without asking first, and no operation reads it.
-  server.removeContentTypeParser('text/plain')
+  // Operations read their bodies themselves, once their sender is known; what is no operation's is never read.
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  leaveBodiesUnread(server)
   server.addHook('onRequest', hostGuard(door.publicUrl, door.isLoopback))
   server.addHook('onSend', (_request, reply, _payload, done) => {
     for (const [name, value] of securityHeaders) if (!reply.hasHeader(name)) reply.header(name, value)
@@ -81,6 +66,7 @@ export function createHttpServer(door: Door): FastifyInstance {
   const operationOf = ({ method, routeOptions }: FastifyRequest) => operations.get(`${method} ${routeOptions.url}`)
   const contextOfRequest = (request: FastifyRequest) => contextOf(door, request)
   server.addHook('onRequest', strangerLimit({ limiter: door.limiter, contextOf: contextOfRequest, operationOf }))
+  server.addHook('onRequest', boundForeignBodies(operationOf))
   for (const route of door.routes) mount(server, door, route)
   mountOtherMethods(server, door)
   server.setNotFoundHandler((request, reply) =>
@@ -100,9 +86,14 @@ const securityHeaders = [
 ] as const
 
 function mount(server: FastifyInstance, door: Door, route: Route): void {
-  const { method, bodyBytesMax: bodyLimit = bodyBytesMax } = route.operation
+  const { method } = route.operation
   for (const url of pathsOf(route.operation))
-    server.route({ method, url, bodyLimit, handler: (request, reply) => answer(door, route, { request, reply }) })
+    server.route({
+      method,
+      url,
+      onRequest: (request, reply) => admit(door, route, { request, reply }),
+      handler: (request, reply) => answer(door, route, { request, reply }),
+    })
 }
 
 function pathsOf({ path, aliases = [] }: Operation): string[] {
@@ -139,74 +130,81 @@ function operationsByPlace(routes: readonly Route[]): Map<string, Operation> {
   return new Map(places)
 }
 
+/** Whoever may not send a request is refused before its body is read. */
+async function admit(door: Door, route: Route, { request, reply }: Exchange): Promise<void> {
+  const { operation } = route
+  try {
+    await arrive(door, route, { request, reply })
+  } catch (error) {
+    await refuse(door, error, { request, reply, ctx: contextOf(door, request), operation })
+    door.telemetry.requestAnswered(operation.id, reply.statusCode, secondsOf(request))
+  }
+}
+
 async function answer(door: Door, route: Route, { request, reply }: Exchange): Promise<FastifyReply> {
   const { operation } = route
-  const began = performance.now()
   let ctx = contextOf(door, request)
   try {
-    if (operation.id === 'metrics')
-      requireMetricsToken(door.metricsToken, request.headers.authorization, isOnlyLocal(door))
-    ctx = await identify(door, ctx, route, { request, reply })
-    await door.derivedGuard(ctx, operation)
-    const result = await resultOf(ctx, route, request)
+    const arrival = await arrive(door, route, { request, reply })
+    ctx = arrival.ctx
+    const result = await countedResultOf(door, route, { request, reply, arrival })
     nameRequest(operation, request, reply, ctx)
     if (isNonceDue(door, request)) reply.header('dpop-nonce', dpopNonce(ctx))
     return send(operation, reply, result)
   } catch (error) {
     return await refuse(door, error, { request, reply, ctx, operation })
   } finally {
-    door.telemetry.requestAnswered(operation.id, reply.statusCode, (performance.now() - began) / 1000)
+    door.telemetry.requestAnswered(operation.id, reply.statusCode, secondsOf(request))
   }
 }
 
-/** The context of whoever sent the request, once that is known and within what they may send. */
-async function identify(
-  door: Door,
-  anonymous: Context,
-  { operation, takesRecentCaller = false }: Pick<Route, 'operation' | 'takesRecentCaller'>,
-  exchange: Exchange,
-): Promise<Context> {
-  let proved = anonymous
-  const { headers } = exchange.request
-  const caller = await identified(door.limiter, { ctx: anonymous, operation, ...exchange }, async () => {
-    proved = await withProof(anonymous, operation, exchange.request, door)
-    return authenticate(proved, operation, headers, takesRecentCaller ? door.recentCallers : undefined)
-  })
-  door.sessionUses.note(caller, proved.clock.now())
-  const known = asCaller(proved, caller)
-  if (caller.kind !== 'identity' || caller.asOf === undefined) return known
-  return { ...known, renewCaller: async () => asCaller(proved, await authenticate(proved, operation, headers)) }
+interface Arrived extends Exchange {
+  readonly arrival: Arrival
 }
 
-async function resultOf(ctx: Context, route: Route, request: FastifyRequest): Promise<unknown> {
-  const body = withBasicCredentials(route.operation, request.body ?? undefined, request.headers.authorization)
+/** A request whose body cannot be read counts all the same. */
+async function countedResultOf(door: Door, route: Route, arrived: Arrived): Promise<unknown> {
+  try {
+    return await resultOf(door, route, arrived)
+  } catch (error) {
+    await countLate(door, arrived.arrival, { ...route, ...arrived })
+    throw error
+  }
+}
+
+async function resultOf(door: Door, route: Route, arrived: Arrived): Promise<unknown> {
+  const { request, arrival } = arrived
+  await door.derivedGuard(arrival.ctx, route.operation)
+  if (!bringsLargeBody(request, route.operation)) return workOf(door, route, arrived)
+  requireReadable(request, route.operation)
+  await route.beforeBody?.(arrival.ctx)
+  return door.largeBodies.run(arrival.ctx, (readLarge) => workOf(door, route, arrived, readLarge))
+}
+
+async function workOf(door: Door, route: Route, arrived: Arrived, readLarge?: ReadLarge): Promise<unknown> {
+  const { request, arrival } = arrived
+  const { operation } = route
+  const read = await readBody(arrived, operation, readLarge)
+  await countLate(door, arrival, { ...route, ...arrived }, read.value)
+  const body = withBasicCredentials(operation, read.value ?? undefined, request.headers.authorization)
   const raw = { params: request.params, query: request.query, body, ifMatch: request.headers['if-match'] }
-  if (isNestedDeeper(raw.body, bodyDepthMax))
-    throw new Problem('invalid-request', `the body is nested deeper than ${bodyDepthMax}; send it flatter`)
-  const work = await route.prepare(ctx, raw)
+  const work = await route.prepare(arrival.ctx, { ...raw, isBodyRead: read.isRead })
   const key = request.headers['idempotency-key']
-  if (typeof key !== 'string' || !takesKey(route.operation)) return work(ctx)
-  const asked = { operation: route.operation, key, request: { url: request.url, body: raw.body ?? null } }
-  return answerOnce(ctx, asked, work)
+  if (typeof key !== 'string' || !takesKey(operation)) return work(arrival.ctx)
+  const asked = { operation, key, request: { url: request.url, body: raw.body ?? null } }
+  return answerOnce(arrival.ctx, asked, work)
 }
 
-/** A body that cannot be read is refused like any other fault: after its sender is known, and in the sender's log. */
+/** What the framework refuses, or a hook. Once the sender of the request was asked for, it is in the sender's log. */
 async function refuseUnread(
   door: Door,
   operation: Operation | undefined,
   thrown: unknown,
   exchange: Exchange,
 ): Promise<FastifyReply> {
-  const ctx = contextOf(door, exchange.request)
-  // A Problem is the host guard's or a limit's: such a request is none of ours, and nobody is asked who sent it.
-  if (!operation || thrown instanceof Problem) return refuse(door, thrown, { ...exchange, ctx })
-  let known
-  try {
-    known = await identify(door, ctx, { operation }, exchange)
-  } catch (error) {
-    return refuse(door, error, { ...exchange, ctx, operation })
-  }
-  return refuse(door, thrown, { ...exchange, ctx: known, operation })
+  const arrival = await arrivalOf(exchange.request)?.catch(() => undefined)
+  if (arrival) return refuse(door, thrown, { ...exchange, ctx: arrival.ctx, ...(operation && { operation }) })
+  return refuse(door, thrown, { ...exchange, ctx: contextOf(door, exchange.request) })
 }
 
 function send(operation: Operation, reply: FastifyReply, result: unknown): FastifyReply {
@@ -224,32 +222,4 @@ function send(operation: Operation, reply: FastifyReply, result: unknown): Fasti
 
 function unknownPath(request: FastifyRequest): Problem {
   return new Problem('not-found', `there is no ${request.method} ${pathOf(request)}; /docs lists what there is`)
-}
-
-/** W3C Trace Context §3.2: the trace id is 32 hex digits. */
-const traceparent = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
-
-const contexts = new WeakMap<FastifyRequest, Context>()
-
-/** One for each request, whoever asks for it. */
-function contextOf(door: Door, request: FastifyRequest): Context {
-  const context = contexts.get(request) ?? makeContext(door, request)
-  contexts.set(request, context)
-  return context
-}
-
-function makeContext({ world, certificateOf }: Door, request: FastifyRequest): Context {
-  const header = request.headers['traceparent']
-  const traceId = typeof header === 'string' ? traceparent.exec(header)?.[1] : undefined
-  return {
-    ...world,
-    requestId: world.newId('request'),
-    traceId,
-    caller: {
-      kind: 'anonymous',
-      tenantId: platformTenantId,
-      address: request.ip,
-      certificateThumbprint: certificateOf(request, world.clock.now()),
-    },
-  }
 }

@@ -73,7 +73,7 @@ export function problemsOf(operation: Operation): ProblemCode[] {
   if (operation.action !== 'public' || operation.bindsTokens) codes.push('invalid-proof', 'use-dpop-nonce', 'replayed')
   if (takesKey(operation)) codes.push('idempotency-mismatch')
   if (honoursIfMatch(operation)) codes.push('precondition-failed')
-  if (operation.body !== undefined) codes.push('too-large')
+  if (operation.body !== undefined) codes.push('request-timeout', 'too-large')
   // AuthZEN has no status for it: it is malformed.
   if (operation.body !== undefined && !operation.refusesIn) codes.push('unsupported-media-type')
   codes.push('internal-error', 'unavailable')

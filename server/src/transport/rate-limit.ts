@@ -37,30 +37,38 @@ export function strangerLimit({ limiter, contextOf, operationOf }: Gate): onRequ
 interface Arrival {
   readonly ctx: Context
   readonly operation: Operation
-  readonly request: FastifyRequest
   readonly reply: FastifyReply
 }
 
 /**
- * Who sends a request, counted: one that proves nobody counts as a stranger's, so that nobody learns more often whether
- * what they present is good; any other by who it is. Throws `rate-limited` for one too many.
+ * Who sends a request. One that proves nobody counts as a stranger's, so that nobody learns more often whether what they
+ * present is good. Throws `rate-limited` for one too many.
  */
 export async function identified(
   limiter: Limiter,
-  { ctx, operation, request, reply }: Arrival,
+  { ctx, operation, reply }: Arrival,
   authenticate: () => Promise<Caller>,
 ): Promise<Caller> {
   if (operation.action === 'public') return authenticate()
-  let caller
   try {
-    caller = await authenticate()
+    return await authenticate()
   } catch (error) {
     const isStranger = error instanceof Problem && problems[error.code].status === 401
     if (isStranger) requireAdmitted(await limiter.admitStranger(ctx, operation.id), reply)
     throw error
   }
-  requireAdmitted(await limiter.admit({ ...ctx, caller }, { operation, body: request.body }), reply)
-  return caller
+}
+
+/** Counts a request of somebody known, by who it is. Throws `rate-limited` for one too many. */
+export async function counted(limiter: Limiter, { ctx, operation, reply }: Arrival, body?: unknown): Promise<void> {
+  if (operation.action === 'public') return
+  requireAdmitted(await limiter.admit(ctx, { operation, body }), reply)
+}
+
+/** Throws `rate-limited` for a request that would be one too many, and counts nothing. */
+export async function looked(limiter: Limiter, { ctx, operation, reply }: Arrival): Promise<void> {
+  if (operation.action === 'public') return
+  requireAdmitted(await limiter.look(ctx, operation), reply)
 }
 
 /** Tells how it stands, whether the request may come in or not; throws `rate-limited` when it may not. */

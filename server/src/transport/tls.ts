@@ -36,13 +36,25 @@ export async function loadTls(files: TlsFiles): Promise<SecureContextOptions> {
   return options
 }
 
+interface Slowness {
+  readonly requestTimeoutMs: number
+  /** How often requests that arrive too slowly are looked for, in milliseconds. */
+  readonly connectionsCheckingInterval: number
+}
+
 /**
  * Makes the server speak TLS, and ask each client for a certificate. One that no authority of ours signed does not break
  * the connection: it counts where it is pinned, and without any the client may have a token.
  */
-export function tlsServerFactory(tls: SecureContextOptions, requestTimeoutMs: number): FastifyServerFactory {
+export function tlsServerFactory(
+  tls: SecureContextOptions,
+  { requestTimeoutMs, connectionsCheckingInterval }: Slowness,
+): FastifyServerFactory {
   return (handler) => {
-    const server = createServer({ ...tls, requestCert: true, rejectUnauthorized: false }, handler)
+    const server = createServer(
+      { ...tls, requestCert: true, rejectUnauthorized: false, connectionsCheckingInterval },
+      handler,
+    )
     server.requestTimeout = requestTimeoutMs
     server.keepAliveTimeout = keepAliveMs
     return server

@@ -37,6 +37,11 @@ const questions: Readonly<Record<string, (body: unknown) => ReadType[]>> = {
   whoCan: (body) => [() => readResource(read(whoCan.body, body, 'body').resource).type],
 }
 
+/** Whether what a request counts depends on its body, so that it can be counted only once that was read. */
+export function isCountedByBody(operationId: string): boolean {
+  return Object.hasOwn(questions, operationId)
+}
+
 /**
  * How often a request asks for a decision on each type of resource, so that it counts in the same step as the request.
  * A question that cannot be read is not decided, and counts for no type.

@@ -64,6 +64,20 @@ export class Limiter {
     return admission
   }
 
+  /**
+   * Whether a request of somebody known has room, without counting it: for one that can be counted only once its body was
+   * read. Undefined where nothing limits it.
+   */
+  async look(ctx: Context, operation: Asking['operation']): Promise<Admission | undefined> {
+    const windows = await this.windowsFor(ctx, { operation })
+    if (windows.length === 0) return undefined
+    const looking = windows.map((window) => ({ ...window, cost: 0 }))
+    const room = await ctx.sharedState.take(`tenant ${ctx.caller.tenantId}`, looking)
+    const admission = { windows, room: { ...room, isAllowed: room.remaining.every((left) => left > 0) } }
+    if (!admission.room.isAllowed) await this.#bursts.note(ctx, admission, operation.id)
+    return admission
+  }
+
   /** The windows that a request of the caller counts in. */
   async windowsFor(ctx: Context, { operation, body }: Asking): Promise<LimitWindow[]> {
     const actor = actorOf(ctx.caller)

@@ -27,6 +27,7 @@ import {
   updateLimits,
 } from './store.ts'
 
+export { isCountedByBody } from './asked-types.ts'
 export { Limiter } from './limiter.ts'
 
 /** Most rules of a tenant: each instance reads all of them whenever something has changed. */
