@@ -67,11 +67,14 @@ export interface Operation<
  */
 export const largeBodyBytes = 65_536
 /** Largest body of an operation that declares no other: the longest policy text, each character written as an escape. */
-const bodyBytesMax = 262_144
+const otherBodyBytes = 262_144
 
 /** The largest body that an operation accepts. */
-export function bodyLimitOf(operation: Pick<Operation, 'action' | 'bodyBytesMax'>): number {
-  return operation.action === 'public' ? largeBodyBytes : (operation.bodyBytesMax ?? bodyBytesMax)
+export function bodyLimitOf({
+  action,
+  bodyBytesMax = otherBodyBytes,
+}: Pick<Operation, 'action' | 'bodyBytesMax'>): number {
+  return action === 'public' ? largeBodyBytes : bodyBytesMax
 }
 
 /** Declares an operation; the types of its schemas are kept. */

@@ -1,5 +1,5 @@
 import { BulkItem } from '@agent-iam/contract/identities'
-import { inTransaction, type Context } from '../../platform/context.ts'
+import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { read } from '../../platform/route.ts'
 import { requireBulk } from '../tenants/service.ts'
@@ -15,6 +15,15 @@ export type BulkResult =
 /** Told of each refusal, before it is answered. */
 export type OnRefused = (ctx: Context, problem: Problem) => Promise<void>
 
+/** Refuses who may not send bulks, whatever is in one. */
+export async function requireBulkSender(ctx: Context): Promise<void> {
+  await inTransaction(ctx, authorizeBulk)
+}
+
+async function authorizeBulk(tx: Transaction): Promise<void> {
+  await tx.authorize('identities:bulk', { type: 'identities' })
+}
+
 /**
  * Does many changes, one after the other, each in its own transaction and with its own events: what one is refused harms
  * no other, and what was done stays done. It must not run inside a transaction.
@@ -25,7 +34,7 @@ export async function bulkIdentities(
   onRefused: OnRefused,
 ): Promise<BulkResult[]> {
   await inTransaction(ctx, async (tx) => {
-    await tx.authorize('identities:bulk', { type: 'identities' })
+    await authorizeBulk(tx)
     await requireBulk(tx, items.length)
   })
   const results: BulkResult[] = []

@@ -3,7 +3,7 @@ import { deleteAgent } from '@agent-iam/contract/agents'
 import * as contract from '@agent-iam/contract/identities'
 import { problems } from '@agent-iam/contract/problems'
 import type { Context } from '../../platform/context.ts'
-import { route, type Route } from '../../platform/route.ts'
+import { refusingBeforeBody, route, type Route } from '../../platform/route.ts'
 import { toWire as agentToWire } from '../identities/model.ts'
 import type { OnRefused } from './bulk.ts'
 import { toSparse, toWire, type IdentityView } from './model.ts'
@@ -13,15 +13,18 @@ import * as service from './service.ts'
 export function directoryRoutes(onRefused: OnRefused): Route[] {
   return [
     ...plainRoutes,
-    route(contract.bulkIdentities, async (ctx, { body }) => {
-      const results = await service.bulkIdentities(ctx, body.items, onRefused)
-      const failed = results.filter(({ done }) => done === 'refused').length
-      return {
-        results: results.map((result, index) => ({ index, ...resultToWire(ctx, result) })),
-        succeeded: results.length - failed,
-        failed,
-      }
-    }),
+    refusingBeforeBody(
+      route(contract.bulkIdentities, async (ctx, { body }) => {
+        const results = await service.bulkIdentities(ctx, body.items, onRefused)
+        const failed = results.filter(({ done }) => done === 'refused').length
+        return {
+          results: results.map((result, index) => ({ index, ...resultToWire(ctx, result) })),
+          succeeded: results.length - failed,
+          failed,
+        }
+      }),
+      service.requireBulkSender,
+    ),
   ]
 }
 

@@ -1,10 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { PolicyStatus, Priority } from '@agent-iam/contract/policies'
 import { FreeText, Name } from '@agent-iam/contract/text'
 import type { PolicyId } from '@agent-iam/contract/ids'
 import type { z } from 'zod'
 import { isId } from '../../platform/ids.ts'
 import type { Policy, PolicyHead } from './model.ts'
-import { coreOf, splitFile, type FiledPolicy } from './policy-file.ts'
+import { coreOf, type FiledPolicy } from './policy-file.ts'
 import type { PolicyFault } from './policy-text.ts'
 
 /** What becomes of one policy of a file. */
@@ -24,10 +25,28 @@ export interface ImportPlan {
   readonly retired: readonly Policy[]
 }
 
+/** What is known of a file before it is compared with what is stored. */
+export interface ImportInput {
+  readonly filed: readonly FiledPolicy[]
+  /** Of stored texts, what a file would have of them. */
+  readonly cores: ReadonlyMap<string, string>
+  readonly mode: 'merge' | 'replace'
+}
+
+/** Policies that are planned in one turn of the event loop: a few milliseconds. */
+const plannedAtOnce = 200
+
 /** What a file would do to the policies that are stored. Which is which is told by `@id`, or else by name. */
-export function planImport(file: string, stored: readonly Policy[], mode: 'merge' | 'replace'): ImportPlan {
+export async function planImport(
+  { filed: all, cores, mode }: ImportInput,
+  stored: readonly Policy[],
+): Promise<ImportPlan> {
   const known = new Known(stored)
-  const planned = splitFile(file).map((filed) => plan(filed, known))
+  const planned: PlannedPolicy[] = []
+  for (const [place, filed] of all.entries()) {
+    if (place % plannedAtOnce === plannedAtOnce - 1) await nextTurn()
+    planned.push(plan(filed, known, cores))
+  }
   const named = new Set(planned.map(({ before }) => before?.id))
   const retired = stored.filter(({ id, status }) => mode === 'replace' && status === 'active' && !named.has(id))
   return { planned, retired }
@@ -58,14 +77,15 @@ class Known {
   }
 }
 
-function plan(filed: FiledPolicy, known: Known): PlannedPolicy {
+function plan(filed: FiledPolicy, known: Known, cores: ImportInput['cores']): PlannedPolicy {
   const { id, name } = filed.annotations
   const named = name ?? (isId('policy', id ?? '') ? undefined : id)
   const before = known.find(id, named)
   const { faults, ...read } = readAnnotations(filed, named, before)
   const earlier = known.claim(before, read.head.name, filed.line)
   const twice = `is the same policy as that of line ${earlier}`
-  const isKept = before !== undefined && isSame(before, read, filed)
+  const isKept =
+    before !== undefined && isSaid(before, read) && (cores.get(before.cedar) ?? coreOf(before.cedar)) === filed.cedar
   const action = isKept ? 'keep' : before ? 'update' : 'create'
   return { filed, ...read, before, action, faults: earlier === undefined ? faults : [...faults, toFault(filed, twice)] }
 }
@@ -109,9 +129,8 @@ function toNumber(text: string): number {
   return /^-?\d{1,9}$/.test(text) ? Number(text) : Number.NaN
 }
 
-function isSame(before: Policy, { head, status }: Pick<PlannedPolicy, 'head' | 'status'>, filed: FiledPolicy): boolean {
+function isSaid(before: Policy, { head, status }: Pick<PlannedPolicy, 'head' | 'status'>): boolean {
   const { name, description, priority } = head
-  const isSaid = before.name === name && before.description === description && before.priority === priority
-  const isState = before.status === status && (status !== 'active' || before.activeVersion === before.version)
-  return isSaid && isState && coreOf(before.cedar) === filed.cedar
+  const isHead = before.name === name && before.description === description && before.priority === priority
+  return isHead && before.status === status && (status !== 'active' || before.activeVersion === before.version)
 }

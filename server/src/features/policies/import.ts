@@ -5,7 +5,8 @@ import { inTransaction, type Context, type Transaction } from '../../platform/co
 import { Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { requireWithinQuotas, storeChange } from './changes.ts'
-import { planImport, type ImportPlan, type PlannedPolicy } from './import-plan.ts'
+import { splitInThread } from './file-thread.ts'
+import { planImport, type ImportInput, type ImportPlan, type PlannedPolicy } from './import-plan.ts'
 import { inForce, retire, revise, type Policy, type PolicyText } from './model.ts'
 import { storeNew } from './new-policy.ts'
 import type { FiledPolicy } from './policy-file.ts'
@@ -28,17 +29,29 @@ export interface PolicyFile {
 
 /** What was found of a file before anything is changed. */
 export interface CheckedFile {
+  readonly input: ImportInput
   readonly plan: ImportPlan
+  /** The stored policies that the plan was made for. */
+  readonly stored: readonly Policy[]
   /** Of each policy of the file that is not kept as it is, by its place in the plan. */
   readonly checks: ReadonlyMap<number, PolicyCheck>
 }
 
+/** Refuses who may not import, whatever is in the file. */
+export async function requireImporter(ctx: Context): Promise<void> {
+  await inTransaction(ctx, authorizeImport)
+}
+
 /** What a file would do, with its texts checked. Not inside a transaction. */
 export async function checkFile(ctx: Context, { cedar, mode }: PolicyFile): Promise<CheckedFile> {
-  const plan = await inTransaction(ctx, async (tx) => {
+  const stored = await inTransaction(ctx, async (tx) => {
     await authorizeImport(tx)
-    return planImport(cedar, await listPolicies(tx, {}), mode)
+    return listPolicies(tx, {})
   })
+  const texts = stored.map((policy) => policy.cedar)
+  const { filed, cores } = await splitInThread(ctx, cedar, texts)
+  const input = { filed, mode, cores: new Map(texts.map((text, n) => [text, cores[n] ?? text])) }
+  const plan = await planImport(input, stored)
   const changed = [...plan.planned.entries()].filter(([, { action }]) => action !== 'keep')
   if (changed.length + plan.retired.length > changesMax)
     throw new Problem('too-large', `a file may change ${changesMax} policies at once; send it in parts`)
@@ -47,11 +60,11 @@ export async function checkFile(ctx: Context, { cedar, mode }: PolicyFile): Prom
     changed.map(([, { filed }]) => filed.inPlace),
   )
   const checks = new Map(changed.flatMap(([place], n) => (found[n] ? [[place, found[n]] as const] : [])))
-  return { plan, checks }
+  return { input, plan, stored, checks }
 }
 
 /** What becomes of each policy of a file, and of those that it replaces. */
-export function reportFile({ plan, checks }: CheckedFile): ImportedPolicy[] {
+export function reportFile({ plan, checks }: Pick<CheckedFile, 'plan' | 'checks'>): ImportedPolicy[] {
   const ofFile = plan.planned.map((each, place): ImportedPolicy => {
     const errors = faultsOf(each, checks.get(place))
     const [action, policyId] = [errors.length > 0 ? 'refuse' : each.action, each.before?.id ?? null] as const
@@ -64,13 +77,12 @@ export function reportFile({ plan, checks }: CheckedFile): ImportedPolicy[] {
 }
 
 /** Takes a file over, all of it or nothing. */
-export async function importFile(ctx: Context, file: PolicyFile, checked: CheckedFile): Promise<ImportedPolicy[]> {
+export async function importFile(ctx: Context, checked: CheckedFile): Promise<ImportedPolicy[]> {
   requireFaultless(checked)
   return inTransaction(ctx, async (tx) => {
     await authorizeImport(tx)
     await holdPolicies(tx)
-    // Made again: what is stored may have changed while the texts were checked.
-    const plan = planImport(file.cedar, await listPolicies(tx, {}), file.mode)
+    const plan = await planFor(checked, await listPolicies(tx, {}))
     await authorizeChanges(tx, plan)
     const ids: PolicyId[] = []
     for (const [place, each] of plan.planned.entries())
@@ -78,12 +90,18 @@ export async function importFile(ctx: Context, file: PolicyFile, checked: Checke
     for (const before of plan.retired)
       await storeChange(tx, { before, after: retire(before, tx.clock.now()), type: 'policy.retired' })
     await requireWithinQuotas(tx)
-    recordEvent(tx, { type: 'policy-file.imported', data: { mode: file.mode, ...countActions(plan) } })
+    recordEvent(tx, { type: 'policy-file.imported', data: { mode: checked.input.mode, ...countActions(plan) } })
     return reportFile({ plan, checks: new Map() }).map((each, place) => ({
       ...each,
       policyId: ids[place] ?? each.policyId,
     }))
   })
+}
+
+/** The plan, made again where what is stored changed while the texts were checked. */
+async function planFor({ input, plan, stored }: CheckedFile, now: readonly Policy[]): Promise<ImportPlan> {
+  const revisions = (policies: readonly Policy[]) => policies.map(({ id, revision }) => `${id} ${revision}`).join()
+  return revisions(stored) === revisions(now) ? plan : planImport(input, now)
 }
 
 /** An import may do all of this, so whoever imports must be allowed to. */

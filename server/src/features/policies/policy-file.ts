@@ -2,7 +2,7 @@ import { readString, writeString } from './cedar-strings.ts'
 import type { Policy } from './model.ts'
 
 /** What a file says of a policy beside its text, as Cedar annotations. */
-const annotationNames = ['id', 'name', 'description', 'status', 'priority'] as const
+export const annotationNames = ['id', 'name', 'description', 'status', 'priority'] as const
 type AnnotationName = (typeof annotationNames)[number]
 export type Annotations = Readonly<Partial<Record<AnnotationName, string>>>
 
@@ -30,13 +30,18 @@ export function coreOf(cedar: string): string {
   return splitFile(cedar)[0]?.cedar ?? cedar.trim()
 }
 
-/** The policies of a file, in order. What no policy ends is one too: its reader says what is wrong with it. */
-export function splitFile(file: string): FiledPolicy[] {
-  const ends = Array.from(file.matchAll(stringCommentOrEnd)).flatMap(({ 0: token, index }) =>
-    token === ';' ? index + 1 : [],
-  )
+/**
+ * The policies of a file, in order, or so many of them. What no policy ends is one too: its reader says what is wrong with
+ * it.
+ */
+export function splitFile(file: string, policiesMax = Number.POSITIVE_INFINITY): FiledPolicy[] {
+  const ends: number[] = []
+  for (const { 0: token, index } of file.matchAll(stringCommentOrEnd)) {
+    if (ends.length === policiesMax) break
+    if (token === ';') ends.push(index + 1)
+  }
   const last = ends.at(-1) ?? 0
-  if (skipBlanks(file, last) < file.length) ends.push(file.length)
+  if (ends.length < policiesMax && skipBlanks(file, last) < file.length) ends.push(file.length)
 
   const parts: FiledPolicy[] = []
   let place = { at: 0, line: 1, column: 1 }

@@ -1,3 +1,5 @@
+import type { FairQueueLimits } from '../../lib/fair-queue.ts'
+
 /** Sets of policies kept prepared in a thread: each holds the system's policies too, about 45 kB. */
 export const slotsMax = 512
 
@@ -84,3 +86,25 @@ export const validationsMax = 2
 
 /** Policies that wait to be checked. At a fifth of a second each the last waits about three seconds. */
 export const validationsWaitingMax = 32
+
+/** Most policies of one file: twice as many as the largest sets that were measured. */
+export const filePoliciesMax = 20_000
+
+/** Policies of a file that are taken over from its thread in one turn of the event loop: a millisecond or two. */
+export const filePartPolicies = 200
+
+/** Longest that splitting a file may take; 8 MB of honest policies take a tenth of a second. */
+export const fileSplitMs = 10_000
+
+/** Memory of the thread that splits a file: three times its text, as UTF-16, and what finds the ends. */
+export const fileMemoryMb = 256
+
+/** Files that are split: one at a time, since decisions need the processor more. */
+export const fileQueue: FairQueueLimits = {
+  atOnce: { total: 1, tenant: 1, root: 1 },
+  waitingMax: { total: 16, tenant: 6, root: 3 },
+  bytesMax: { total: 64 * 1024 * 1024, tenant: 32 * 1024 * 1024, root: 16 * 1024 * 1024 },
+  waitMsMax: 10_000,
+  budgetMs: { tenant: 2_000, root: 1_000 },
+  halfLifeMs: 30_000,
+}

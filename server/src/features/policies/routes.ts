@@ -3,7 +3,7 @@ import * as contractTemplates from '@agent-iam/contract/policy-templates'
 import { exportPolicies, importPolicies } from '@agent-iam/contract/policy-files'
 import { validatePolicy } from '@agent-iam/contract/policy-checks'
 import * as contractVersions from '@agent-iam/contract/policy-versions'
-import { route, slowRoute, type Route } from '../../platform/route.ts'
+import { refusingBeforeBody, route, slowRoute, type Route } from '../../platform/route.ts'
 import type { Policy, PolicyVersion } from './model.ts'
 import * as service from './service.ts'
 
@@ -89,13 +89,16 @@ const checkRoutes = [
 
 const fileRoutes = [
   route(exportPolicies, (ctx, { query }) => service.exportPolicies(ctx, query.status)),
-  slowRoute(
-    importPolicies,
-    (ctx, { body }) => service.checkFile(ctx, body),
-    async (ctx, { body }, checked) =>
-      body.dryRun
-        ? { applied: false, policies: service.reportFile(checked) }
-        : { applied: true, policies: await service.importFile(ctx, body, checked) },
+  refusingBeforeBody(
+    slowRoute(
+      importPolicies,
+      (ctx, { body }) => service.checkFile(ctx, body),
+      async (ctx, { body }, checked) =>
+        body.dryRun
+          ? { applied: false, policies: service.reportFile(checked) }
+          : { applied: true, policies: await service.importFile(ctx, checked) },
+    ),
+    service.requireImporter,
   ),
 ]
 

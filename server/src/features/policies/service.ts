@@ -20,7 +20,7 @@ export type { PolicySet } from './selection.ts'
 export { holdPolicies } from './store.ts'
 export { requirePolicy, requireValidText }
 export { exportPolicies } from './export.ts'
-export { checkFile, importFile, reportFile } from './import.ts'
+export { checkFile, importFile, reportFile, requireImporter } from './import.ts'
 export { checkFromTemplate, checkNewPolicy, createPolicy } from './new-policy.ts'
 export { templates } from './templates.ts'
 export { checkPack, listPacks, setPack, type PackView } from './packs.ts'

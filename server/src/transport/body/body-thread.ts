@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import { z } from 'zod'
 import { addPart } from '../../lib/value-parts.ts'
 import { Problem } from '../../platform/problem.ts'
+import { takeParts } from '../../platform/thread-parts.ts'
 
 /** A body to parse and to read by its operation's schema. */
 export interface BodyTask {
@@ -54,7 +54,7 @@ export class BodyThread {
       const reply = once(worker, 'message', { signal: AbortSignal.timeout(parseMsMax) })
       const task: BodyTask = { operationId, bytes, port: port2 }
       worker.postMessage(task, [port2])
-      return await this.#take(port1, Answer.parse((await reply)[0]))
+      return await this.#take(port1, z.tuple([Answer]).parse(await reply)[0])
     } catch (error) {
       if (error instanceof Problem) throw error
       await this.close()
@@ -77,10 +77,12 @@ export class BodyThread {
   async #take(port: MessagePort, answer: z.output<typeof Answer>): Promise<unknown> {
     if (answer.type === 'refused')
       throw new Problem('invalid-request', answer.detail, { errors: answer.errors.map((each) => ({ ...each })) })
-    const frame: unknown = receiveMessageOnPort(port)?.message
-    for (let part = 0; part < answer.parts; part++) {
-      await nextTurn()
-      addPart(frame, Part.parse(receiveMessageOnPort(port)?.message))
+    let frame: unknown
+    let isFrame = true
+    for await (const part of takeParts(port, answer.parts + 1)) {
+      if (isFrame) frame = part
+      else addPart(frame, Part.parse(part))
+      isFrame = false
     }
     return frame
   }
