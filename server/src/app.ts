@@ -122,8 +122,8 @@ export async function createApp(world: World, door: Door): Promise<App> {
       await failedLogins.flush(system, 'all').catch((error: unknown) => {
         world.log.error({ error }, 'failed logins could not be recorded')
       })
-      const parts = [expiry, postman, whatIf.shadow, committer, engine, whatIf.drafts, largeBodies]
-      for (const part of parts) await part.close(system)
+      const closed = [expiry, postman, whatIf.shadow, committer, engine, whatIf.drafts, largeBodies]
+      for (const part of closed) await part.close(system)
     },
   }
 }

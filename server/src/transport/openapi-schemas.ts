@@ -36,8 +36,8 @@ const names = z.registry<{ id: string }>()
 for (const [name, schema] of [...identityModules, ...otherModules].flatMap((module) => Object.entries(module)))
   if (schema instanceof z.ZodType && /^[A-Z]/.test(name)) names.add(schema, { id: name.replace(/Schema$/, '') })
 
-/** zod's name for what refers to itself; only JSON values do. */
-const recursive = /^__schema\d+$/
+/** Names of any JSON value: zod's for what refers to itself, which only JSON values do, and ours. */
+const anyJsonName = /^(__schema\d+|ParsedJson)$/
 const anyJson: JsonObject = { description: 'Any JSON value.' }
 
 export function schemaWriter(): SchemaWriter {
@@ -84,7 +84,7 @@ function shorten(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'): 
 }
 
 function keep(components: Map<string, JsonObject>, foundName: string, shape: JsonObject): void {
-  const name = recursive.test(foundName) ? 'Json' : foundName
+  const name = anyJsonName.test(foundName) ? 'Json' : foundName
   const schema = name === 'Json' ? anyJson : shape
   const known = components.get(name)
   if (known !== undefined && JSON.stringify(known) !== JSON.stringify(schema))
@@ -101,5 +101,5 @@ function rewrite(value: Json): Json {
 
 function toComponent(target: Json): string {
   const name = typeof target === 'string' ? target.replace('#/$defs/', '') : ''
-  return `#/components/schemas/${recursive.test(name) ? 'Json' : name}`
+  return `#/components/schemas/${anyJsonName.test(name) ? 'Json' : name}`
 }
