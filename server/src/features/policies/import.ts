@@ -49,8 +49,9 @@ export async function checkFile(ctx: Context, { cedar, mode }: PolicyFile): Prom
     return listPolicies(tx, {})
   })
   const texts = stored.map((policy) => policy.cedar)
-  const { filed, cores } = await splitInThread(ctx, cedar, texts)
-  const input = { filed, mode, cores: new Map(texts.map((text, n) => [text, cores[n] ?? text])) }
+  const split = await splitInThread(ctx, cedar, texts)
+  const cores = new Map(texts.map((text, n) => [text, split.cores[n] ?? text]))
+  const input = { filed: split.filed, mode, cores }
   const plan = await planImport(input, stored)
   const changed = [...plan.planned.entries()].filter(([, { action }]) => action !== 'keep')
   if (changed.length + plan.retired.length > changesMax)
