@@ -3,16 +3,29 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { sendHead, type Head } from './raw-http.ts'
 
+/** A text that repeats one word: made here, since handing over megabytes would stop whoever measures. */
+export interface Body {
+  readonly before: string
+  readonly word: string
+  readonly times: number
+  readonly after: string
+}
+
+interface Sending {
+  readonly head: Head
+  readonly body: Body
+}
+
 /** Some requests that are sent at the same time. */
 export type Attack =
-  | { readonly kind: 'whole'; readonly requests: ReadonlyArray<{ readonly head: Head; readonly body: string }> }
+  | { readonly kind: 'whole'; readonly requests: readonly Sending[] }
   | { readonly kind: 'slow'; readonly head: Head; readonly count: number; readonly pieces: number }
 
 /** The longest that an attack waits for a response. */
 const responseMs = 10_000
 
-async function sendWhole({ head, body }: { readonly head: Head; readonly body: string }): Promise<number | undefined> {
-  const bytes = Buffer.from(body)
+async function sendWhole({ head, body }: Sending): Promise<number | undefined> {
+  const bytes = Buffer.from(body.before + body.word.repeat(body.times) + body.after)
   const sent = sendHead({ ...head, headers: { 'content-length': bytes.length } })
   void sent.write(bytes)
   const status = await Promise.race([sent.status, sleep(responseMs, undefined)])

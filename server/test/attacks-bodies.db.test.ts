@@ -8,7 +8,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { importPolicies } from '@agent-iam/contract/policy-files'
 import { putResources } from '@agent-iam/contract/resources'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Attack } from './attack-thread.ts'
+import type { Attack, Body } from './attack-thread.ts'
 import { databases } from './databases.ts'
 import { freePort } from './free-port.ts'
 import { openServer, type TestServer } from './test-server.ts'
@@ -20,16 +20,22 @@ const attackedMs = 1_500
 /** An attack may take no longer than that from the processor in one turn of the event loop, beside the collector. */
 const turnMsMax = 60
 
-const lists = (bytes: number) => `[${'[],'.repeat(Math.floor(bytes / 3) - 1)}[]]`
-const file = `{"cedar":"","x":${lists(8 * megabyte - 100)}}`
-const ends = `{"cedar":"${';'.repeat(8_000_000)}"}`
-type Bodies = ReadonlyArray<readonly [Operation, string]>
+/** So many bytes of empty lists, between two texts. */
+const lists = (bytes: number, before: string, after: string): Body => ({
+  before: `${before}[[]`,
+  word: ',[]',
+  times: Math.floor(bytes / 3),
+  after: `]${after}`,
+})
+const file = lists(8 * megabyte - 100, '{"cedar":"","x":', '}')
+const ends: Body = { before: '{"cedar":"', word: ';', times: 8_000_000, after: '"}' }
+type Bodies = ReadonlyArray<readonly [Operation, Body]>
 const largest: Bodies = [
   [importPolicies, file],
-  [bulkCheck, `{"checks":[{"x":${lists(megabyte - 100)}}]}`],
-  [evaluateAll, `{"evaluations":[${lists(megabyte - 100)}]}`],
-  [bulkIdentities, `{"items":[{"x":${lists(megabyte - 100)}}]}`],
-  [putResources, `{"resources":[{"resource":"a/b","attributes":{"x":${lists(4 * megabyte - 200)}}}]}`],
+  [bulkCheck, lists(megabyte - 100, '{"checks":[{"x":', '}]}')],
+  [evaluateAll, lists(megabyte - 100, '{"evaluations":', '}')],
+  [bulkIdentities, lists(megabyte - 100, '{"items":[{"x":', '}]}')],
+  [putResources, lists(4 * megabyte - 200, '{"resources":[{"resource":"a/b","attributes":{"x":', '}}]}')],
 ]
 
 interface Who {
@@ -47,7 +53,7 @@ const whole = (
 ): Attack => ({
   kind: 'whole',
   requests: Array.from({ length: count }, (_, n) => {
-    const [operation, body] = bodies[n % bodies.length] ?? [check, '{}']
+    const [operation, body] = bodies[n % bodies.length] ?? [importPolicies, file]
     return { body, head: { method: operation.method, path: operation.path, port, token } }
   }),
 })
