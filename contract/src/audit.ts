@@ -62,6 +62,7 @@ export type AuditHead = z.infer<typeof AuditHead>
 
 export const listAuditEvents = operation({
   id: 'listAuditEvents',
+  cost: { base: 5 },
   method: 'GET',
   path: '/api/v1/audit/logs',
   action: 'audit:read',
@@ -97,6 +98,7 @@ export const getAuditHead = operation({
 
 export const listAuditLeaves = operation({
   id: 'listAuditLeaves',
+  cost: { base: 5 },
   method: 'GET',
   path: '/api/v1/audit/leaves',
   action: 'audit:read',

@@ -144,6 +144,9 @@ export const Explanation = z.object({
 })
 export type Explanation = z.infer<typeof Explanation>
 
+/** What a search counts against limits: a page of it takes as many decisions as some dozen checks. */
+export const searchCost = 20
+
 /** Most checks in one request. */
 export const bulkChecksMax = 100
 
@@ -155,6 +158,7 @@ export type ExplainedDecision = z.infer<typeof ExplainedDecision>
 
 export const check = operation({
   id: 'check',
+  cost: { explained: 10 },
   method: 'POST',
   path: '/api/v1/authz/check',
   action: 'self',
@@ -171,6 +175,7 @@ export const check = operation({
 
 export const bulkCheck = operation({
   id: 'bulkCheck',
+  cost: { each: { field: 'checks', most: bulkChecksMax }, explained: 4 },
   method: 'POST',
   path: '/api/v1/authz/bulk-check',
   action: 'self',
@@ -238,6 +243,7 @@ export type WhoCanAnswer = z.infer<typeof WhoCanAnswer>
 
 export const whoCan = operation({
   id: 'whoCan',
+  cost: { base: searchCost },
   method: 'POST',
   path: '/api/v1/authz/who-can',
   action: 'decisions:search',

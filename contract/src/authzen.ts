@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { RiskLevel, TrustBasis } from './agents.ts'
-import { AuditRecord, CallersText, DecisionReason, resourceCharactersMax } from './authorization.ts'
+import { AuditRecord, CallersText, DecisionReason, resourceCharactersMax, searchCost } from './authorization.ts'
 import { idSchema, IdentityIdSchema } from './ids.ts'
 import { OpenObject, ParsedJson } from './json.ts'
 import { operation } from './operation.ts'
@@ -117,6 +117,7 @@ export const evaluate = operation({
 export const evaluateAll = operation({
   ...question,
   id: 'evaluateAll',
+  cost: { each: { field: 'evaluations', most: evaluationsMax } },
   path: '/access/v1/evaluations',
   action: 'self',
   selfAction: 'decisions:check',
@@ -138,6 +139,7 @@ export const evaluateAll = operation({
 export const searchSubjects = operation({
   ...question,
   id: 'searchSubjects',
+  cost: { base: searchCost },
   path: '/access/v1/search/subject',
   action: 'decisions:search',
   summary: 'AuthZEN: who of a kind may do something, each of them decided.',
@@ -150,6 +152,7 @@ export const searchSubjects = operation({
 export const searchResources = operation({
   ...question,
   id: 'searchResources',
+  cost: { base: searchCost },
   path: '/access/v1/search/resource',
   action: 'self',
   selfAction: 'decisions:check',
@@ -163,6 +166,7 @@ export const searchResources = operation({
 export const searchActions = operation({
   ...question,
   id: 'searchActions',
+  cost: { base: searchCost },
   path: '/access/v1/search/action',
   action: 'self',
   selfAction: 'decisions:check',

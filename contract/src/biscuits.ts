@@ -26,6 +26,7 @@ const exampleTenant = { params: { tenantId: 'ten_0198c5a1f3e07b2c8d4e6f708192a3b
 
 export const mintBiscuit = operation({
   id: 'mintBiscuit',
+  cost: { base: 5 },
   method: 'POST',
   path: '/api/v1/tokens/biscuit',
   action: 'self',
@@ -82,6 +83,7 @@ const AskedResource = CallersText(1000).refine(
 
 export const verifyBiscuit = operation({
   id: 'verifyBiscuit',
+  cost: { base: 5 },
   method: 'POST',
   path: '/api/v1/tokens/verify',
   action: 'self',

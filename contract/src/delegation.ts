@@ -131,6 +131,7 @@ export const getDelegationChain = operation({
 
 export const getDescendants = operation({
   id: 'getDescendants',
+  cost: { base: 10 },
   method: 'GET',
   path: '/api/v1/identities/:identityId/descendants',
   action: 'agents:read',

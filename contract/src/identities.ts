@@ -227,6 +227,7 @@ export type BulkItem = z.output<typeof BulkItem>
 
 export const bulkIdentities = operation({
   id: 'bulkIdentities',
+  cost: { each: { field: 'items', most: bulkItemsMax } },
   method: 'POST',
   path: '/api/v1/identities/bulk',
   action: 'identities:bulk',

@@ -149,6 +149,8 @@ export const deleteRateLimit = operation({
 
 /** How it stands with one of the limits that hold for the caller. */
 const Window = z.object({
+  /** `requests`, of which a bulk counts as its items; `log-bytes`: what they added to the log. */
+  measure: z.enum(['requests', 'log-bytes']),
   dimension: LimitDimension,
   subject: z.string(),
   span: LimitSpan,

@@ -38,6 +38,7 @@ const count = z.int().min(0)
 
 export const getDashboardStats = operation({
   id: 'getDashboardStats',
+  cost: { base: 5 },
   method: 'GET',
   path: '/api/v1/admin/dashboard/stats',
   action: 'tenant:read',

@@ -11,6 +11,17 @@ export type Sent<S extends Schema> = S extends z.ZodType ? z.input<S> : undefine
 /** Who may call: anyone, any authenticated identity about itself, or who holds the permission `noun:verb`. */
 export type OperationAction = 'public' | 'self' | `${string}:${string}`
 
+/**
+ * How much a request counts against limits on requests. An ordinary one counts as one. With `each`, every item of that list in the
+ * body counts as one; `most` is the longest list that the operation takes.
+ */
+export interface Cost {
+  readonly base?: number
+  readonly each?: { readonly field: string; readonly most: number }
+  /** How many times as much, with `?explain=true`. */
+  readonly explained?: number
+}
+
 /** One endpoint of the API: all that client and server must agree on, and nothing else. */
 export interface Operation<
   Params extends Schema = Schema,
@@ -49,6 +60,8 @@ export interface Operation<
   readonly hasRevision?: true
   /** Largest body where it must be more than that of other operations. A public operation declares none. */
   readonly bodyBytesMax?: number
+  /** How much one request counts against limits, where that is not one. */
+  readonly cost?: Cost
   /** Fields of the answer that are secret, told once and stored nowhere. */
   readonly secrets?: readonly string[]
   /** The refusals that a client must expect beyond those that every operation shares. */
@@ -75,6 +88,21 @@ export function bodyLimitOf({
   bodyBytesMax = otherBodyBytes,
 }: Pick<Operation, 'action' | 'bodyBytesMax'>): number {
   return action === 'public' ? largeBodyBytes : bodyBytesMax
+}
+
+/**
+ * How much a request counts against limits. It is asked before the request is validated, so it believes nothing: a list that is none
+ * counts as one item, and one that is too long as the longest that is taken.
+ */
+export function costOf({ cost = {} }: Pick<Operation, 'cost'>, sent: { query?: unknown; body?: unknown } = {}): number {
+  const { base = 1, each, explained = 1 } = cost
+  const items: unknown = each && memberOf(sent.body, each.field)
+  const count = each && Array.isArray(items) ? Math.min(Math.max(items.length, 1), each.most) : 1
+  return base * count * (memberOf(sent.query, 'explain') === 'true' ? explained : 1)
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }
 
 /** Declares an operation; the types of its schemas are kept. */

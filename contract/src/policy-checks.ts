@@ -7,6 +7,7 @@ export const PolicyFault = z.object({ message: z.string(), line: z.int().optiona
 
 export const validatePolicy = operation({
   id: 'validatePolicy',
+  cost: { base: 5 },
   method: 'POST',
   path: '/api/v1/policies/validate',
   action: 'policies:create',

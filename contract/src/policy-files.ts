@@ -5,6 +5,7 @@ import { PolicyFault } from './policy-checks.ts'
 
 export const exportPolicies = operation({
   id: 'exportPolicies',
+  cost: { base: 20 },
   method: 'GET',
   path: '/api/v1/policies/export',
   action: 'policies:read',
@@ -37,6 +38,7 @@ export type ImportedPolicy = z.infer<typeof ImportedPolicy>
 
 export const importPolicies = operation({
   id: 'importPolicies',
+  cost: { base: 50 },
   method: 'POST',
   path: '/api/v1/policies/import',
   action: 'policies:create',

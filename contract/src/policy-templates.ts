@@ -103,6 +103,7 @@ export const listPolicyPacks = operation({
 
 export const setPolicyPack = operation({
   id: 'setPolicyPack',
+  cost: { base: 20 },
   method: 'PUT',
   path: '/api/v1/policy-packs/:pack',
   action: 'policies:activate',

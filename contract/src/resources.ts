@@ -78,6 +78,7 @@ export const putResource = operation({
 
 export const putResources = operation({
   id: 'putResources',
+  cost: { each: { field: 'resources', most: resourcesAtOnceMax } },
   method: 'POST',
   path: '/api/v1/resources/bulk',
   action: 'resources:update',

@@ -58,6 +58,7 @@ export type SimulatedDecision = z.infer<typeof SimulatedDecision>
 
 export const simulatePolicies = operation({
   id: 'simulatePolicies',
+  cost: { base: 50 },
   method: 'POST',
   path: '/api/v1/policies/simulate',
   action: 'policies:simulate',
@@ -142,6 +143,7 @@ export type PolicyShadow = z.infer<typeof PolicyShadow>
 
 export const startShadow = operation({
   id: 'startShadow',
+  cost: { base: 10 },
   method: 'PUT',
   path: '/api/v1/policies/:policyId/shadow',
   action: 'policies:shadow',
@@ -211,6 +213,7 @@ export type RightUse = z.infer<typeof RightUse>
 
 export const listUnused = operation({
   id: 'listUnused',
+  cost: { base: 20 },
   method: 'GET',
   path: '/api/v1/authz/unused',
   action: 'capabilities:read',

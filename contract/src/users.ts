@@ -20,6 +20,7 @@ export type ImportedUser = z.output<typeof ImportedUser>
 
 export const importUsers = operation({
   id: 'importUsers',
+  cost: { each: { field: 'users', most: importedMax } },
   method: 'POST',
   path: '/api/v1/users/import',
   action: 'users:import',

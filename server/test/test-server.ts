@@ -167,7 +167,19 @@ export async function openServer(database: TestDatabase, options: ServerOptions 
 }
 
 /** Tests send more than anybody else from one address, as one agent; those of limits set their own. */
-export const generousSettings: Settings = { ...defaultSettings, requestsPerAgent: 1_000_000, requestsPerAddress: 0 }
+export const generousSettings: Settings = {
+  ...defaultSettings,
+  requestsPerAgent: 1_000_000,
+  requestsPerAddress: 0,
+  requestsPerUser: 1_000_000,
+  requestsPerService: 1_000_000,
+  requestsPerApiKey: 1_000_000,
+  requestsPerEnrolmentToken: 1_000_000,
+  logBytesPerRequest: 0,
+  anonymousRowsPerAddress: 1_000_000,
+  anonymousRowsPerTenant: 1_000_000,
+  loginsPerAccount: 1_000_000,
+}
 
 interface Started extends ServerOptions {
   readonly masterKey: Buffer

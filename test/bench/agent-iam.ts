@@ -43,6 +43,13 @@ export async function startAgentIam(
       AGENT_IAM_TRUSTED_PROXIES: '127.0.0.1',
       // Limits are looked up and counted as ever; few agents send what many would, so theirs are far off.
       AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
+      AGENT_IAM_REQUESTS_PER_USER: '1000000',
+      AGENT_IAM_REQUESTS_PER_SERVICE: '1000000',
+      AGENT_IAM_REQUESTS_PER_API_KEY: '1000000',
+      AGENT_IAM_REQUESTS_PER_ENROLMENT_TOKEN: '1000000',
+      AGENT_IAM_LOGINS_PER_ACCOUNT: '1000000',
+      AGENT_IAM_ANONYMOUS_ROWS_PER_ADDRESS: '1000000',
+      AGENT_IAM_ANONYMOUS_ROWS_PER_TENANT: '1000000',
       AGENT_IAM_REQUESTS_PER_ADDRESS: '1000000',
       ...settings,
       ...(databaseUrl !== undefined && {

@@ -66,6 +66,13 @@ async function makeGround(database: Environment): Promise<Ground> {
     AGENT_IAM_CREDENTIALS: join(folder, 'credentials.json'),
     // What tests send is more than anybody else does; those of limits set their own.
     AGENT_IAM_REQUESTS_PER_AGENT: '1000000',
+    AGENT_IAM_REQUESTS_PER_USER: '1000000',
+    AGENT_IAM_REQUESTS_PER_SERVICE: '1000000',
+    AGENT_IAM_REQUESTS_PER_API_KEY: '1000000',
+    AGENT_IAM_REQUESTS_PER_ENROLMENT_TOKEN: '1000000',
+    AGENT_IAM_LOGINS_PER_ACCOUNT: '1000000',
+    AGENT_IAM_ANONYMOUS_ROWS_PER_ADDRESS: '1000000',
+    AGENT_IAM_ANONYMOUS_ROWS_PER_TENANT: '1000000',
     AGENT_IAM_REQUESTS_PER_ADDRESS: '0',
     ...database,
   }

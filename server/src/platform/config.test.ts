@@ -158,8 +158,21 @@ test('mail leaves by the server and from the sender that are set', () => {
   expect(read().mail).toBeUndefined()
 })
 
-test('requests are limited for agents and strangers unless that is set to 0; what is no such number is refused', () => {
-  expect(read().settings).toMatchObject({ requestsPerAgent: 1000, requestsPerAddress: 6000 })
+test('every kind of caller has a limit unless that is set to 0; what is no such number is refused', () => {
+  expect(read().settings).toMatchObject({
+    requestsPerAgent: 1000,
+    requestsPerUser: 1200,
+    requestsPerService: 30_000,
+    requestsPerApiKey: 1200,
+    requestsPerEnrolmentToken: 600,
+    requestsPerAddress: 6000,
+    logBytesPerRequest: 2048,
+    loginsPerAccount: 100,
+    anonymousRowsPerAddress: 1000,
+    anonymousRowsPerTenant: 20_000,
+  })
+  for (const name of ['LOGINS_PER_ACCOUNT', 'ANONYMOUS_ROWS_PER_ADDRESS', 'ANONYMOUS_ROWS_PER_TENANT'])
+    expect(() => read({ [`AGENT_IAM_${name}`]: '0' })).toThrow(name)
   const env = { AGENT_IAM_REQUESTS_PER_AGENT: '0', AGENT_IAM_REQUESTS_PER_ADDRESS: '50' }
   expect(read(env).settings).toMatchObject({ requestsPerAgent: 0, requestsPerAddress: 50 })
   for (const value of ['-1', '1.5', 'many', '1000001'])

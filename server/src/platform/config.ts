@@ -81,6 +81,34 @@ const Settings = z
     AGENT_IAM_DYNAMIC_REGISTRATION: z.enum(['on', 'off']).default('off'),
     AGENT_IAM_SESSIONS_PER_AGENT: z.coerce.number().int().min(1).max(1000).default(defaultSettings.sessionsPerAgent),
     AGENT_IAM_REQUESTS_PER_AGENT: perMinute.default(defaultSettings.requestsPerAgent),
+    AGENT_IAM_ANONYMOUS_ROWS_PER_ADDRESS: z.coerce
+      .number()
+      .int()
+      .min(20)
+      .max(1_000_000)
+      .default(defaultSettings.anonymousRowsPerAddress),
+    AGENT_IAM_ANONYMOUS_ROWS_PER_TENANT: z.coerce
+      .number()
+      .int()
+      .min(100)
+      .max(10_000_000)
+      .default(defaultSettings.anonymousRowsPerTenant),
+    AGENT_IAM_LOGINS_PER_ACCOUNT: z.coerce
+      .number()
+      .int()
+      .min(10)
+      .max(1_000_000)
+      .default(defaultSettings.loginsPerAccount),
+    AGENT_IAM_REQUESTS_PER_USER: perMinute.default(defaultSettings.requestsPerUser),
+    AGENT_IAM_REQUESTS_PER_SERVICE: perMinute.default(defaultSettings.requestsPerService),
+    AGENT_IAM_REQUESTS_PER_API_KEY: perMinute.default(defaultSettings.requestsPerApiKey),
+    AGENT_IAM_REQUESTS_PER_ENROLMENT_TOKEN: perMinute.default(defaultSettings.requestsPerEnrolmentToken),
+    AGENT_IAM_LOG_BYTES_PER_REQUEST: z.coerce
+      .number()
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .default(defaultSettings.logBytesPerRequest),
     AGENT_IAM_VERDICTS_KEPT: z.coerce.number().int().min(0).max(1_000_000).default(defaultSettings.verdictsKept),
     AGENT_IAM_LEAKED_PASSWORDS_URL: z
       .string()
@@ -213,6 +241,14 @@ function toConfig(settings: z.output<typeof Settings>, folder: string): Config {
       sessionsPerAgent: settings.AGENT_IAM_SESSIONS_PER_AGENT,
       dynamicRegistration: settings.AGENT_IAM_DYNAMIC_REGISTRATION === 'on',
       requestsPerAgent: settings.AGENT_IAM_REQUESTS_PER_AGENT,
+      anonymousRowsPerAddress: settings.AGENT_IAM_ANONYMOUS_ROWS_PER_ADDRESS,
+      anonymousRowsPerTenant: settings.AGENT_IAM_ANONYMOUS_ROWS_PER_TENANT,
+      loginsPerAccount: settings.AGENT_IAM_LOGINS_PER_ACCOUNT,
+      requestsPerUser: settings.AGENT_IAM_REQUESTS_PER_USER,
+      requestsPerService: settings.AGENT_IAM_REQUESTS_PER_SERVICE,
+      requestsPerApiKey: settings.AGENT_IAM_REQUESTS_PER_API_KEY,
+      requestsPerEnrolmentToken: settings.AGENT_IAM_REQUESTS_PER_ENROLMENT_TOKEN,
+      logBytesPerRequest: settings.AGENT_IAM_LOG_BYTES_PER_REQUEST,
       verdictsKept: settings.AGENT_IAM_VERDICTS_KEPT,
       requestsPerAddress: settings.AGENT_IAM_REQUESTS_PER_ADDRESS,
       leakedPasswordsUrl: settings.AGENT_IAM_LEAKED_PASSWORDS_URL,

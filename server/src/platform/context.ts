@@ -185,6 +185,8 @@ export interface Context {
   readonly settings: Settings
   readonly authorizer: Authorizer
   readonly spine: Spine
+  /** What the request has added to the log so far; of a request, not of what the system does itself. */
+  readonly recorded?: { bytes: number }
   /** The same request with its caller looked up anew, for who finds that too much has changed since. */
   readonly renewCaller?: () => Promise<Context>
 }

@@ -60,9 +60,9 @@ async function receive(reception: Reception, route: Route, exchange: Exchange): 
   if (operation.id === 'metrics')
     requireMetricsToken(reception.metricsToken, exchange.request.headers.authorization, isOnlyLocal(reception))
   const ctx = await identify(reception, anonymous, route, exchange)
-  const isCountedLater = isCountedByBody(operation.id) && bringsBody(exchange.request)
+  const isCountedLater = isCountedByBody(operation) && bringsBody(exchange.request)
   const counting = { ctx, operation, reply: exchange.reply }
-  if (!isCountedLater) await counted(reception.limiter, counting)
+  if (!isCountedLater) await counted(reception.limiter, counting, { query: exchange.request.query })
   else if (bringsLargeBody(exchange.request, operation)) await looked(reception.limiter, counting)
   return { ctx, isCounted: !isCountedLater }
 }
@@ -71,12 +71,12 @@ async function receive(reception: Reception, route: Route, exchange: Exchange): 
 export async function countLate(
   { limiter }: Reception,
   arrival: Arrival,
-  { operation, reply }: Pick<Route, 'operation'> & Pick<Exchange, 'reply'>,
+  { operation, request, reply }: Pick<Route, 'operation'> & Exchange,
   body?: unknown,
 ): Promise<void> {
   if (arrival.isCounted) return
   arrival.isCounted = true
-  await counted(limiter, { ctx: arrival.ctx, operation, reply }, body)
+  await counted(limiter, { ctx: arrival.ctx, operation, reply }, { query: request.query, body })
 }
 
 /** The context of whoever sent the request, once that is known. */
@@ -121,6 +121,7 @@ function makeContext({ world, certificateOf }: Reception, request: FastifyReques
   const traceId = typeof header === 'string' ? traceparent.exec(header)?.[1] : undefined
   return {
     ...world,
+    recorded: { bytes: 0 },
     requestId: world.newId('request'),
     traceId,
     caller: {

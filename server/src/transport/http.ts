@@ -136,7 +136,9 @@ async function admit(door: Door, route: Route, { request, reply }: Exchange): Pr
   try {
     await arrive(door, route, { request, reply })
   } catch (error) {
-    await refuse(door, error, { request, reply, ctx: contextOf(door, request), operation })
+    const ctx = contextOf(door, request)
+    await refuse(door, error, { request, reply, ctx, operation })
+    door.limiter.over(ctx)
     door.telemetry.requestAnswered(operation.id, reply.statusCode, secondsOf(request))
   }
 }
@@ -154,6 +156,7 @@ async function answer(door: Door, route: Route, { request, reply }: Exchange): P
   } catch (error) {
     return await refuse(door, error, { request, reply, ctx, operation })
   } finally {
+    door.limiter.over(ctx)
     door.telemetry.requestAnswered(operation.id, reply.statusCode, secondsOf(request))
   }
 }

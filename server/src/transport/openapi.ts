@@ -106,6 +106,8 @@ function describe(operation: Operation, tag: string, schemas: SchemaWriter): Jso
     summary: operation.summary,
     ...(aliases.length > 0 && { description: `Also answered at ${aliases.join(', ')}.`, 'x-aliases': aliases }),
     'x-action': operation.action,
+    // What a request counts against limits, where that is not one.
+    ...(operation.cost && { 'x-cost': { ...operation.cost } }),
     security: security(operation),
     ...(parameters.length > 0 && { parameters }),
     ...(operation.body && { requestBody: requestBody(operation, schemas) }),

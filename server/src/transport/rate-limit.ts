@@ -2,7 +2,7 @@ import type { Operation } from '@agent-iam/contract/operation'
 import { problems } from '@agent-iam/contract/problems'
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { tightestOf, type Admission, type LimitWindow } from '../features/limits/model.ts'
-import type { Limiter } from '../features/limits/service.ts'
+import { logUnitBytes, type Limiter } from '../features/limits/service.ts'
 import type { Caller, Context } from '../platform/context.ts'
 import { Problem } from '../platform/problem.ts'
 import { spanMs } from '../platform/sliding-window.ts'
@@ -60,9 +60,13 @@ export async function identified(
 }
 
 /** Counts a request of somebody known, by who it is. Throws `rate-limited` for one too many. */
-export async function counted(limiter: Limiter, { ctx, operation, reply }: Arrival, body?: unknown): Promise<void> {
+export async function counted(
+  limiter: Limiter,
+  { ctx, operation, reply }: Arrival,
+  sent: { readonly query: unknown; readonly body?: unknown },
+): Promise<void> {
   if (operation.action === 'public') return
-  requireAdmitted(await limiter.admit(ctx, { operation, body }), reply)
+  requireAdmitted(await limiter.admit(ctx, { operation, ...sent }), reply)
 }
 
 /** Throws `rate-limited` for a request that would be one too many, and counts nothing. */
@@ -82,8 +86,12 @@ function requireAdmitted(admission: Admission | undefined, { raw }: FastifyReply
   raw.setHeader('ratelimit-policy', windows.map(policyOf).join(', '))
   raw.setHeader('ratelimit', `"${nameOf(tightest)}";r=${remaining};t=${waitSeconds}`)
   if (room.isAllowed) return
-  const detail = `the limit of ${tightest.limit} a ${tightest.span} by ${tightest.dimension} is reached; wait ${waitSeconds} seconds`
+  const detail = `the limit of ${amountOf(tightest)} a ${tightest.span} by ${tightest.dimension} is reached; wait ${waitSeconds} seconds`
   throw new Problem('rate-limited', detail, { retryAfterSeconds: waitSeconds })
+}
+
+function amountOf({ measure, limit }: LimitWindow): string {
+  return measure === 'requests' ? `${limit}` : `${limit * logUnitBytes} bytes of the log`
 }
 
 /** A quota policy of draft-ietf-httpapi-ratelimit-headers §3. */
@@ -92,7 +100,8 @@ function policyOf(window: LimitWindow): string {
 }
 
 /** One name a window: of some dimensions a request may count in several. */
-function nameOf({ dimension, subject, span }: LimitWindow): string {
+function nameOf({ measure, dimension, subject, span }: LimitWindow): string {
+  if (measure === 'log-bytes') return `${dimension}-log-${span}`
   const isOneOfSeveral = dimension === 'role' || dimension === 'resource-type'
   return isOneOfSeveral ? `${dimension}-${subject}-${span}` : `${dimension}-${span}`
 }

@@ -6,7 +6,7 @@ import { fromUuid } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { recordEvent } from '../audit/service.ts'
-import { limitSender, preparePassword, verifyPassword } from '../credentials/service.ts'
+import { countAnonymousRow, limitSender, preparePassword, verifyPassword } from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
 import { post, postNews } from '../mail/service.ts'
 import { findTenantId, isActing } from '../tenants/service.ts'
@@ -58,6 +58,7 @@ export async function registerUser(
       throw new Problem('unavailable', 'too many registrations wait for an administrator; try again another day')
     const isKnown = (await findUserByEmail(tx, person.email)) !== undefined
     const registration = newRegistration(tx, { ...person, passwordHash, isKnown })
+    await countAnonymousRow(tx)
     await insertRegistration(tx, registration)
     if (ofAddress < registrationMailsMax) await tell(tx, registration)
     recordEvent(tx, {

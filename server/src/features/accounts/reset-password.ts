@@ -4,7 +4,13 @@ import { addSeconds } from '../../platform/clock.ts'
 import { asSystem, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
 import { recordEvent } from '../audit/service.ts'
-import { findPasswordForUpdate, limitSender, preparePassword, releasePassword } from '../credentials/service.ts'
+import {
+  countAnonymousRow,
+  findPasswordForUpdate,
+  limitSender,
+  preparePassword,
+  releasePassword,
+} from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
 import { post } from '../mail/service.ts'
 import { renewPassword } from '../sessions/service.ts'
@@ -37,6 +43,7 @@ export async function forgotPassword(
   const there = asSystem(ctx, tenantId)
   await inTransaction(there, async (tx) => {
     const id = toUuid(tx.newId('request'))
+    await countAnonymousRow(tx)
     await insertResetRequest(tx, { id, sealedEmail: tx.sealer.seal(Buffer.from(asked), placeOf(tx, id)) })
   })
 }

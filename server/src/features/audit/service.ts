@@ -93,6 +93,10 @@ export class AuditSpine implements Spine {
       if (!place) throw new StaleEpochError('a narrowing overtook this transaction')
       event.record = { log, ...place }
     }
+    noteBytes(
+      tx,
+      leaves.reduce((sum, { leaf }) => sum + leaf.length, 0),
+    )
   }
 
   /** Appends one event of its own, through the group commit. Undefined when a narrowing overtook its epoch. */
@@ -112,6 +116,7 @@ export class AuditSpine implements Spine {
   async #commitOne(ctx: Context, event: PendingEvent, epoch: number | null): Promise<EventRecord | undefined> {
     const { log, leaf } = await this.#prepare(ctx, plainEvent(event))
     const landed = await this.#committer.commit(ctx.caller.tenantId, leaf, epoch)
+    if (landed) noteBytes(ctx, leaf.length)
     return landed && { log, ...landed }
   }
 
@@ -139,6 +144,11 @@ export class AuditSpine implements Spine {
     const { log } = await getHead(tx)
     return log
   }
+}
+
+/** A transaction that is rolled back after this counts all the same; it was the last statement. */
+function noteBytes({ recorded }: Pick<Context, 'recorded'>, bytes: number): void {
+  if (recorded) recorded.bytes += bytes
 }
 
 function originOf(ctx: Pick<Context, 'caller' | 'requestId' | 'traceId'>, log: LogId) {

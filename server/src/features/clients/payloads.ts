@@ -3,6 +3,7 @@ import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { sha256 } from '../../platform/digest.ts'
 import type { SealedColumn } from '../../platform/resealing.ts'
+import { countAnonymousRow } from '../credentials/service.ts'
 import { refreshGraceSeconds } from '../tokens/model.ts'
 import { endGrant, grantModel } from './grants.ts'
 import {
@@ -26,6 +27,8 @@ export interface Payload {
   readonly userCode: string | undefined
   readonly uid: string | undefined
   readonly seconds: number
+  /** Whether a request that proved nobody brings it about. Throws `too-many-attempts` for one too many. */
+  readonly isAnonymous: boolean
 }
 
 export interface KeptPayload {
@@ -43,9 +46,10 @@ const onceModels = new Set(['ReplayDetection', refreshTokenModel])
 export async function keepPayload(ctx: Context, payload: Payload): Promise<boolean> {
   const row = toRow(ctx, payload)
   return inTransaction(ctx, async (tx) => {
-    if (onceModels.has(payload.model)) return insertPayload(tx, row)
-    await upsertPayload(tx, row)
-    return true
+    const isOnce = onceModels.has(payload.model)
+    const isNew = await (isOnce ? insertPayload(tx, row) : upsertPayload(tx, row))
+    if (isNew && payload.isAnonymous) await countAnonymousRow(tx)
+    return isNew || !isOnce
   })
 }
 

@@ -5,6 +5,7 @@ import { hmacSha256, sha256 } from '../../platform/digest.ts'
 import { Problem } from '../../platform/problem.ts'
 import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
+import { countAnonymousRow } from '../credentials/service.ts'
 import {
   clientSecretPrefix,
   hasSecret,
@@ -65,7 +66,7 @@ function made(tx: Transaction, described: Described) {
 
 async function requireQuota(tx: Transaction): Promise<void> {
   const network = hmacSha256(tx.sealer.derive('oauth registrations'), addressNetwork(tx.caller.address))
-  if (await countRegistration(tx, network, registrationsPerHourMax)) return
+  if (await countRegistration(tx, network, registrationsPerHourMax)) return countAnonymousRow(tx)
   throw new Problem('too-many-attempts', 'too many clients were registered from this network; try again in an hour', {
     retryAfterSeconds: 3600,
   })

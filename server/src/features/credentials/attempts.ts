@@ -6,6 +6,9 @@
  * Five failures close an account for a quarter of an hour to the address they came from. From everywhere together an
  * account takes fifty in an hour, then one a minute; a device that logged in before is counted by itself, so a stranger
  * keeps nobody out of their own account for good.
+ *
+ * Logins that succeed are bounded too, by account and in an hour: those from known devices together, and all others
+ * together. Only who has the password can use up either, so it keeps nobody else out.
  */
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
 import { addressNetwork, addressSite } from '../../platform/address-network.ts'
@@ -17,6 +20,7 @@ import {
   countAttempt,
   deleteAttempts,
   deleteAttemptsAt,
+  findEndOfFull,
   sweepAttempts,
   uncountAttempt,
   type AttemptKey,
@@ -43,6 +47,8 @@ export interface Attempt {
   readonly account: string
   /** The known device that it comes from, as `readDeviceToken` tells. */
   readonly device?: string | undefined
+  /** Whether a session begins with it, so that it counts to the logins of the account once it is proved. */
+  readonly isLogin?: boolean
 }
 
 /** An attempt that was counted. Once it is made, say how it ended: `attemptProved` or `attemptFailed`. */
@@ -68,11 +74,38 @@ export async function guardAttempt(ctx: Context, attempt: Attempt): Promise<Coun
     const account = keyedDigest(tx, 'account', attempt.account)
     const place = { account, place: keyedDigest(tx, attempt.purpose, placeOf(tx, attempt)) }
     const count = requireCounted(tx, await countAttempt(tx, place, failureLimit))
+    if (attempt.isLogin) await requireLoginsLeft(tx, attempt)
     const isThrottled = attempt.purpose === 'password' && attempt.device === undefined
     const everywhere = isThrottled ? await countEverywhere(tx, account) : undefined
     await sweepAttempts(tx)
     return { ...attempt, place, everywhere, isLast: count >= failureLimit.max }
   })
+}
+
+/** Logins of an account are bounded in this span. */
+const loginSeconds = 3600
+
+/** Looked at before the password is, and counted after: wrong guesses use nothing of it up. */
+async function requireLoginsLeft(tx: Transaction, attempt: Attempt): Promise<void> {
+  const until = await findEndOfFull(tx, loginPlace(tx, attempt), loginLimit(tx).max)
+  if (until) requireCounted(tx, { until })
+}
+
+/** A device cannot make its count anew by being known under another name: all known devices of an account are one place. */
+function loginPlace(tx: Transaction, { account, device }: Attempt): AttemptKey {
+  const place = device === undefined ? 'elsewhere' : 'known devices'
+  return { account: keyedDigest(tx, 'logins of', account), place: keyedDigest(tx, 'logins from', place) }
+}
+
+function loginLimit({ settings }: Pick<Context, 'settings'>): AttemptLimit {
+  return { max: settings.loginsPerAccount, windowSeconds: loginSeconds }
+}
+
+/** Counts a login that was proved in another way than by what can be guessed. Throws `too-many-attempts` for one too many. */
+export async function countLogin(ctx: Context, attempt: Attempt): Promise<void> {
+  await inTransaction(ctx, async (tx) =>
+    requireCounted(tx, await countAttempt(tx, loginPlace(tx, attempt), loginLimit(tx))),
+  )
 }
 
 function placeOf(tx: Transaction, { purpose, device }: Attempt): string {
@@ -95,12 +128,17 @@ function sharedPlaces(tx: Transaction): [everywhere: Buffer, slowly: Buffer] {
   return [keyedDigest(tx, 'password', 'everywhere'), keyedDigest(tx, 'password', 'everywhere, slowly')]
 }
 
-/** The attempt was no guess: what failed before it from there is forgotten, and it does not count itself. */
-export async function attemptProved(ctx: Context, { place, everywhere }: CountedAttempt): Promise<void> {
-  await inTransaction(ctx, async (tx) => {
-    await deleteAttempts(tx, place)
-    if (everywhere) await uncountAttempt(tx, everywhere)
+/**
+ * The attempt was no guess: what failed before it from there is forgotten, and it does not count itself. Throws
+ * `too-many-attempts` where it is one login of the account too many.
+ */
+export async function attemptProved(ctx: Context, attempt: CountedAttempt): Promise<void> {
+  const counted = await inTransaction(ctx, async (tx) => {
+    await deleteAttempts(tx, attempt.place)
+    if (attempt.everywhere) await uncountAttempt(tx, attempt.everywhere)
+    return attempt.isLogin ? countAttempt(tx, loginPlace(tx, attempt), loginLimit(tx)) : undefined
   })
+  if (counted) requireCounted(ctx, counted)
 }
 
 /** The attempt was not made after all, such as for a full queue. */
@@ -173,9 +211,9 @@ function keyedDigest({ sealer }: Transaction, kind: string, text: string): Buffe
   return hmacSha256(sealer.derive('attempts'), `${kind} ${text}`)
 }
 
-function requireCounted(tx: Transaction, counted: Awaited<ReturnType<typeof countAttempt>>): number {
+function requireCounted({ clock }: Pick<Context, 'clock'>, counted: Awaited<ReturnType<typeof countAttempt>>): number {
   if ('count' in counted) return counted.count
-  const retryAfterSeconds = Math.max(1, Math.ceil((counted.until.getTime() - tx.clock.now().getTime()) / 1000))
+  const retryAfterSeconds = Math.max(1, Math.ceil((counted.until.getTime() - clock.now().getTime()) / 1000))
   throw new Problem('too-many-attempts', `too many attempts; try again in ${retryAfterSeconds} seconds`, {
     retryAfterSeconds,
   })

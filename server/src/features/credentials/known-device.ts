@@ -13,10 +13,12 @@ type World = Pick<Context, 'clock' | 'random' | 'sealer'>
 /**
  * What a device shows to be known: someone proved this account from it. It proves nothing itself; it only keeps strangers'
  * failures from counting against its holder. So it is signed and kept nowhere.
+ *
+ * @param device a device that is known already: it stays the same one, so that its failures are counted on
  */
-export function makeDeviceToken(ctx: World, account: string): string {
+export function makeDeviceToken(ctx: World, account: string, device?: string): string {
   const expiresAt = Math.floor(addSeconds(ctx.clock.now(), deviceSeconds).getTime() / 1000).toString(36)
-  const id = ctx.random(idBytes).toString('base64url')
+  const id = device ?? ctx.random(idBytes).toString('base64url')
   return `${prefix}${expiresAt}.${id}.${macOf(ctx, account, expiresAt, id).toString('base64url')}`
 }
 

@@ -38,11 +38,13 @@ export { bcryptCostMax, hashingMax, hashPassword, isImportable, needsRehash, ver
 export { preparePassword } from './password-policy.ts'
 export { assertionPurpose, readAssertion } from './assertion.ts'
 export { makeDeviceToken, readDeviceToken } from './known-device.ts'
+export { anonymousRowSeconds, countAnonymousRow } from './anonymous-rows.ts'
 export { Turns } from './turns.ts'
 export {
   attemptFailed,
   attemptNotMade,
   attemptProved,
+  countLogin,
   guardAttempt,
   limitSender,
   loginAccount,

@@ -7,6 +7,7 @@ import {
   searchSubjects,
   type EvaluationRequest,
 } from '@agent-iam/contract/authzen'
+import type { Operation } from '@agent-iam/contract/operation'
 import { bodyDepthMax, isNestedDeeper } from '../../lib/nesting.ts'
 import { Problem } from '../../platform/problem.ts'
 import { read } from '../../platform/route.ts'
@@ -38,8 +39,8 @@ const questions: Readonly<Record<string, (body: unknown) => ReadType[]>> = {
 }
 
 /** Whether what a request counts depends on its body, so that it can be counted only once that was read. */
-export function isCountedByBody(operationId: string): boolean {
-  return Object.hasOwn(questions, operationId)
+export function isCountedByBody({ id, cost }: Pick<Operation, 'id' | 'cost'>): boolean {
+  return Object.hasOwn(questions, id) || cost?.each !== undefined
 }
 
 /**

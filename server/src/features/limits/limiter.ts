@@ -1,12 +1,13 @@
-import type { Operation } from '@agent-iam/contract/operation'
+import { costOf, type Operation } from '@agent-iam/contract/operation'
 import { addressNetwork } from '../../platform/address-network.ts'
 import { actorOf, type Context } from '../../platform/context.ts'
-import { isId } from '../../platform/ids.ts'
 import type { Pulse } from '../../platform/pulse.ts'
 import { spanMs } from '../../platform/sliding-window.ts'
 import { askedTypes } from './asked-types.ts'
 import { Bursts, type Told } from './bursts.ts'
-import { eachMinute, hasRulesOn, windowsOf, type Admission, type Limits, type LimitWindow, type Use } from './model.ts'
+import { identityUse } from './defaults.ts'
+import { LogBytes } from './log-bytes.ts'
+import { hasRulesOn, windowsOf, type Admission, type Limits, type LimitWindow, type Use } from './model.ts'
 import { Rules } from './rules.ts'
 
 /** What an identity may do with limits in a minute, whatever they are: a limit must not keep anybody from mending it. */
@@ -16,8 +17,9 @@ const mendingLimits: Limits = { perMinute: 60, perHour: null, perDay: null }
 const waitingMax = 10_000
 
 export interface Asking {
-  readonly operation: Pick<Operation, 'id' | 'action'>
-  /** As it was sent. */
+  readonly operation: Pick<Operation, 'id' | 'action' | 'cost'>
+  /** As they were sent. */
+  readonly query?: unknown
   readonly body?: unknown
 }
 
@@ -25,6 +27,7 @@ export interface Asking {
 export class Limiter {
   readonly #rules: Rules
   readonly #bursts: Bursts
+  readonly #logBytes = new LogBytes()
   /** Until when a network's requests are refused without asking: what it sends costs nothing then. */
   readonly #waiting = new Map<string, { readonly admission: Admission; readonly untilMs: number }>()
 
@@ -35,14 +38,16 @@ export class Limiter {
 
   /** Counts a request that proves nobody, by its address. Undefined where nothing limits it. */
   async admitStranger(ctx: Context, operationId: string): Promise<Admission | undefined> {
-    const windows = windowsOfStranger(ctx)
-    if (windows.length === 0) return undefined
-    const { key = '' } = windows[0] ?? {}
+    const [requests] = windowsOfStranger(ctx)
+    if (!requests) return undefined
+    const { key } = requests
+    const windows = [requests, ...this.#logBytes.windowsOf(ctx)]
     const admission = this.#stillWaiting(ctx, key) ?? {
       windows,
       room: await ctx.sharedState.take(`address ${key}`, windows),
     }
-    if (!admission.room.isAllowed) await this.#refused(ctx, admission, operationId)
+    if (admission.room.isAllowed) this.#logBytes.counted(ctx, windows)
+    else await this.#refused(ctx, admission, operationId)
     return admission
   }
 
@@ -56,11 +61,12 @@ export class Limiter {
 
   /** Counts a request of somebody known, by all that it has in common with others. Undefined where nothing limits it. */
   async admit(ctx: Context, asking: Asking): Promise<Admission | undefined> {
-    const windows = await this.windowsFor(ctx, asking)
+    const windows = [...(await this.windowsFor(ctx, asking)), ...this.#logBytes.windowsOf(ctx)]
     if (windows.length === 0) return undefined
     const room = await ctx.sharedState.take(`tenant ${ctx.caller.tenantId}`, windows)
     const admission = { windows, room }
-    if (!room.isAllowed) await this.#bursts.note(ctx, admission, asking.operation.id)
+    if (room.isAllowed) this.#logBytes.counted(ctx, windows)
+    else await this.#bursts.note(ctx, admission, asking.operation.id)
     return admission
   }
 
@@ -78,22 +84,33 @@ export class Limiter {
     return admission
   }
 
+  /** Takes down what a request added to the log, once it is over. */
+  over(ctx: Context): void {
+    this.#logBytes.add(ctx)
+  }
+
   /** The windows that a request of the caller counts in. */
-  async windowsFor(ctx: Context, { operation, body }: Asking): Promise<LimitWindow[]> {
+  async windowsFor(ctx: Context, { operation, query, body }: Asking): Promise<LimitWindow[]> {
     const actor = actorOf(ctx.caller)
     if (operation.action.startsWith('limits:')) return windowsOf(new Map(), [mending(actor)])
     const rules = await this.#rules.bookOf(ctx)
-    const unless = isId('agent', actor) ? eachMinute(ctx.settings.requestsPerAgent) : undefined
-    const identity: Use = { dimension: 'identity', subject: actor, cost: 1, unless }
+    const cost = costOf(operation, { query, body })
+    const items = itemsOf(operation, body)
+    const identity: Use = { ...identityUse(ctx.caller, ctx.settings), cost, items }
     if (rules.size === 0) return windowsOf(rules, [identity])
     const roles = hasRulesOn(rules, 'role') ? await this.#rules.rolesOf(ctx, actor) : []
     const types = hasRulesOn(rules, 'resource-type') ? askedTypes(operation.id, body) : new Map<string, number>()
     return windowsOf(rules, [
-      { dimension: 'tenant', subject: ctx.caller.tenantId, cost: 1 },
+      { dimension: 'tenant', subject: ctx.caller.tenantId, cost, items },
       identity,
-      ...roles.map((role): Use => ({ dimension: 'role', subject: role, holder: actor, cost: 1 })),
-      ...[...types].map(([subject, cost]): Use => ({ dimension: 'resource-type', subject, cost })),
-      { dimension: 'address', subject: addressNetwork(ctx.caller.address), cost: 1 },
+      ...roles.map((role): Use => ({ dimension: 'role', subject: role, holder: actor, cost, items })),
+      ...[...types].map(([subject, count]): Use => ({
+        dimension: 'resource-type',
+        subject,
+        cost: (count * cost) / items,
+        items: count,
+      })),
+      { dimension: 'address', subject: addressNetwork(ctx.caller.address), cost, items },
     ])
   }
 
@@ -116,6 +133,11 @@ export class Limiter {
   }
 }
 
+/** How many items a request has, of which each counts as much as it would by itself. */
+function itemsOf({ cost }: Asking['operation'], body: unknown): number {
+  return cost?.each ? costOf({ cost: { each: cost.each } }, { body }) : 1
+}
+
 /** Counted apart, so that nothing else that the identity does keeps it from this. */
 function mending(actor: string): Use {
   return { dimension: 'identity', subject: actor, holder: 'limits', cost: 1, unless: mendingLimits }
@@ -126,5 +148,5 @@ function windowsOfStranger({ caller, settings }: Context): LimitWindow[] {
   const limit = settings.requestsPerAddress
   const network = addressNetwork(caller.address)
   if (limit === 0) return []
-  return [{ dimension: 'address', subject: network, key: network, span: 'minute', limit, cost: 1 }]
+  return [{ measure: 'requests', dimension: 'address', subject: network, key: network, span: 'minute', limit, cost: 1 }]
 }

@@ -46,12 +46,20 @@ export interface Use {
   /** Who is counted by itself although others have the same in common: a role limits each who holds it. */
   readonly holder?: string
   readonly cost: number
+  /** How many items it has, which all count; one of nothing else counts at most as the whole limit. */
+  readonly items?: number
+  /** With what the caller is counted apart from what else it does, where the tenant has no rule. */
+  readonly apart?: string | undefined
   /** What holds where the tenant has no rule. */
   readonly unless?: Limits | undefined
 }
 
+/** What is counted: requests, of which some count as several, or the bytes that they add to the log. */
+type Measure = 'requests' | 'log-bytes'
+
 /** A window with what it is for. */
 export interface LimitWindow extends WindowLimit {
+  readonly measure: Measure
   readonly dimension: LimitDimension
   readonly subject: string
 }
@@ -59,11 +67,22 @@ export interface LimitWindow extends WindowLimit {
 /** The windows that a request counts in: of each dimension those of the most specific rule. */
 export function windowsOf(rules: RuleBook, uses: readonly Use[]): LimitWindow[] {
   return uses.flatMap((use) => {
-    const { dimension, subject, holder = '', cost } = use
-    const found = rules.get(placeOf(dimension, subject)) ?? rules.get(placeOf(dimension, eachSubject)) ?? use.unless
-    const key = holder === '' ? placeOf(dimension, subject) : `${placeOf(dimension, subject)} ${holder}`
-    return found ? spansOf(found).map(({ span, limit }) => ({ dimension, subject, key, span, limit, cost })) : []
+    const { dimension, subject } = use
+    const rule = rules.get(placeOf(dimension, subject)) ?? rules.get(placeOf(dimension, eachSubject))
+    const found = rule ?? use.unless
+    const holder = use.holder ?? (rule ? undefined : use.apart)
+    const key = holder === undefined ? placeOf(dimension, subject) : `${placeOf(dimension, subject)} ${holder}`
+    return found ? spansOf(found).map((span) => windowOf(use, key, span)) : []
   })
+}
+
+/** An expensive operation takes all of a small limit, so that it can be asked for at all; items are never let through beyond it. */
+function windowOf(
+  { dimension, subject, cost, items = 1 }: Use,
+  key: string,
+  { span, limit }: { span: LimitSpan; limit: number },
+): LimitWindow {
+  return { measure: 'requests', dimension, subject, key, span, limit, cost: Math.min(cost, Math.max(limit, items)) }
 }
 
 function spansOf({ perMinute, perHour, perDay }: Limits): Array<{ span: LimitSpan; limit: number }> {

@@ -32,6 +32,8 @@ function toWire({ id, createdAt, updatedAt, ...limit }: RateLimit): contract.Rat
 }
 
 function usageToWire({ window, remaining, moreAt }: service.WindowUsage) {
-  const { dimension, subject, span, limit } = window
-  return { dimension, subject, span, limit, remaining, moreAt: moreAt?.toISOString() ?? null }
+  const { measure, dimension, subject, span } = window
+  const unit = measure === 'log-bytes' ? service.logUnitBytes : 1
+  const [limit, left] = [window.limit * unit, remaining * unit]
+  return { measure, dimension, subject, span, limit, remaining: left, moreAt: moreAt?.toISOString() ?? null }
 }

@@ -16,6 +16,7 @@ import { readRoleDefinitions } from '../capabilities/service.ts'
 import { findIdentity } from '../identities/service.ts'
 import { requireSession } from '../sessions/service.ts'
 import type { Limiter } from './limiter.ts'
+import { logUnitBytes, logWindow } from './log-bytes.ts'
 import { eachSubject, type Limits, type LimitWindow, type RateLimit } from './model.ts'
 import {
   deleteRateLimit as deleteRow,
@@ -29,6 +30,7 @@ import {
 
 export { isCountedByBody } from './asked-types.ts'
 export { Limiter } from './limiter.ts'
+export { logUnitBytes }
 
 /** Most rules of a tenant: each instance reads all of them whenever something has changed. */
 const rulesMax = 500
@@ -160,7 +162,7 @@ export interface WindowUsage {
 /** How it stands with the limits that hold for whatever the caller asks. */
 export async function readUsage(ctx: Context, limiter: Limiter): Promise<WindowUsage[]> {
   requireSession(ctx.caller)
-  const windows = await limiter.windowsFor(ctx, { operation: { id: '', action: 'self' } })
+  const windows = [...(await limiter.windowsFor(ctx, { operation: { id: '', action: 'self' } })), ...logWindow(ctx)]
   return Promise.all(
     windows.map(async (window) => {
       const looked = { ...window, cost: 0 }

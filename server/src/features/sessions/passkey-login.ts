@@ -1,7 +1,7 @@
 import type { PasskeyLogin } from '@agent-iam/contract/auth'
 import { platformTenantId, type PasskeyId, type UserId } from '@agent-iam/contract/ids'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
-import { limitSender } from '../credentials/service.ts'
+import { countLogin, limitSender } from '../credentials/service.ts'
 import { provePasskey, userOfPasskey } from '../factors/service.ts'
 import { findUser, lockIdentity, tenantOfIdentity } from '../identities/service.ts'
 import { findTenantId } from '../tenants/service.ts'
@@ -43,6 +43,7 @@ export async function proveByPasskey(ctx: Context, login: PasskeyLogin): Promise
       there.spine.noteFailedLogin(named, { method: 'passkey', account: userId === nobody ? undefined : userId })
     throw notProved()
   }
+  await countLogin(there, { purpose: 'second-factor', account: userId })
   return { there, userId, passkeyId }
 }
 

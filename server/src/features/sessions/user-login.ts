@@ -91,7 +91,7 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
     proof,
     provedHash: password.hash,
     change: newHash === undefined ? await madeAnew(login, password) : { hash: newHash, isNewPassword: true },
-    deviceToken: makeDeviceToken(ctx, account),
+    deviceToken: makeDeviceToken(ctx, account, device),
   }
 }
 
@@ -111,7 +111,7 @@ async function provePassword(
   { email, password: presented }: UserLogin,
   { account, device, isTenant }: { account: string; device: string | undefined; isTenant: boolean },
 ): Promise<Known> {
-  const attempt = await guardAttempt(there, { purpose: 'password', account, device })
+  const attempt = await guardAttempt(there, { purpose: 'password', account, device, isLogin: true })
   const { user, password, decoy } = await findAccount(there, email)
   const isProved = await verifyPassword(password?.hash, presented, decoy).catch(async (error: unknown) => {
     await attemptNotMade(there, attempt)

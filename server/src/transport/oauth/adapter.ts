@@ -1,4 +1,4 @@
-import { errors, type Adapter, type AdapterPayload } from 'oidc-provider'
+import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider'
 import { z } from 'zod'
 import {
   consumePayload,
@@ -7,7 +7,7 @@ import {
   keepPayload,
   readPayload,
 } from '../../features/clients/service.ts'
-import { limitSender } from '../../features/credentials/service.ts'
+import { anonymousRowSeconds, limitSender } from '../../features/credentials/service.ts'
 import type { Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 
@@ -30,7 +30,10 @@ export class PayloadAdapter implements Adapter {
   async upsert(id: string, content: AdapterPayload, expiresIn = endlessSeconds): Promise<void> {
     const { grantId, userCode, uid } = content
     const names = { grantId, userCode, uid: this.#model === 'Session' ? uid : undefined }
-    const kept = await keepPayload(this.#ctx(), { model: this.#model, id, content, seconds: expiresIn, ...names })
+    const isAnonymous = isOfNobody(this.#model, content)
+    const seconds = isAnonymous ? Math.min(expiresIn, anonymousRowSeconds) : expiresIn
+    const payload = { model: this.#model, id, content, seconds, isAnonymous, ...names }
+    const kept = await orUnavailable(() => keepPayload(this.#ctx(), payload))
     // Two proofs with one name came at once, and each was not found; the second is a replay all the same.
     if (!kept && this.#model === 'ReplayDetection') throw new errors.InvalidRequest('the proof was used before')
   }
@@ -41,11 +44,7 @@ export class PayloadAdapter implements Adapter {
 
   /** RFC 8628 §5.1: a code is short, so nobody may try many. */
   async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
-    try {
-      await limitSender(this.#ctx(), 'device-code')
-    } catch (error) {
-      throw error instanceof Problem ? new errors.TemporarilyUnavailable(error.detail) : error
-    }
+    await orUnavailable(() => limitSender(this.#ctx(), 'device-code'))
     return this.#find('user_code', userCode)
   }
 
@@ -72,5 +71,25 @@ export class PayloadAdapter implements Adapter {
     if (!found) return undefined
     const consumed = found.consumedAt && Math.floor(found.consumedAt.getTime() / 1000)
     return { ...Content.parse(found.content), ...(consumed !== undefined && { consumed }) }
+  }
+}
+
+/** What begins before anybody is known. An authorization request is anybody's, whichever client it names. */
+const beginnings = new Set(['Interaction', 'PushedAuthorizationRequest', 'DeviceCode', 'Session', 'ReplayDetection'])
+
+/** Whether a request that proves neither a client nor a person brings it about. */
+function isOfNobody(model: string, { accountId }: AdapterPayload): boolean {
+  if (!beginnings.has(model) || accountId !== undefined) return false
+  if (model === 'Interaction' || model === 'Session') return true
+  const method = Provider.ctx?.oidc.client?.clientAuthMethod ?? 'none'
+  return method === 'none'
+}
+
+/** What is refused for its number, as OAuth says it. */
+async function orUnavailable<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw error instanceof Problem ? new errors.TemporarilyUnavailable(error.detail) : error
   }
 }

@@ -53,14 +53,18 @@ export async function insertPayload(tx: Transaction, row: PayloadRow): Promise<b
   return inserted !== undefined
 }
 
-export async function upsertPayload(tx: Transaction, row: PayloadRow): Promise<void> {
+/** Returns whether the row is a new one. */
+export async function upsertPayload(tx: Transaction, row: PayloadRow): Promise<boolean> {
   await sweep(tx)
   const { tenant_id, model, id, ...changed } = toValues(tx, row)
-  await tx.db
+  const written = await tx.db
     .insertInto('oauth_payloads')
     .values({ tenant_id, model, id, ...changed, consumed_at: null })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'model', 'id']).doUpdateSet(changed))
-    .execute()
+    // A row that was updated has the transaction that locked it.
+    .returning(sql<boolean>`xmax = 0`.as('is_new'))
+    .executeTakeFirstOrThrow()
+  return written.is_new
 }
 
 function toValues(tx: Transaction, row: PayloadRow) {

@@ -51,6 +51,24 @@ async function endOf(tx: Transaction, { account, place }: AttemptKey): Promise<D
   return row?.ends_at ?? tx.clock.now()
 }
 
+/** Until when no more are taken; undefined while there is room. */
+export async function findEndOfFull(
+  tx: Transaction,
+  { account, place }: AttemptKey,
+  max: number,
+): Promise<Date | undefined> {
+  const row = await tx.db
+    .selectFrom('attempts')
+    .select('ends_at')
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('account', '=', account)
+    .where('place', '=', place)
+    .where('count', '>=', max)
+    .where('ends_at', '>', tx.clock.now())
+    .executeTakeFirst()
+  return row?.ends_at
+}
+
 /** Takes one attempt back: it was none. */
 export async function uncountAttempt(tx: Transaction, { account, place }: AttemptKey): Promise<void> {
   await tx.db
