@@ -15,6 +15,7 @@ import type { Connection, Database } from './database.ts'
 import { isId, type NewId } from './ids.ts'
 import type { Keys } from './keys.ts'
 import type { Log } from './log.ts'
+import { findOpenTransaction, NeededOutsideError, TransactionScope } from './outside-transaction.ts'
 import type { OutboundFetch } from './outbound-fetch.ts'
 import type { Random } from './random.ts'
 import type { Sealer } from './sealing.ts'
@@ -243,22 +244,43 @@ export class StaleEpochError extends Error {
 /** A narrowing every time in so many attempts is no accident: better to say `unavailable` than to spin. */
 export const staleAttemptsMax = 8
 
+/** How often a transaction may need more that is done outside: each time it gets one result, or several, further. */
+const outsideMax = 100
+
 /**
  * Runs `work` in one transaction of the caller's tenant: what it writes, its events included, lands whole or not at
- * all. Work that a narrowing overtook is rolled back and run again, so it must do nothing outside its transaction.
- * Inside a transaction it joins it.
+ * all. Work that a narrowing overtook is rolled back and run again, so it must do nothing outside its transaction. So is
+ * work that needs something slow (`OutsideTransaction`), once that is done. Inside a transaction it joins it.
  */
 export async function inTransaction<Result>(
   ctx: Context | Transaction,
   work: (tx: Transaction) => Promise<Result>,
 ): Promise<Result> {
   if ('events' in ctx) return work(ctx)
-  for (let attempt = 1; ; attempt++) {
-    const events: PendingEvent[] = []
+  // Inside another transaction that one runs again: it is open, too.
+  const outer = findOpenTransaction()
+  const scope = outer ?? new TransactionScope()
+  for (let stale = 0, performed = 0; ;) {
     try {
-      const done = await ctx.db.transaction(
-        ctx.caller.tenantId,
-        async (db) => {
+      return await attempt(ctx, (commit) => (outer ? commit() : scope.run(commit)), work)
+    } catch (error) {
+      if (error instanceof NeededOutsideError && !outer && ++performed < outsideMax) await error.perform()
+      else if (!(error instanceof StaleEpochError) || ++stale >= staleAttemptsMax) throw error
+    }
+  }
+}
+
+async function attempt<Result>(
+  ctx: Context,
+  inScope: (commit: () => Promise<Result>) => Promise<Result>,
+  work: (tx: Transaction) => Promise<Result>,
+): Promise<Result> {
+  const events: PendingEvent[] = []
+  try {
+    const done = await ctx.db.transaction(
+      ctx.caller.tenantId,
+      (db) =>
+        inScope(async () => {
           const tx: Transaction = {
             ...ctx,
             db,
@@ -269,15 +291,14 @@ export async function inTransaction<Result>(
           const result = await work(tx)
           if (tx.events.length > 0) await ctx.spine.append(tx)
           return result
-        },
-        sourceSessionOf(ctx.caller),
-      )
-      if (events.length > 0) ctx.spine.committed(ctx.caller.tenantId, events)
-      return done
-    } catch (error) {
-      await ctx.spine.rejected(ctx, events, error)
-      if (!(error instanceof StaleEpochError) || attempt >= staleAttemptsMax) throw error
-    }
+        }),
+      sourceSessionOf(ctx.caller),
+    )
+    if (events.length > 0) ctx.spine.committed(ctx.caller.tenantId, events)
+    return done
+  } catch (error) {
+    if (!(error instanceof NeededOutsideError)) await ctx.spine.rejected(ctx, events, error)
+    throw error
   }
 }
 
