@@ -4,6 +4,7 @@ import { listFactors } from '@agent-iam/contract/factors'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hashPassword, setPassword } from '../src/features/credentials/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
+import { passwordOwnerOfTests } from './password-owner.ts'
 import { databases } from './databases.ts'
 import { enrolApp, enrolPasskey, loginOptions } from './factors.ts'
 import { mailedToken, messagesTo } from './mailbox.ts'
@@ -27,7 +28,7 @@ describe.each(databases)('a change of password that is due at a login, on %s', (
   afterAll(() => server.close())
 
   async function due({ id, tenantId }: TestUser): Promise<void> {
-    const hash = await hashPassword(password)
+    const hash = await hashPassword(passwordOwnerOfTests, password)
     await inTransaction(server.inTenant(tenantId), (tx) => setPassword(tx, id, hash, { mustChange: true }))
   }
 
@@ -116,7 +117,7 @@ describe.each(databases)('a change of password that is due on the page of the OA
     const { server, issuer } = oauth
     const user = await server.user('member')
     const { recoveryCodes } = await enrolApp(server, user.token)
-    const hash = await hashPassword(password)
+    const hash = await hashPassword(passwordOwnerOfTests, password)
     await inTransaction(server.inTenant(user.tenantId), (tx) => setPassword(tx, user.id, hash, { mustChange: true }))
     const { config } = await registerApp(oauth, await server.admin())
     const { url } = await authorizationUrl(config, { scope: 'agent-iam/agents*:read' })

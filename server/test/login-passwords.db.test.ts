@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hashPassword, preparePassword, setPassword } from '../src/features/credentials/service.ts'
 import { openSetup } from '../src/features/setup/service.ts'
 import { inTransaction } from '../src/platform/context.ts'
+import { passwordOwnerOfTests } from './password-owner.ts'
 import { databases, type TestDatabase } from './databases.ts'
 import { openServer, password, startServer, uuidOf, type TestServer } from './test-server.ts'
 import { TestClock } from './test-clock.ts'
@@ -42,7 +43,7 @@ describe.each(databases)('passwords on %s', (_name, open) => {
 
   test('a password that must be changed is good for nothing but choosing another', async () => {
     const user = await server.user('member')
-    await set(user.id, await hashPassword(password), { mustChange: true })
+    await set(user.id, await hashPassword(passwordOwnerOfTests, password), { mustChange: true })
     const body = { email: user.email, password }
     expect(await outcome({ ...body, password: 'not the password' })).toBe('invalid-credentials')
     expect(await outcome(body)).toBe('password-change-required')
@@ -165,7 +166,7 @@ describe.each(databases)('passwords on %s', (_name, open) => {
     const chosen = ['violin', 'marmalade', 'submarine', 'cathedral', 'hurricane', 'saxophone'].map(
       (word) => `nineteen ${word} and a broken kettle`,
     )
-    for (const each of chosen) await set(id, await hashPassword(each))
+    for (const each of chosen) await set(id, await hashPassword(passwordOwnerOfTests, each))
     const take = (each: string) => preparePassword(inDefault(), each, { ...owner, email, userId: id })
     for (const each of chosen.slice(1))
       await expect(take(each)).rejects.toMatchObject({ errors: [{ message: expect.stringMatching(/last 5/) }] })
@@ -176,7 +177,7 @@ describe.each(databases)('passwords on %s', (_name, open) => {
 
   test('letters that look alike and are composed otherwise are the same password', async () => {
     const user = await server.user()
-    await set(user.id, await hashPassword('fünf Äpfel im Kühlschrank'.normalize('NFC')))
+    await set(user.id, await hashPassword(passwordOwnerOfTests, 'fünf Äpfel im Kühlschrank'.normalize('NFC')))
     expect(await outcome({ email: user.email, password: 'fünf Äpfel im Kühlschrank'.normalize('NFD') })).toBe('done')
   })
 

@@ -28,6 +28,7 @@ export function makeFacts(chain: readonly MadeHop[]): Facts {
       grants: held.map((entry) => ({ entry })),
       roles: [],
     })),
+    root: 'root',
     isChainWhole: true,
     isSessionAlive: true,
     lent: notNarrowed,

@@ -18,6 +18,7 @@ import { createOutboundFetch } from '../src/platform/outbound-fetch.ts'
 import { systemRandom } from '../src/platform/random.ts'
 import { createSealer } from '../src/platform/sealing.ts'
 import { defaultSettings, type Settings } from '../src/platform/settings.ts'
+import { passwordOwnerOfTests } from './password-owner.ts'
 import { TestApi } from './test-api.ts'
 import { TestClock } from './test-clock.ts'
 import { testState } from './test-state.ts'
@@ -69,7 +70,7 @@ export class TestServer {
     const ctx = this.inTenant(tenant.id)
     const id = ctx.newId('user')
     const address = `${id}@example.com`
-    const hash = await (this.#passwordHash ??= hashPassword(password))
+    const hash = await (this.#passwordHash ??= hashPassword(passwordOwnerOfTests, password))
     await inTransaction(ctx, async (tx) => {
       await insertUser(tx, { id, name: id, email: address, status: 'active', createdAt: tx.clock.now() })
       await setPassword(tx, id, hash)

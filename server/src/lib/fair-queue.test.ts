@@ -8,6 +8,7 @@ const limits: FairQueueLimits = {
   waitingMax: many,
   bytesMax: many,
   waitMsMax: 10_000,
+  honestMs: 100,
   budgetMs: { tenant: 1_000, root: 500 },
   halfLifeMs: 10_000,
 }
@@ -104,16 +105,29 @@ test('those over their budget never have all places together', async () => {
   const jobs = new TestQueue({ atOnce: { total: 2, tenant: 2, root: 1 }, budgetMs: { tenant: 2_000, root: 500 } })
   for (const name of ['a/x/1', 'b/x/1']) void jobs.ask(name)
   await settled()
-  await jobs.end('a/x/1', 600)
-  await jobs.end('b/x/1', 600)
+  await jobs.end('a/x/1', 700)
+  await jobs.end('b/x/1', 700)
   for (const name of ['a/x/2', 'b/x/2', 'b/y/1', 'a/x/3']) void jobs.ask(name)
   await settled()
   // Of b the root x is over its budget, but neither b nor its root y.
   expect(jobs.started.slice(2)).toEqual(['a/x/2', 'b/y/1'])
   await jobs.end('b/y/1')
   expect(jobs.started).toHaveLength(4)
-  await jobs.end('a/x/2', 600)
+  await jobs.end('a/x/2', 700)
   expect(jobs.started.slice(4)).toEqual(['b/x/2'])
+})
+
+test('many short jobs are no excess, however many', async () => {
+  const jobs = new TestQueue({ atOnce: { total: 2, tenant: 2, root: 1 } })
+  for (const root of ['x', 'y'])
+    for (let n = 0; n < 50; n++) {
+      void jobs.ask(`a/${root}/${n}`)
+      await settled()
+      await jobs.end(`a/${root}/${n}`, 100)
+    }
+  for (const name of ['a/x/last', 'a/y/last']) void jobs.ask(name)
+  await settled()
+  expect(jobs.started.slice(100)).toEqual(['a/x/last', 'a/y/last'])
 })
 
 test('a root that is full is refused, and nobody else', async () => {

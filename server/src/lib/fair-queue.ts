@@ -25,8 +25,10 @@ export interface FairQueueLimits {
   readonly bytesMax: PerShare
   /** A job that waits longer is refused. */
   readonly waitMsMax: number
+  /** An honest job takes no longer. Only the time beyond it counts against the budget. */
+  readonly honestMs: number
   /**
-   * Work of late beyond which a tenant or a root is over its budget. Those over their budget never have all places at the
+   * Excess of late beyond which a tenant or a root is over its budget. Those over their budget never have all places at the
    * same time: one is always left to others, where there are two or more.
    */
   readonly budgetMs: Omit<PerShare, 'total'>
@@ -52,6 +54,8 @@ export class QueueFullError extends Error {
 
 interface Job {
   readonly owner: JobOwner
+  /** The same for the jobs of the same owner. */
+  readonly key: string
   readonly bytes: number
   readonly start: (turn: Turn) => void
   readonly refuse: (error: QueueFullError) => void
@@ -121,7 +125,8 @@ export class FairQueue {
 
   #enter(owner: JobOwner, bytes: number): Promise<Turn> {
     const { promise, resolve, reject } = Promise.withResolvers<Turn>()
-    const job: Job = { owner: named(owner), bytes, start: resolve, refuse: reject, timeout: undefined }
+    const key = JSON.stringify([owner.tenantId, ...owner.roots])
+    const job: Job = { owner: named(owner), key, bytes, start: resolve, refuse: reject, timeout: undefined }
     if (this.#isClosed) reject(this.#refusalOf(job, 'closed'))
     // Jobs that wait could not start when the last one ended: no one is overtaken.
     else if (this.#canStart(job.owner)) this.#start(job)
@@ -191,8 +196,8 @@ export class FairQueue {
 
   #isOverBudget(owner: JobOwner): boolean {
     const { budgetMs } = this.#limits
-    if (this.#tenants.usedMs(owner.tenantId) > budgetMs.tenant) return true
-    return owner.roots.some((name) => this.#roots.usedMs(name) > budgetMs.root)
+    if (this.#tenants.excessMs(owner.tenantId) > budgetMs.tenant) return true
+    return owner.roots.some((name) => this.#roots.excessMs(name) > budgetMs.root)
   }
 
   #start(job: Job): void {
@@ -209,8 +214,9 @@ export class FairQueue {
     this.#running--
     if (isOverBudget) this.#runningOverBudget--
     for (const share of this.#sharesOf(owner)) share.running--
-    this.#tenants.charge(owner.tenantId, usedMs)
-    for (const name of owner.roots) this.#roots.charge(name, usedMs)
+    const work = { usedMs, excessMs: Math.max(0, usedMs - this.#limits.honestMs) }
+    this.#tenants.charge(owner.tenantId, work)
+    for (const name of owner.roots) this.#roots.charge(name, work)
     for (let job = this.#findNext(); job; job = this.#findNext()) {
       this.#remove(job)
       this.#start(job)
@@ -219,13 +225,20 @@ export class FairQueue {
 
   #findNext(): Job | undefined {
     if (this.#running >= this.#limits.atOnce.total) return undefined
-    const startable = this.#waiting.filter(({ owner }) => this.#canStart(owner))
+    const startable = this.#oldestOfEach().filter(({ owner }) => this.#canStart(owner))
     return minimum(startable, ({ owner }) => {
       const rootsRunning = Math.max(0, ...owner.roots.map((name) => this.#roots.find(name)?.running ?? 0))
       const rootsUsed = Math.max(0, ...owner.roots.map((name) => this.#roots.usedMs(name)))
       const tenantRunning = this.#tenants.find(owner.tenantId)?.running ?? 0
       return [tenantRunning, this.#tenants.usedMs(owner.tenantId), rootsRunning, rootsUsed]
     })
+  }
+
+  /** Of the jobs of one owner the oldest is as good as any: many jobs of few owners take no time to choose from. */
+  #oldestOfEach(): Job[] {
+    const oldest = new Map<string, Job>()
+    for (const job of this.#waiting) if (!oldest.has(job.key)) oldest.set(job.key, job)
+    return [...oldest.values()]
   }
 
   #refuse(job: Job, fault: QueueFault): void {

@@ -5,7 +5,9 @@ export interface Share {
   running: number
   /** Milliseconds of work, which decay by half in each half-life. */
   usedMs: number
-  /** When `usedMs` was true. */
+  /** The part of them by which jobs took longer than an honest job does. */
+  excessMs: number
+  /** When these two were true. */
   usedAt: number
 }
 
@@ -41,7 +43,7 @@ export class FairShares {
   touch(name: string): Share {
     const found = this.#shares.get(name)
     if (!found) this.#forget()
-    const share = found ?? { waiting: 0, waitingBytes: 0, running: 0, usedMs: 0, usedAt: this.#nowMs() }
+    const share = found ?? { waiting: 0, waitingBytes: 0, running: 0, usedMs: 0, excessMs: 0, usedAt: this.#nowMs() }
     this.#shares.delete(name)
     this.#shares.set(name, share)
     return share
@@ -49,19 +51,25 @@ export class FairShares {
 
   /** Milliseconds of work that count against the share now. */
   usedMs(name: string): number {
+    return this.#decayed(name, 'usedMs')
+  }
+
+  /** Milliseconds of excess that count against the share now. */
+  excessMs(name: string): number {
+    return this.#decayed(name, 'excessMs')
+  }
+
+  charge(name: string, work: Pick<Share, 'usedMs' | 'excessMs'>): void {
+    const usedMs = this.usedMs(name) + work.usedMs
+    const excessMs = this.excessMs(name) + work.excessMs
+    Object.assign(this.touch(name), { usedMs, excessMs, usedAt: this.#nowMs() })
+  }
+
+  #decayed(name: string, what: 'usedMs' | 'excessMs'): number {
     const share = this.#shares.get(name)
-    const used = share ? this.#left(share) : 0
-    return used < forgottenMs ? 0 : used
-  }
-
-  charge(name: string, milliseconds: number): void {
-    const share = this.touch(name)
-    share.usedMs = this.#left(share) + milliseconds
-    share.usedAt = this.#nowMs()
-  }
-
-  #left({ usedMs, usedAt }: Share): number {
-    return usedMs * 2 ** (-Math.max(0, this.#nowMs() - usedAt) / this.#halfLifeMs)
+    if (!share) return 0
+    const left = share[what] * 2 ** (-Math.max(0, this.#nowMs() - share.usedAt) / this.#halfLifeMs)
+    return left < forgottenMs ? 0 : left
   }
 
   /** Looks at a few of the oldest each time, so that no call takes long. */

@@ -1,7 +1,8 @@
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { expect, test } from 'vitest'
 import { inNoWorld } from '../../test/no-world.ts'
 import { inTransaction, type Context } from './context.ts'
-import type { Connection, Database } from './database.ts'
+import type { Database, Tables } from './database.ts'
 import { CollectedNeeds, findOpenTransaction, OutsideTransaction } from './outside-transaction.ts'
 import { WorkQueue } from './work-queue.ts'
 
@@ -12,6 +13,7 @@ const options = {
   waitingMax: many,
   bytesMax: many,
   waitMsMax: 1_000,
+  honestMs: 10,
   budgetMs: many,
   halfLifeMs: 1_000,
 }
@@ -20,8 +22,14 @@ const owner = { tenantId: 't', roots: ['r'] }
 /** Counts transactions; nothing is ever asked of its connections. */
 function counting(): { ctx: Context; ended: string[] } {
   const ended: string[] = []
-  // oxlint-disable-next-line typescript/consistent-type-assertions -- no statement is made
-  const connection = {} as Connection
+  const connection = new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  })
   const db: Database = {
     ...inNoWorld.db,
     async transaction(_tenant, work) {

@@ -11,6 +11,7 @@ import {
   findPasswordForUpdate,
   guardAttempt,
   loginAccount,
+  passwordOwner,
   preparePassword,
   verifyPassword,
 } from '../credentials/service.ts'
@@ -56,10 +57,12 @@ async function prove(
 ): Promise<void> {
   const account = loginAccount(ctx.caller.tenantId, user.email ?? user.id)
   const attempt = await guardAttempt(ctx, { purpose: 'password', account })
-  const isProved = await verifyPassword(hash, presented).catch(async (error: unknown) => {
-    await attemptNotMade(ctx, attempt)
-    throw error
-  })
+  const isProved = await verifyPassword(passwordOwner(ctx, account), { presented, stored: hash }).catch(
+    async (error: unknown) => {
+      await attemptNotMade(ctx, attempt)
+      throw error
+    },
+  )
   if (isProved) return attemptProved(ctx, attempt)
   await attemptFailed(ctx, attempt)
   throw new Problem('invalid-credentials', 'currentPassword is not the present password')

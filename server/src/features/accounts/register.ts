@@ -6,7 +6,7 @@ import { fromUuid } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { recordEvent } from '../audit/service.ts'
-import { countAnonymousRow, limitSender, preparePassword, verifyPassword } from '../credentials/service.ts'
+import { countAnonymousRow, limitSender, passwordOwner, preparePassword, verifyPassword } from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
 import { post, postNews } from '../mail/service.ts'
 import { findTenantId, isActing } from '../tenants/service.ts'
@@ -124,7 +124,8 @@ export async function confirmRegistration(ctx: Context, token: string, password:
   const { there, digest, subject } = await readToken(ctx, 'address-proof', token)
   const id = fromUuid('registration', subject)
   const found = await inTransaction(there, (tx) => findRegistration(tx, id))
-  if (!(await verifyPassword(found?.passwordHash, password)))
+  const job = passwordOwner(there, found?.email ?? id)
+  if (!(await verifyPassword(job, { presented: password, stored: found?.passwordHash })))
     throw new Problem('invalid-credentials', 'this is not the password that was chosen for the registration')
   await inTransaction(there, async (tx) => {
     const registration = await findRegistrationForUpdate(tx, id)

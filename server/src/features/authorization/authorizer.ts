@@ -6,6 +6,7 @@ import {
   type ProtectedResource,
   type Transaction,
 } from '../../platform/context.ts'
+import { CollectedNeeds } from '../../platform/outside-transaction.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
 import type { Verdict } from '../policies/model.ts'
 import type { Decider } from './decider.ts'
@@ -23,13 +24,35 @@ export function createAuthorizer(decider: Decider): Authorizer {
   return async (tx, action, resources) => {
     requireClassified(action)
     const facts = await readCaller(tx)
-    for (const resource of resources) {
-      const verdict = await decide(decider, tx, facts, { action, resource })
+    for (const { resource, verdict } of await decideEach(decider, tx, facts, { action, resources })) {
       if (verdict.decision === 'deny') throw await refusalOf(decider, tx, { action, resource, facts, verdict })
       const fresh = verdict.reasons.map(({ policyId }) => policyId).filter((id) => !tx.grounds.policyIds.includes(id))
       tx.grounds.policyIds.push(...fresh)
     }
   }
+}
+
+interface Decided {
+  readonly resource: ProtectedResource
+  readonly verdict: Verdict
+}
+
+/** Up to the first that is denied. What the decisions need from outside the transaction is obtained together. */
+async function decideEach(
+  decider: Decider,
+  tx: Transaction,
+  facts: Facts,
+  { action, resources }: { readonly action: PlatformAction; readonly resources: readonly ProtectedResource[] },
+): Promise<readonly Decided[]> {
+  const needs = new CollectedNeeds()
+  const decided: Decided[] = []
+  for (const resource of resources) {
+    const verdict = await needs.attempt(() => decide(decider, tx, facts, { action, resource }))
+    if (verdict) decided.push({ resource, verdict })
+    if (verdict?.decision === 'deny') break
+  }
+  needs.requireNone()
+  return decided
 }
 
 /** What is known of who asks; of a bearer of an enrolment token only the epoch and the versions of the rules are wanted. */
@@ -63,7 +86,10 @@ async function decide(decider: Decider, tx: Transaction, facts: Facts, { action,
     address: caller.address,
   }
   if (caller.kind === 'enrolment-token')
-    return decider.evaluate(await decider.rulesFor(tx, facts), askForEnrolmentToken(caller.enrolmentTokenId, question))
+    return decider.evaluate(await decider.rulesFor(tx, facts), {
+      request: askForEnrolmentToken(caller.enrolmentTokenId, question),
+      root: caller.enrolmentTokenId,
+    })
   // What was presented may be narrower than its session.
   const lent = caller.kind === 'identity' ? { scope: caller.scope, blocks: caller.attenuation } : facts.lent
   return (await weigh(tx, decider, { ...facts, lent, presented: presentedBy(caller) }, { question })).verdict

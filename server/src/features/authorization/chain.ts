@@ -58,7 +58,8 @@ interface Asked {
 }
 
 async function decideHop(bench: Bench, asked: Asked, question: Question): Promise<Verdict> {
-  return bench.decider.evaluate(bench.rules, await askHop(bench, asked, question))
+  const request = await askHop(bench, asked, question)
+  return bench.decider.evaluate(bench.rules, { request, root: asked.facts.root })
 }
 
 /** The question about one of a chain, in Cedar's words. */
@@ -71,7 +72,7 @@ export async function askHop(bench: Bench, { facts, identity, hop }: Asked, ques
     actor: facts.hops[0]?.id ?? '',
     isChainWhole: facts.isChainWhole,
     scopes: lent.flatMap(({ scope }) => (scope ? [scope] : [])),
-    isWithinBlocks: await blocksPermit(bench.ctx, blocks, question),
+    isWithinBlocks: await blocksPermit(bench.ctx, { tokens: blocks, root: facts.root }, question),
     presented: presentedAlong(facts),
     roles: bench.rules.definitions.roles,
   })

@@ -1,13 +1,5 @@
 import type { DecisionId, IdentityId } from '@agent-iam/contract/ids'
-import { LineFullError } from '../../lib/lines.ts'
-import {
-  inTransaction,
-  type Context,
-  type EventDraft,
-  type EventRecord,
-  type Transaction,
-} from '../../platform/context.ts'
-import { Problem } from '../../platform/problem.ts'
+import { inTransaction, type Context, type EventDraft, type EventRecord } from '../../platform/context.ts'
 import { recordEvent } from '../audit/service.ts'
 import { notNarrowed } from '../identities/model.ts'
 import { requireSession } from '../sessions/service.ts'
@@ -20,7 +12,7 @@ import { keepAsker, mayAskAgain } from './may-ask.ts'
 import type { AskedCheck } from './read-question.ts'
 import type { Grounds } from './recent-facts.ts'
 import { reserve, type QuotaSpent } from './reservation.ts'
-import { completeQuestion, weigh } from './weigh.ts'
+import { completeQuestion, prepare } from './weigh.ts'
 
 /** A question on its way to an answer. */
 export interface Asking {
@@ -60,22 +52,28 @@ export async function decideAndRecord(
 ): Promise<Settled> {
   const known = grounds && (await decideOn(ctx, decider, asking, grounds))
   const decided = known ?? (await decideOnce(ctx, decider, asking))
-  if (isReserving(decided)) return decideReserving(ctx, decider, asking)
+  if (isReserving(decided)) return decideReserving(ctx, decider, asking, decided.facts.root)
   const event = { ...decisionEvent(asking, decided), id: ctx.newId('event'), at: ctx.clock.now() }
   return { decided, record: await ctx.spine.commitAlone(ctx, event, decided.epoch) }
 }
 
-/** All that the decision rests on is read here, the facts first, so that their epoch is the oldest. */
-async function decideOnce(ctx: Context | Transaction, decider: Decider, { asked, subject }: Asking): Promise<Decided> {
-  return inTransaction(ctx, async (tx) => {
+/**
+ * All that the decision rests on is read in one transaction, the facts first, so that their epoch is the oldest. It is
+ * decided after that transaction, since an evaluation may have to wait; the log refuses what was narrowed meanwhile.
+ */
+async function decideOnce(ctx: Context, decider: Decider, { asked, subject }: Asking): Promise<Decided> {
+  const read = await inTransaction(ctx, async (tx) => {
     const facts = await readAskedFor(tx, subject)
-    const weighed = await weigh(tx, decider, facts, { question: questionOf(tx, asked) })
-    decider.recent?.keep(tx, { ...weighed, facts }, { subject, resource: asked.resource })
+    const prepared = await prepare(tx, decider, facts, { question: questionOf(tx, asked) })
+    decider.recent?.keep(tx, { ...prepared, facts }, { subject, resource: asked.resource })
     if (!isOwn(tx, subject)) await keepAsker(tx, decider)
     // A caller that was looked up a moment before may have lost its session since.
-    const epoch = Math.min(weighed.epoch, requireSession(tx.caller).asOf ?? Infinity)
-    return { ...weighed, facts, epoch, identity: facts.identity, chain: chainOf(facts) }
+    const epoch = Math.min(prepared.epoch, requireSession(tx.caller).asOf ?? Infinity)
+    return { ...prepared, facts, epoch }
   })
+  const { facts, rules, question } = read
+  const verdict = await decideAlong({ decider, rules, ctx }, facts, question)
+  return { ...read, verdict, identity: facts.identity, chain: chainOf(facts) }
 }
 
 /**
@@ -110,30 +108,38 @@ function isReserving({ verdict }: Decided): boolean {
   return verdict.used.some((held) => held.some(({ conditions }) => conditions?.quota))
 }
 
-/** Decides, takes from the quotas that the decision rests on, and records it: all in one transaction, or nothing of it. */
-async function decideReserving(ctx: Context, decider: Decider, asking: Asking): Promise<Settled> {
-  const settle = async (tx: Transaction) => {
-    const weighed = await decideOnce(tx, decider, asking)
-    const spent = weighed.verdict.decision === 'allow' ? await reserve(tx, weighed.verdict.used) : undefined
-    const settled = spent ? { ...weighed, verdict: quotaSpent(spent, weighed.chain) } : weighed
-    tx.grounds.epoch = settled.epoch
-    return { decided: settled, event: recordEvent(tx, decisionEvent(asking, settled)) }
-  }
-  const { decided, event } = await inLine(ctx, decider, async () => {
+/**
+ * Decides anew when its turn has come, then takes from the quotas that the decision rests on and records it: both in one
+ * transaction, or neither. Recorded nowhere when a narrowing came between.
+ */
+async function decideReserving(ctx: Context, decider: Decider, asking: Asking, root: string): Promise<Settled> {
+  return decider.reserving.run({ tenantId: ctx.caller.tenantId, roots: [root] }, 0, async () => {
     // A caller that was looked up a moment before may be too old for the log, and would stay so however often this is run.
     const present = (await ctx.renewCaller?.()) ?? ctx
-    return inTransaction(present, settle)
+    const decided = await decideOnce(present, decider, asking)
+    try {
+      return await recordReserving(present, asking, decided)
+    } catch (error) {
+      if (error instanceof OvertakenError) return { decided, record: undefined }
+      throw error
+    }
   })
-  return { decided, record: event.record }
 }
 
-async function inLine<Result>({ caller }: Context, decider: Decider, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await decider.reserving.take(caller.tenantId, work)
-  } catch (error) {
-    if (!(error instanceof LineFullError)) throw error
-    throw new Problem('unavailable', 'too many decisions wait for quotas; try again shortly', { cause: error })
-  }
+/** What was decided has been narrowed since: running the same transaction again would not help. */
+class OvertakenError extends Error {}
+
+async function recordReserving(ctx: Context, asking: Asking, decided: Decided): Promise<Settled> {
+  let attempts = 0
+  const { settled, event } = await inTransaction(ctx, async (tx) => {
+    if (++attempts > 1) throw new OvertakenError()
+    const { verdict, chain, epoch } = decided
+    const spent = verdict.decision === 'allow' ? await reserve(tx, verdict.used) : undefined
+    const after = spent ? { ...decided, verdict: quotaSpent(spent, chain) } : decided
+    tx.grounds.epoch = epoch
+    return { settled: after, event: recordEvent(tx, decisionEvent(asking, after)) }
+  })
+  return { decided: settled, record: event.record }
 }
 
 function quotaSpent({ hop, grantId, entry, until }: QuotaSpent, chain: readonly IdentityId[]): ChainVerdict {

@@ -1,6 +1,6 @@
 import type { DecisionId, TenantId } from '@agent-iam/contract/ids'
-import { Lines } from '../../lib/lines.ts'
 import { asCaller, type Context, type Transaction } from '../../platform/context.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
 import { recordAlone } from '../audit/service.ts'
 import { PolicySets, type PolicyEngine, type PolicySet, type EngineFault } from '../policies/service.ts'
 import type { CedarRequest, Spoken, Verdict } from '../policies/model.ts'
@@ -12,6 +12,12 @@ import type { RecentFacts } from './recent-facts.ts'
 export interface Rules {
   readonly policies: PolicySet
   readonly definitions: Definitions
+}
+
+/** A request, and whom the work that it makes counts against. */
+export interface CedarAsked {
+  readonly request: CedarRequest
+  readonly root: string
 }
 
 /** An answer, with all that it rested on. */
@@ -26,10 +32,22 @@ export interface Answered {
 /** Costs next to nothing and never throws: the answer waits for it. */
 export type Observer = (ctx: Context, answered: Answered) => void
 
-/** Of one tenant, so that its quotas leave connections to others. They wait for its log in any case. */
-const reservingAtOnce = 3
-/** More waiting than this take longer than anybody waits for an answer. */
-const reservingWaitingMax = 1_000
+/**
+ * Decisions that take from quotas: each has a connection while it waits for others that want the same quota. The limits at
+ * once leave connections to others; more waiting than this take longer than anybody waits for an answer.
+ */
+const reservingLimits = {
+  jobs: 'decisions with quotas',
+  atOnce: { total: 6, tenant: 3, root: 3 },
+  waitingMax: { total: 2_000, tenant: 1_000, root: 1_000 },
+  // Nothing but the questions waits, and those are bounded in number.
+  bytesMax: { total: 1, tenant: 1, root: 1 },
+  waitMsMax: 10_000,
+  // A transaction waits for locks for five seconds at most.
+  honestMs: 5_000,
+  budgetMs: { tenant: 10_000, root: 10_000 },
+  halfLifeMs: 10_000,
+}
 
 /** Puts questions to the engine with the tenant's rules of the moment, and keeps what went wrong in it for the log. */
 export class Decider {
@@ -38,8 +56,7 @@ export class Decider {
   readonly #definitions = new DefinitionsCache()
   /** What was read before, where that may be used. */
   readonly recent: RecentFacts | undefined
-  /** Whoever reserves holds a connection while it waits for others who want the same quota. */
-  readonly reserving = new Lines(reservingAtOnce, reservingWaitingMax)
+  readonly reserving = new WorkQueue(reservingLimits)
   readonly #faults: EngineFault[]
   #observer: Observer = () => undefined
 
@@ -72,12 +89,12 @@ export class Decider {
   }
 
   /** What each policy says of a request by itself, of so many. */
-  async explain({ policies }: Rules, request: CedarRequest, most: number): Promise<Spoken> {
-    return this.#engine.explain(policies, request, most)
+  async explain({ policies }: Rules, asked: CedarAsked, most: number): Promise<Spoken> {
+    return this.#engine.explain(policies, asked.request, { most, root: asked.root })
   }
 
-  async evaluate({ policies }: Rules, request: CedarRequest): Promise<Verdict> {
-    return this.#engine.evaluate(policies, request)
+  async evaluate({ policies }: Rules, { request, root }: CedarAsked): Promise<Verdict> {
+    return this.#engine.evaluate(policies, request, root)
   }
 
   /** Of the system's policies alone. */

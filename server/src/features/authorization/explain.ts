@@ -25,8 +25,9 @@ export async function explain(ctx: Context, decider: Decider, decided: Decided, 
   let left = most
   for (const [hop, identity] of facts.hops.entries()) {
     const request = await askHop({ decider, rules, ctx }, { facts, identity, hop }, question)
-    const { decision, reasons } = await decider.evaluate(rules, request)
-    const spoken = await decider.explain(rules, request, left)
+    const cedarAsked = { request, root: facts.root }
+    const { decision, reasons } = await decider.evaluate(rules, cedarAsked)
+    const spoken = await decider.explain(rules, cedarAsked, left)
     const told = tell(spoken, { request, seesAll, left })
     left -= told.policies.length
     // Roles and grants of a delegator are told to nobody but who may see all.

@@ -96,9 +96,18 @@ function toFacts(first: Row, rows: readonly Row[], { chains, now }: { chains: nu
     lent: { scope: first.session_scope ?? undefined, blocks: first.session_attenuation ?? undefined },
     presented: [],
     hops: hops.map(toIdentity),
+    root: rootOf(hops),
     isChainWhole:
       hops.filter(({ parent_id: above, depth }) => above === null && depth <= chainDepthMax).length === chains,
   }
+}
+
+/** Rows come in the order of the chain: the last of the first chain is the root of who acts. */
+function rootOf(hops: readonly Row[]): string {
+  const root = hops.findLast(({ place }) => place === hops[0]?.place)
+  if (!root) return ''
+  const { kind, id, owner_kind: ownerKind, owner_id: ownerId } = root
+  return ownerId === null || ownerKind === null ? fromUuid(kind, id) : fromUuid(ownerKind, ownerId)
 }
 
 function earliest(rows: readonly Row[]): Date | undefined {

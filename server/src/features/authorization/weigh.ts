@@ -6,9 +6,8 @@ import { decideAlong, type ChainVerdict } from './chain.ts'
 import type { Decider, Rules } from './decider.ts'
 import type { Facts, Question } from './model.ts'
 
-/** A verdict, with the question as it was asked in the end, and the epoch of the oldest of what it rests on. */
-export interface Weighed {
-  readonly verdict: ChainVerdict
+/** A question as it is asked in the end, what it is decided by, and the epoch of the oldest of that. */
+export interface Prepared {
   readonly question: Question
   readonly epoch: number
   readonly changes: number
@@ -16,23 +15,38 @@ export interface Weighed {
   readonly registered: RegisteredResource | undefined
 }
 
-/**
- * Decides on facts that were just read, without recording anything or spending a quota.
- *
- * @param rules others than those in force, to see what they would change
- */
-export async function weigh(
+/** The same with its verdict. */
+export interface Weighed extends Prepared {
+  readonly verdict: ChainVerdict
+}
+
+interface Asked {
+  readonly question: Question
+  /** Others than those in force, to see what they would change. */
+  readonly rules?: Rules
+}
+
+/** Reads what a question is decided by; the decision itself needs no transaction (`decideAlong`). */
+export async function prepare(
   tx: Transaction,
   decider: Decider,
   facts: Facts,
-  { question, rules }: { readonly question: Question; readonly rules?: Rules },
-): Promise<Weighed> {
+  { question, rules }: Asked,
+): Promise<Prepared> {
   const present = rules ?? (await decider.rulesFor(tx, facts))
   const { registered, epoch, changes } = await readRegistered(tx, present, question)
-  const complete = completeQuestion(question, present, registered)
-  const verdict = await decideAlong({ decider, rules: present, ctx: tx }, facts, complete)
   const oldest = { epoch: Math.min(facts.epoch, epoch), changes: Math.min(facts.changes, changes) }
-  return { verdict, question: complete, ...oldest, rules: present, registered }
+  return { question: completeQuestion(question, present, registered), ...oldest, rules: present, registered }
+}
+
+/**
+ * Decides on facts that were just read, without recording anything or spending a quota. What takes long is done outside
+ * the transaction, which is then run again (`OutsideTransaction`).
+ */
+export async function weigh(tx: Transaction, decider: Decider, facts: Facts, asked: Asked): Promise<Weighed> {
+  const prepared = await prepare(tx, decider, facts, asked)
+  const verdict = await decideAlong({ decider, rules: prepared.rules, ctx: tx }, facts, prepared.question)
+  return { ...prepared, verdict }
 }
 
 /** Nothing is registered but of types that the tenant declares, so nobody is asked about others. */

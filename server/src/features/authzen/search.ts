@@ -1,4 +1,5 @@
 import type { Transaction } from '../../platform/context.ts'
+import { CollectedNeeds } from '../../platform/outside-transaction.ts'
 import type { Facts } from '../authorization/model.ts'
 import { weigh, type AskedCheck, type Decider } from '../authorization/service.ts'
 import type { Verdict } from '../policies/model.ts'
@@ -35,16 +36,18 @@ export async function seek<Candidate, Result>(
   { candidates, positionOf, decide }: Seeking<Candidate, Result>,
 ): Promise<Page<Result>> {
   const results: Result[] = []
+  const needs = new CollectedNeeds()
   const endsAt = clock.now().getTime() + pageMs
   let decided = 0
   let position = after ?? ''
   for (const candidate of candidates.slice(0, decidedMax)) {
     if (results.length >= limit || (decided > 0 && clock.now().getTime() > endsAt)) break
-    const result = await decide(candidate)
+    const result = await needs.attempt(() => decide(candidate))
     if (result !== undefined) results.push(result)
     decided++
     position = positionOf(candidate)
   }
+  needs.requireNone()
   return { results, decided, position: decided === candidates.length ? undefined : position }
 }
 

@@ -2,7 +2,6 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { Problem } from '../../platform/problem.ts'
 import { callerInSession } from '../sessions/service.ts'
 import { audienceOf } from './model.ts'
-import { warmUp } from './permits.ts'
 import { readAccepted, readBiscuit, type ReadBiscuit } from './read-biscuit.ts'
 import { hasRevokedBlock } from './store.ts'
 
@@ -15,7 +14,6 @@ export async function callerOfBiscuit(ctx: Context, token: string): Promise<Call
   if (typeof read === 'string') throw notValid(read)
   const { facts, blocks, rootKey } = read
   requireOurs(ctx, read)
-  if (blocks > 1) await warmUp()
   const { caller, presentVersion } = await callerInSession(ctx, {
     token,
     tenantId: rootKey.tenantId,

@@ -1,3 +1,4 @@
+import type { IdentityId } from '@agent-iam/contract/ids'
 import {
   inTransaction,
   type Caller,
@@ -7,6 +8,7 @@ import {
 } from '../../platform/context.ts'
 import { isId } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
+import { findRoot } from '../identities/service.ts'
 import { credentialOf, requireLive, type LiveSession } from '../sessions/model.ts'
 import { findSession, requireSession } from '../sessions/service.ts'
 import { requireUnrevoked } from './caller.ts'
@@ -25,6 +27,8 @@ export interface CheckedBiscuit {
   readonly read: ReadBiscuit
   /** Whom it stands for, as if it were presented to our own API by the one who proved its key. */
   readonly presenter: Caller & { kind: 'identity' }
+  /** The root identity of the chain of its agent: evaluations of its blocks count against that. */
+  readonly root: IdentityId
 }
 
 /** Whose a Biscuit of the caller's tenant is, if it is good now; else what is wrong with it. */
@@ -35,7 +39,8 @@ export async function checkBiscuit(ctx: Context, shown: ShownBiscuit): Promise<C
   const fault = faultOf(ctx, read, shown)
   if (fault) return fault
   const usable = await findUsable(ctx, read)
-  return usable ? { read, presenter: presenterOf(ctx, { read, token: shown.token }, usable.session) } : 'revoked'
+  if (!usable) return 'revoked'
+  return { read, presenter: presenterOf(ctx, { read, token: shown.token }, usable.session), root: usable.root }
 }
 
 /** The caller that the token would make. A session that keeps a Biscuit is not narrowed by another one too. */
@@ -80,6 +85,8 @@ async function findUsable(ctx: Context, read: ReadBiscuit): Promise<Usable | und
 
 interface Usable {
   readonly session: LiveSession
+  /** The root identity of the chain of its agent. */
+  readonly root: IdentityId
   /** Of the tenant's keys. */
   readonly keysVersion: number
 }
@@ -91,17 +98,18 @@ async function requireUsable(tx: Transaction, read: ReadBiscuit): Promise<Usable
   if (!found || found.session.identityId !== agent) throw new Problem('token-revoked', 'the session has ended')
   requireLive(found.session, found.identity, tx.clock.now())
   await requireUnrevoked(tx, read)
-  return { session: found.session, keysVersion: found.keysVersion }
+  const { session, keysVersion } = found
+  return { session, root: await findRoot(tx, session.identityId), keysVersion }
 }
 
 /** The checks of the blocks that fail what is asked; none where all pass. NOTE: not inside a transaction. */
 export async function failedChecks(
   ctx: Context,
   token: string,
-  { read }: CheckedBiscuit,
+  { read, root }: CheckedBiscuit,
   question: BlockQuestion,
 ): Promise<readonly string[]> {
   if (read.blocks === 1) return []
-  const answer = await evaluate(ctx, { token, known: read }, question)
+  const answer = await evaluate(ctx, { token, known: read, root }, question)
   return answer.type === 'denied' ? answer.failed : []
 }

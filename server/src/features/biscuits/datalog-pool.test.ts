@@ -42,36 +42,58 @@ beforeAll(async () => {
   }
 })
 
-test('what does not end is ended, and the others are answered meanwhile and after', async () => {
+/** A root of a tenant of its own. */
+const tenant = (name: string) => ({ tenantId: name, roots: ['root'] })
+
+test('what does not end is ended, and other tenants are answered meanwhile and after', async () => {
   const pool = new DatalogPool()
-  await pool.warm()
-  const kept = Promise.allSettled([pool.run('a', heavy), pool.run('a', heavy)])
-  for (let turn = 0; turn < 20; turn++) expect(await pool.run('b', honest)).toEqual({ type: 'allowed' })
-  // What waited behind it is not tried: it would keep the thread, and those who wait with a transaction open, as long.
-  expect(await kept).toMatchObject([{ value: { type: 'limit', limit: 'time' } }, { reason: { code: 'unavailable' } }])
-  expect(await pool.run('a', honest)).toEqual({ type: 'allowed' })
+  await pool.run(tenant('b'), honest)
+  const kept = Promise.all([pool.run(tenant('a'), heavy), pool.run(tenant('a'), heavy)])
+  for (let turn = 0; turn < 20; turn++) expect(await pool.run(tenant('b'), honest)).toEqual({ type: 'allowed' })
+  const limit = { type: 'limit', limit: 'time' }
+  expect(await kept).toEqual([limit, limit])
+  expect(await pool.run(tenant('a'), honest)).toEqual({ type: 'allowed' })
 })
 
-test('more than may wait are told to come again', async () => {
+test('hostile tokens of many roots never have both threads for long', async () => {
   const pool = new DatalogPool()
-  const holders = Array.from({ length: 300 }, (_, n) => `holder ${n}`)
-  const asked = await Promise.allSettled(holders.map((holder) => pool.run(holder, honest)))
-  expect(asked.filter(({ status }) => status === 'rejected').length).toBe(98)
-  expect(asked.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'unavailable' } })
+  await pool.run(tenant('b'), honest)
+  const owners = ['x', 'y', 'z'].map((root) => ({ tenantId: 'a', roots: [root] }))
+  await Promise.all(owners.map((owner) => pool.run(owner, heavy)))
+  const flood = Promise.allSettled(owners.map((owner) => pool.run(owner, heavy)))
+  const waits: number[] = []
+  for (let turn = 0; turn < 20; turn++) {
+    const began = performance.now()
+    await pool.run(tenant('b'), honest)
+    waits.push(performance.now() - began)
+  }
+  expect(Math.max(...waits)).toBeLessThan(250)
+  await flood
 })
 
-test('one holder takes no more than its share of the places to wait', async () => {
+test('an owner that may not evaluate any more when its turn comes is refused without a thread', async () => {
   const pool = new DatalogPool()
-  const flood = Promise.allSettled(Array.from({ length: 300 }, () => pool.run('a', honest)))
-  expect(await pool.run('b', honest)).toEqual({ type: 'allowed' })
-  expect((await flood).filter(({ status }) => status === 'rejected').length).toBe(249)
+  const no = () => {
+    throw new Error('no')
+  }
+  await expect(pool.run(tenant('a'), heavy, no)).rejects.toThrow('no')
+  expect(await pool.run(tenant('a'), honest)).toEqual({ type: 'allowed' })
+})
+
+test('more than a root may have waiting are told to come again, and another root is not', async () => {
+  const pool = new DatalogPool()
+  const flood = Promise.allSettled(Array.from({ length: 300 }, () => pool.run(tenant('a'), honest)))
+  expect(await pool.run({ tenantId: 'a', roots: ['other'] }, honest)).toEqual({ type: 'allowed' })
+  const refused = (await flood).filter(({ status }) => status === 'rejected')
+  expect(refused.length).toBe(300 - 26)
+  expect(refused[0]).toMatchObject({ reason: { code: 'rate-limited', retryAfterSeconds: 1 } })
 })
 
 test('a token that no such key signed is denied, and harms no thread', async () => {
   const pool = new DatalogPool()
   const forged = { ...honest, publicKey: publicKeyOf(Buffer.alloc(32, 8)) }
-  expect(await pool.run('a', forged)).toEqual({ type: 'denied', failed: ['bad-signature'] })
-  expect(await pool.run('a', honest)).toEqual({ type: 'allowed' })
+  expect(await pool.run(tenant('a'), forged)).toEqual({ type: 'denied', failed: ['bad-signature'] })
+  expect(await pool.run(tenant('a'), honest)).toEqual({ type: 'allowed' })
 })
 
 function publicKeyOf(seed: Buffer): string {

@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { z } from 'zod'
+import type { JobOwner } from '../../lib/fair-queue.ts'
 import type { Confirmation } from '../../platform/context.ts'
-import { Problem } from '../../platform/problem.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
 
 /** What a thread is asked; it knows nothing else. */
 export interface DatalogQuestion {
@@ -23,17 +24,21 @@ const threadsMax = 2
 const wallClockMs = 500
 /** Starting a thread loads and compiles the library. */
 const startMs = 15_000
-/** Evaluations that may wait: at a millisecond each, the last waits a tenth of a second. */
-const waitingMax = 200
-/** Those of one holder, so that there is always room for others. */
-const waitingOfOneMax = waitingMax / 4
 /** What an evaluation may hold in memory is bounded by its facts; this bounds what we did not think of. */
 const memoryMb = 64
 
-interface Job {
-  readonly holder: string
-  readonly question: DatalogQuestion
-  readonly settle: (answer: BiscuitAnswer | Error) => void
+/** Tokens have up to 8 kB; so many wait for at most two seconds, each of an honest one for a few milliseconds. */
+const limits = {
+  jobs: 'evaluations of Biscuits',
+  // One of a root: with two threads there is always one for the others of its tenant.
+  atOnce: { total: threadsMax, tenant: threadsMax, root: 1 },
+  waitingMax: { total: 200, tenant: 100, root: 25 },
+  bytesMax: { total: 1_600_000, tenant: 800_000, root: 200_000 },
+  waitMsMax: 2_000,
+  honestMs: 50,
+  // A root is over its budget with one token that takes too long, a tenant with those of several roots.
+  budgetMs: { tenant: 2_000, root: 300 },
+  halfLifeMs: 10_000,
 }
 
 const Answers = z.tuple([
@@ -45,74 +50,51 @@ const Answers = z.tuple([
 ])
 
 /**
- * Threads that evaluate Datalog, started when they are first needed. One that does not answer in time is ended and another
- * takes its place: its evaluation is `limit`, and nobody else's is touched. A holder has one at a time, so that no one
- * keeps all threads busy, and what it has waiting behind one that took too long is given up with that.
+ * Threads that evaluate Datalog, started when they are first needed. A thread that does not answer in time is ended and
+ * another takes its place: the evaluation is `limit`, and nobody else's is touched. Owners get the threads fairly.
  */
 export class DatalogPool {
   readonly #idle: Worker[] = []
-  readonly #waiting: Job[] = []
-  readonly #busyHolders = new Set<string>()
+  readonly #queue = new WorkQueue(limits)
   readonly #ready = new WeakSet<Worker>()
-  #threads = 0
 
-  /** Throws `unavailable` when too many wait already. */
-  run(holder: string, question: DatalogQuestion): Promise<BiscuitAnswer> {
-    const ofHolder = this.#waiting.filter((job) => job.holder === holder)
-    if (this.#waiting.length >= waitingMax || ofHolder.length >= waitingOfOneMax) return Promise.reject(tooMany())
-    const { promise, resolve, reject } = Promise.withResolvers<BiscuitAnswer>()
-    const settle = (answer: BiscuitAnswer | Error) => (answer instanceof Error ? reject(answer) : resolve(answer))
-    this.#waiting.push({ holder, question, settle })
-    this.#next()
-    return promise
-  }
-
-  /** Starts a thread, should there be none: where nobody waits for it with a transaction open. */
-  async warm(): Promise<void> {
-    if (this.#threads > 0) return
-    const worker = this.#start()
-    try {
-      await this.#untilReady(worker)
-    } catch (error) {
-      await worker.terminate()
-      throw error
-    }
-    this.#idle.push(worker)
-    this.#next()
-  }
-
-  #next(): void {
-    const place = this.#waiting.findIndex(({ holder }) => !this.#busyHolders.has(holder))
-    if (place === -1 || (this.#idle.length === 0 && this.#threads >= threadsMax)) return
-    const [job] = this.#waiting.splice(place, 1)
-    if (!job) return
-    this.#busyHolders.add(job.holder)
-    void this.#work(job).then(job.settle, (error: unknown) => {
-      job.settle(error instanceof Error ? error : new Error('a Datalog thread failed', { cause: error }))
+  /**
+   * Throws `rate-limited` or `unavailable` when too many wait already.
+   *
+   * @param requireMay is called when the turn has come, and throws for an owner that may not evaluate any more
+   */
+  run(owner: JobOwner, question: DatalogQuestion, requireMay: () => void = () => undefined): Promise<BiscuitAnswer> {
+    return this.#queue.run(owner, question.token.length, async () => {
+      requireMay()
+      return this.#work(question)
     })
   }
 
-  async #work({ holder, question }: Job): Promise<BiscuitAnswer> {
+  async #work(question: DatalogQuestion): Promise<BiscuitAnswer> {
     const worker = this.#idle.pop() ?? this.#start()
     let isGood = false
     try {
       await this.#untilReady(worker)
       const answer = await ask(worker, question)
       isGood = answer !== undefined
-      if (!isGood) this.#giveUp(holder)
       return answer ?? { type: 'limit', limit: 'time' }
     } finally {
       if (isGood) this.#idle.push(worker)
-      else await worker.terminate()
-      this.#busyHolders.delete(holder)
-      this.#next()
+      else await this.#replace(worker)
     }
   }
 
-  #giveUp(holder: string): void {
-    const given = this.#waiting.filter((job) => job.holder === holder)
-    this.#waiting.splice(0, this.#waiting.length, ...this.#waiting.filter((job) => job.holder !== holder))
-    for (const { settle } of given) settle(tooMany())
+  /** Before the turn ends: the time that it takes counts against the owner whose token ended the thread. */
+  async #replace(worker: Worker): Promise<void> {
+    await worker.terminate()
+    const next = this.#start()
+    try {
+      await this.#untilReady(next)
+      this.#idle.push(next)
+    } catch {
+      // The next evaluation starts another, and reports what is wrong.
+      await next.terminate()
+    }
   }
 
   #start(): Worker {
@@ -121,11 +103,9 @@ export class DatalogPool {
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: memoryMb },
     })
-    this.#threads++
     // Unheard, the error of a thread that nobody asks anything would end the process.
     worker.on('error', () => undefined)
     worker.once('exit', () => {
-      this.#threads--
       const place = this.#idle.indexOf(worker)
       if (place !== -1) this.#idle.splice(place, 1)
     })
@@ -139,10 +119,6 @@ export class DatalogPool {
     // An idle thread keeps no process from ending.
     worker.unref()
   }
-}
-
-function tooMany(): Problem {
-  return new Problem('unavailable', 'too many Biscuits are being evaluated; try again shortly')
 }
 
 /** Undefined when the thread did not answer in time. */

@@ -1,5 +1,7 @@
 import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { inTransaction, type Context, type Transaction } from '../../platform/context.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { OutsideTransaction } from '../../platform/outside-transaction.ts'
 import { Problem } from '../../platform/problem.ts'
 import { DatalogPool } from './datalog-pool.ts'
 import { readAccepted } from './read-biscuit.ts'
@@ -22,39 +24,51 @@ export type BlockAnswer = Exclude<BiscuitAnswer, { type: 'limit' }>
 // Of the process: threads and patience are the machine's, whoever's server they serve.
 const pool = new DatalogPool()
 const slowHolders = new SlowHolders()
+const evaluations = new OutsideTransaction<BlockAnswer>()
+
+/** A Biscuit that was accepted before, and whose evaluation counts against which root identity. */
+export interface AskedBiscuit {
+  readonly token: string
+  readonly root: string
+}
 
 /**
  * Whether the blocks of a Biscuit of the caller's tenant, its authority's among them, allow something. The token was
  * accepted before, so its root key may have ended since, and the key that it is bound to was shown then.
  *
- * Throws `unavailable` when the evaluation took too long, which is no answer; `too-many-attempts` for a session to which
- * that happened too often. It may run inside a transaction, which it joins.
+ * Throws `unavailable` when the evaluation took too long, which is no answer; `too-many-attempts` for a root to which
+ * that happened too often; `rate-limited` for a root that has too many waiting. It may be called inside a transaction,
+ * which is then run again with the answer (`OutsideTransaction`).
  */
-export async function permits(ctx: Context | Transaction, token: string, question: BlockQuestion): Promise<boolean> {
+export async function permits(
+  ctx: Context | Transaction,
+  { token, root }: AskedBiscuit,
+  question: BlockQuestion,
+): Promise<boolean> {
   const known = await readAccepted(ctx, token)
   // One of its blocks may have been revoked since it was accepted.
   if (!known || (await inTransaction(ctx, (tx) => hasRevokedBlock(tx, known.revocationIds)))) return false
-  return (await evaluate(ctx, { token, known }, question)).type === 'allowed'
+  const { operation, resource, audience } = question
+  const key = sha256(JSON.stringify([token, operation, resource, audience])).toString('base64')
+  const answer = await evaluations.run(key, () => evaluate(ctx, { token, known, root }, question))
+  return answer.type === 'allowed'
 }
 
-/** Makes ready for `permits`, which may have to answer with a transaction open. */
-export async function warmUp(): Promise<void> {
-  await pool.warm()
-}
-
-/** Asks a thread. What a token does to it counts against the token's own session, whoever shows it to us. */
+/** Asks a thread. What a token does to it counts against the token's own root, whoever shows it to us. */
 export async function evaluate(
-  ctx: Context | Transaction,
-  { token, known }: { readonly token: string; readonly known: KnownBiscuit },
+  ctx: Pick<Context, 'caller' | 'clock' | 'sharedState'>,
+  { token, known, root }: AskedBiscuit & { readonly known: KnownBiscuit },
   question: BlockQuestion,
 ): Promise<BlockAnswer> {
   const { rootKeyId, publicKey, facts } = known
-  const holder = facts.session
-  slowHolders.requirePatience(ctx, holder)
+  const owner = { tenantId: ctx.caller.tenantId, roots: [root] }
+  const name = `${owner.tenantId} ${root}`
+  const requirePatience = () => slowHolders.requirePatience(ctx, name)
+  requirePatience()
   const key = { token: known.evaluable ?? token, rootKeyId, publicKey, confirmation: facts.confirmation }
-  const answer = await pool.run(holder, { ...key, ...question })
+  const answer = await pool.run(owner, { ...key, ...question }, requirePatience)
   if (answer.type !== 'limit') return answer
-  await slowHolders.note(ctx, holder)
+  await slowHolders.note(ctx, name)
   if (answer.limit === 'time')
     throw new Problem('unavailable', 'the blocks of the token took too long to evaluate; try again, or use another')
   // Facts and rounds are counted, not timed: the same token comes as far each time.

@@ -11,6 +11,8 @@ const owner = {
 }
 const good = 'seven oranges under a violin'
 
+const job = { tenantId: 'ten_1', roots: ['usr_1'] }
+
 test.each([
   ['the address', 'xx marie.curie xx 29'],
   ['the name', 'Curie and her violin 7'],
@@ -23,7 +25,7 @@ test.each([
   ['one that only leaked', 'correcthorsebatterystaple'],
   ['something weak before what is not judged', `${'ab'.repeat(judgedCharactersMax / 2)}Zk9$vT!x`],
 ])('%s is refused, with advice', async (_what, chosen) => {
-  const refusal = await requireStrong(chosen, owner).catch((error: unknown) => error)
+  const refusal = await requireStrong(job, chosen, owner).catch((error: unknown) => error)
   expect(refusal).toMatchObject({ code: 'invalid-request', errors: [{ field: 'newPassword' }] })
   expect(refusal instanceof Problem && refusal.detail.length).toBeGreaterThan(20)
 })
@@ -31,15 +33,15 @@ test.each([
 test.each([good, 'x9$kQ2!mZ7pL', 'пятнадцать синих апельсинов', `${good} `.repeat(4)])(
   '%s is taken',
   async (chosen) => {
-    await expect(requireStrong(chosen, owner)).resolves.toBeUndefined()
+    await expect(requireStrong(job, chosen, owner)).resolves.toBeUndefined()
   },
 )
 
 test('what is known of the owner weakens a password', async () => {
   const chosen = 'rumpelstilz-wolfsburg'
-  const unknown = await judgePassword(chosen, [])
-  const known = await judgePassword(chosen, ['rumpelstilz', 'wolfsburg'])
+  const unknown = await judgePassword(job, chosen, [])
+  const known = await judgePassword(job, chosen, ['rumpelstilz', 'wolfsburg'])
   expect(known.score).toBeLessThan(unknown.score)
   // And nobody else's.
-  expect(await judgePassword(chosen, [])).toEqual(unknown)
+  expect(await judgePassword(job, chosen, [])).toEqual(unknown)
 })

@@ -4,10 +4,12 @@
  * function for setup, registration, invitation, change and reset.
  */
 import type { UserId } from '@agent-iam/contract/ids'
+import type { JobOwner } from '../../lib/fair-queue.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { isLeakedElsewhere } from './leaked-range.ts'
 import { hashPassword, verifyPassword } from './password.ts'
+import { passwordOwner } from './password-queues.ts'
 import { judgePassword } from './password-strength.ts'
 import { listPasswordHashes, passwordHistory } from './store/passwords.ts'
 
@@ -31,26 +33,28 @@ const scoreMin = 3
  * before the transaction that keeps the hash.
  */
 export async function preparePassword(ctx: Context, password: string, owner: PasswordOwner): Promise<string> {
-  await requireStrong(password, owner)
+  const job = passwordOwner(ctx, owner.email)
+  await requireStrong(job, password, owner)
   if (await isLeakedElsewhere(ctx, password)) throw leakedRefusal(owner)
   if (owner.userId) await requireUnused(ctx, password, { ...owner, userId: owner.userId })
-  return hashPassword(password)
+  return hashPassword(job, password)
 }
 
 /** Throws `invalid-request`, with what to do better, for a password that is easy to guess or known from a leak. */
-export async function requireStrong(password: string, owner: PasswordOwner): Promise<void> {
+export async function requireStrong(job: JobOwner, password: string, owner: PasswordOwner): Promise<void> {
   const words = personalWords(owner)
   const found = words.find((word) => password.toLowerCase().includes(word))
   if (found !== undefined) throw refusal(owner, `holds "${found}", which is the first thing to be tried`)
-  const { score, advice, isLeaked } = await judgePassword(password, words)
+  const { score, advice, isLeaked } = await judgePassword(job, password, words)
   if (isLeaked) throw leakedRefusal(owner)
   if (score < scoreMin) throw refusal(owner, ['is too easy to guess', ...advice].join('; '))
 }
 
 async function requireUnused(ctx: Context, password: string, owner: PasswordOwner & { userId: UserId }): Promise<void> {
   const hashes = await inTransaction(ctx, (tx) => listPasswordHashes(tx, owner.userId))
-  for (const hash of hashes)
-    if (await verifyPassword(hash, password))
+  const job = passwordOwner(ctx, owner.email)
+  for (const stored of hashes)
+    if (await verifyPassword(job, { presented: password, stored }))
       throw refusal(owner, `is one of the last ${passwordHistory}; take another`)
 }
 

@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { Problem } from '../../platform/problem.ts'
-import { Turns } from './turns.ts'
+import type { JobOwner } from '../../lib/fair-queue.ts'
+import { judging } from './password-queues.ts'
 
 const Strength = z.object({
   /** From 0, guessed at once, to 4. */
@@ -23,12 +24,6 @@ export const judgedCharactersMax = 64
 /** Words about the person that are looked for. */
 const wordsMax = 20
 
-/** Judging at once: it takes a core for half a second. */
-const judgingMax = 1
-/** Waiting to be judged: some seconds' work. */
-const waitingMax = 16
-const turns = new Turns(judgingMax, waitingMax)
-
 /** Below what a request may take; far above half a second, for a machine that is busy with everything else. */
 const timeoutMs = 20_000
 
@@ -41,9 +36,10 @@ const idleMs = 10_000
  * It is judged in a process of its own that ends soon after: neither the dictionaries, some seventy megabytes of them, nor the
  * time that it takes are the server's. A thread would do the work, but not give the memory back.
  */
-export async function judgePassword(password: string, words: readonly string[]): Promise<Strength> {
+export async function judgePassword(owner: JobOwner, password: string, words: readonly string[]): Promise<Strength> {
   const judged = Array.from(password).slice(0, judgedCharactersMax).join('')
-  return turns.take(() => judgeApart({ password, judged, words: words.slice(0, wordsMax) }))
+  const asked = { password, judged, words: words.slice(0, wordsMax) }
+  return judging.run(owner, password.length, () => judgeApart(asked))
 }
 
 let idle: { readonly judge: ChildProcess; readonly end: NodeJS.Timeout } | undefined

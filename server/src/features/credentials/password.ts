@@ -1,35 +1,37 @@
-import { availableParallelism } from 'node:os'
 import { hash, verify } from '@node-rs/argon2'
 import { parseOptions, verify as verifyBcrypt } from '@node-rs/bcrypt'
-import { Turns } from './turns.ts'
+import type { JobOwner } from '../../lib/fair-queue.ts'
+import { hashing } from './password-queues.ts'
 
 /** OWASP's parameters for Argon2id (the library's default kind): 19 MiB, two passes, one lane. */
 const parameters = { memoryCost: 19_456, timeCost: 2, parallelism: 1 }
 /** How a hash by them begins (PHC string). */
 const present = '$argon2id$v=19$m=19456,t=2,p=1$'
 
-/** Of the four threads that Node has for such work, one is always left to others. */
-const threadsMax = 3
-/** Hashing at once: half the cores, so that the other half is there for everything else. */
-export const hashingMax = Math.min(threadsMax, Math.max(1, Math.floor(availableParallelism() / 2)))
-/** Waiting to be hashed: a second's work or two; beyond, a flood is turned away. */
-const waitingMax = 64
-
-const turns = new Turns(hashingMax, waitingMax)
-
 /** The PHC string of a password. */
-export async function hashPassword(password: string): Promise<string> {
-  return turns.take(() => hash(normal(password), parameters))
+export async function hashPassword(owner: JobOwner, password: string): Promise<string> {
+  return hashing.run(owner, password.length, () => hash(normal(password), parameters))
+}
+
+/** A password as it was presented, and what is known of the account. */
+export interface PresentedPassword {
+  readonly presented: string
+  readonly stored: string | undefined
+  /** An imported hash of anyone of the tenant. */
+  readonly decoy?: string | undefined
 }
 
 /**
  * Compares in constant time; without a stored hash it takes the same time and says no. With an imported hash of anyone
  * as `decoy`, a hash of ours, an imported one and none take the same time too.
  */
-export async function verifyPassword(stored: string | undefined, password: string, decoy?: string): Promise<boolean> {
+export async function verifyPassword(
+  owner: JobOwner,
+  { presented: password, stored, decoy }: PresentedPassword,
+): Promise<boolean> {
   const imported = stored !== undefined && isImported(stored) ? stored : undefined
   const ours = imported === undefined ? stored : undefined
-  return turns.take(async () => {
+  return hashing.run(owner, password.length, async () => {
     const matchesOurs = await verify(ours ?? (await dummyHash()), normal(password))
     const slow = imported ?? decoy
     const matchesImported = slow !== undefined && (await verifyBcrypt(password, slow))

@@ -34,12 +34,12 @@ export {
   setPassword,
   updatePasswordHash,
 } from './store/passwords.ts'
-export { bcryptCostMax, hashingMax, hashPassword, isImportable, needsRehash, verifyPassword } from './password.ts'
+export { bcryptCostMax, hashPassword, isImportable, needsRehash, verifyPassword } from './password.ts'
 export { preparePassword } from './password-policy.ts'
 export { assertionPurpose, readAssertion } from './assertion.ts'
 export { makeDeviceToken, readDeviceToken } from './known-device.ts'
 export { anonymousRowSeconds, countAnonymousRow } from './anonymous-rows.ts'
-export { Turns } from './turns.ts'
+export { logins, passwordOwner } from './password-queues.ts'
 export {
   attemptFailed,
   attemptNotMade,

@@ -11,6 +11,7 @@ import {
   findPassword,
   guardAttempt,
   loginAccount,
+  passwordOwner,
   verifyPassword,
 } from '../credentials/service.ts'
 import { findUser } from '../identities/service.ts'
@@ -42,10 +43,12 @@ async function requirePassword(ctx: Context, userId: UserId, presented: string):
     hash: (await findPassword(tx, userId))?.hash,
   }))
   const attempt = await guardAttempt(ctx, { purpose: 'password', account: loginAccount(ctx.caller.tenantId, email) })
-  const isProved = await verifyPassword(hash, presented).catch(async (error: unknown) => {
-    await attemptNotMade(ctx, attempt)
-    throw error
-  })
+  const isProved = await verifyPassword(passwordOwner(ctx, email), { presented, stored: hash }).catch(
+    async (error: unknown) => {
+      await attemptNotMade(ctx, attempt)
+      throw error
+    },
+  )
   await (isProved ? attemptProved(ctx, attempt) : attemptFailed(ctx, attempt))
   if (!isProved) throw new Problem('invalid-credentials', 'the password is not valid')
 }

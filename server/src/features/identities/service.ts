@@ -46,7 +46,7 @@ export { findHeir, handOn, requireSuccessor } from './succession.ts'
 export { protectAgent, viewAgent } from './views.ts'
 export { requireWithinLenders }
 export { findAgent, findAgentForUpdate, insertAgent } from './store.ts'
-export { countDescendants, findStopping, listAncestors } from './store/chain.ts'
+export { countDescendants, findRoot, findStopping, listAncestors } from './store/chain.ts'
 export {
   findIdentity,
   holdWhetherActive,

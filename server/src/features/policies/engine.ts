@@ -1,6 +1,8 @@
 import type { TenantId } from '@agent-iam/contract/ids'
 import { addSeconds, type Clock } from '../../platform/clock.ts'
+import { OutsideTransaction } from '../../platform/outside-transaction.ts'
 import { defaultSettings } from '../../platform/settings.ts'
+import type { JobOwner } from '../../lib/fair-queue.ts'
 import type { CedarRequest } from './cedar-json.ts'
 import type { Cedar } from './cedar-instance.ts'
 import { partsOfEffect, toSpoken, type Spoken } from './spoken.ts'
@@ -41,6 +43,8 @@ interface EngineOptions {
 /** What is evaluated, and in whose name. */
 interface Case {
   readonly set: PolicySet
+  /** Whom the evaluation counts against, should it have to wait. */
+  readonly root: string
   readonly selection: Selection
   readonly slice: Slice
   readonly request: CedarRequest
@@ -62,6 +66,8 @@ export class PolicyEngine {
   readonly #memo: VerdictMemo
   readonly #large = new LargeSets()
   readonly #indexes = new PolicyIndexes((set, texts) => this.#readTexts(set, texts))
+  readonly #longReads = new OutsideTransaction<PolicyIndex | undefined>()
+  readonly #longVerdicts = new OutsideTransaction<Verdict>()
   readonly #here: Evaluator
   readonly #system: readonly KnownPolicy[]
   readonly #systemSlice: Slice
@@ -87,7 +93,11 @@ export class PolicyEngine {
     return this.#memo.counts
   }
 
-  async evaluate(set: PolicySet, request: CedarRequest): Promise<Verdict> {
+  /**
+   * @param root whom the evaluation counts against, should it have to wait for the thread for large sets. Inside a
+   *   transaction that is run again after the wait (`OutsideTransaction`).
+   */
+  async evaluate(set: PolicySet, request: CedarRequest, root = 'nobody'): Promise<Verdict> {
     const selection = selectPolicies(set, request)
     if (selection !== 'none' && this.#quarantine.holds(set.tenantId, set.version, this.#options.clock.now()))
       return faultVerdict
@@ -95,23 +105,28 @@ export class PolicyEngine {
     if (why !== undefined) return this.#report(set, 'request', why)
     const isOfPlatform = mayBeOfPlatform(request)
     const systemSlice = isOfPlatform ? this.#systemSlice : this.#everyActionSlice
-    if (selection === 'none') return this.#judge({ set, selection, slice: systemSlice, request })
+    if (selection === 'none') return this.#judge({ set, root, selection, slice: systemSlice, request })
 
     const index = this.#indexes.find(set) ?? (await this.#index(set))
     if (!index) return faultVerdict
     const system = isOfPlatform ? this.#system : this.#everyAction
     const slice = index.slice(request, system, { onlyForbids: selection === 'forbids' })
-    return this.#judge({ set, selection, slice, request })
+    return this.#judge({ set, root, selection, slice, request })
   }
 
   /**
    * What each policy says of a request by itself: of those that can speak about it, the tenant's first, and of all only so
    * many. Of a set that rests nothing is asked.
    */
-  async explain(set: PolicySet, request: CedarRequest, most: number): Promise<Spoken> {
+  async explain(
+    set: PolicySet,
+    request: CedarRequest,
+    { most, root }: { readonly most: number; readonly root: string },
+  ): Promise<Spoken> {
     const slice = await this.#explainable(set, request)
-    const permit = await this.#hear(set, slice, 'permit', request)
-    const forbid = await this.#hear(set, slice, 'forbid', request)
+    const asked = { set, root, slice, request }
+    const permit = await this.#hear(asked, 'permit')
+    const forbid = await this.#hear(asked, 'forbid')
     const places = [...slice.policies.keys()]
     const told = [...places.slice(this.#system.length), ...places.slice(0, this.#system.length)].slice(0, most)
     return toSpoken(set, slice, { permit, forbid }, told)
@@ -126,13 +141,14 @@ export class PolicyEngine {
   }
 
   /** What all of one effect say: asked apart, none is passed over because another one decides. */
-  async #hear(set: PolicySet, slice: Slice, effect: Effect, request: CedarRequest): Promise<Answer | undefined> {
+  async #hear(asked: Omit<Case, 'selection'>, effect: Effect): Promise<Answer | undefined> {
+    const { slice, request } = asked
     if (unreadable(request) !== undefined) return undefined
     const { system, own } = partsOfEffect(slice, effect, this.#system.length)
-    const hereMax = this.#options.hereMicrosecondsMax ?? limits.hereMicrosecondsMax
-    const isLong = estimateMicroseconds(slice, request) > hereMax
     const parts = own.places.length > 0 ? [system, own] : [system]
-    const outcome = isLong ? await this.#large.decide(set.tenantId, parts, request) : this.#here.decide(parts, request)
+    const outcome = this.#isLong(asked)
+      ? await this.#large.decide(ownerOf(asked), parts, request)
+      : this.#here.decide(parts, request)
     return outcome.type === 'answered' ? outcome.answer : undefined
   }
 
@@ -148,21 +164,29 @@ export class PolicyEngine {
     const known = key === undefined ? undefined : this.#memo.find(key)
     if (known) return known
 
-    const outcome = await this.#attempt(asked)
-    const verdict =
-      outcome.type === 'answered' ? readVerdict(outcome.answer, slice.policies) : await this.#mend(asked, outcome)
+    const verdict = this.#isLong(asked)
+      ? await this.#longVerdicts.run(longKey(asked), () => this.#ask(asked))
+      : await this.#ask(asked)
     if (key !== undefined && !verdict.fault) this.#memo.keep(key, verdict)
     return verdict
   }
 
-  async #attempt({ set, slice, request }: Case): Promise<Outcome<Answer> | Overrun> {
-    const hereMax = this.#options.hereMicrosecondsMax ?? limits.hereMicrosecondsMax
-    if (estimateMicroseconds(slice, request) > hereMax)
-      return this.#large.decide(set.tenantId, largeParts(slice), request)
+  async #ask(asked: Case): Promise<Verdict> {
+    const outcome = await this.#attempt(asked)
+    return outcome.type === 'answered' ? readVerdict(outcome.answer, asked.slice.policies) : this.#mend(asked, outcome)
+  }
+
+  async #attempt(asked: Case): Promise<Outcome<Answer> | Overrun> {
+    const { slice, request } = asked
+    if (this.#isLong(asked)) return this.#large.decide(ownerOf(asked), largeParts(slice), request)
     return this.#here.decide(
       this.#parts.of(slice, (key) => this.#here.holds(key)),
       request,
     )
+  }
+
+  #isLong({ slice, request }: Pick<Case, 'slice' | 'request'>): boolean {
+    return estimateMicroseconds(slice, request) > (this.#options.hereMicrosecondsMax ?? limits.hereMicrosecondsMax)
   }
 
   async #mend(asked: Case, failure: Failure): Promise<Verdict> {
@@ -218,8 +242,13 @@ export class PolicyEngine {
     return faultVerdict
   }
 
-  /** Undefined when the set cannot be read: it rests. */
+  /** Undefined when the set cannot be read: it rests. A set of many policies is read in the thread for large sets. */
   async #index(set: PolicySet): Promise<PolicyIndex | undefined> {
+    if (set.policies.length <= limits.readHereMax) return this.#readIndex(set)
+    return this.#longReads.run(`${set.tenantId} ${set.version}`, () => this.#readIndex(set))
+  }
+
+  async #readIndex(set: PolicySet): Promise<PolicyIndex | undefined> {
     const first = await this.#indexes.make(set)
     // A worn instance may trap at anything.
     const outcome = first.type === 'trapped' ? await this.#indexes.make(set) : first
@@ -235,11 +264,12 @@ export class PolicyEngine {
   }
 
   async #readTexts({ tenantId }: PolicySet, texts: readonly string[]) {
-    return texts.length > limits.readHereMax ? this.#large.read(tenantId, texts) : this.#here.read(texts)
+    // The set is its tenant's, whoever asks first.
+    const owner = { tenantId, roots: [`policies of ${tenantId}`] }
+    return texts.length > limits.readHereMax ? this.#large.read(owner, texts) : this.#here.read(texts)
   }
 }
 
-/** A tenant’s own action has no colon, so none of them can match it. */
 /** An action of the platform, or one that may lie below such: only action entities can say so. */
 function mayBeOfPlatform({ action, entities }: CedarRequest): boolean {
   return isPlatformAction(action.id) || entities.some(({ uid }) => uid.type === action.type)
@@ -248,6 +278,17 @@ function mayBeOfPlatform({ action, entities }: CedarRequest): boolean {
 function namesPlatformActionsOnly({ scope: { actions } }: PolicyFacts): boolean {
   const nameOf = (key: string) => key.slice(key.indexOf('"') + 1)
   return actions !== undefined && [...actions.equals, ...actions.within].every((key) => isPlatformAction(nameOf(key)))
+}
+
+function ownerOf({ set, root }: Pick<Case, 'set' | 'root'>): JobOwner {
+  return { tenantId: set.tenantId, roots: [root] }
+}
+
+/** The same at every attempt of a transaction: only the clock goes on. */
+function longKey({ set, request }: Case): string {
+  const { principal, action, resource, context, entities } = request
+  const still = { ...context, now: undefined }
+  return digestOf([set.tenantId, set.version, principal, action, resource, still, entities])
 }
 
 function readSystemPolicies(evaluator: Evaluator): KnownPolicy[] {

@@ -1,12 +1,11 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
-import type { TenantId } from '@agent-iam/contract/ids'
 import { z } from 'zod'
-import { Problem } from '../../platform/problem.ts'
+import type { JobOwner } from '../../lib/fair-queue.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
 import type { CedarRequest } from './cedar-json.ts'
 import type { LargeQuestion } from './engine-worker.ts'
 import type { Answer, Outcome, Part, Stage } from './evaluator.ts'
-import { LargeSetTurns } from './large-set-turns.ts'
 import type { PolicyFacts } from './policy-facts.ts'
 import * as limits from './policy-limits.ts'
 
@@ -53,8 +52,6 @@ export interface Overrun {
 interface Task {
   readonly question: LargeQuestion
   readonly limitMs: number
-  readonly settle: (reply: unknown) => void
-  readonly fail: (error: unknown) => void
 }
 
 /** Starting the thread loads and compiles the library. */
@@ -62,37 +59,34 @@ const startMs = 15_000
 
 /**
  * A thread for what takes long, started when it is first needed: the others' decisions, made on the main thread, do not wait
- * for it. Those who need it have it in turns. What does not end in time is ended with the thread, and another takes its place.
+ * for it. Owners get it fairly (`FairQueue`). What does not end in time is ended with the thread, and another takes its place.
  */
 export class LargeSets {
-  readonly #turns = new LargeSetTurns<Task>()
+  readonly #queue = new WorkQueue(limits.largeSets)
   #worker: Promise<Worker> | undefined
-  #isWorking = false
-  #isClosed = false
 
-  /** Throws `unavailable` when too much waits already, the tenant's own or everybody's. */
-  async decide(tenantId: TenantId, parts: readonly Part[], request: CedarRequest): Promise<Outcome<Answer> | Overrun> {
-    this.#requireRoom(tenantId)
+  /** Throws `rate-limited` when the owner has too much waiting, `unavailable` when all together have. */
+  async decide(owner: JobOwner, parts: readonly Part[], request: CedarRequest): Promise<Outcome<Answer> | Overrun> {
     const bare = { kind: 'decide', parts: parts.map((part) => ({ ...part, texts: undefined })), request } as const
-    const first = await this.#decide(tenantId, bare, 'decide')
+    const first = await this.#decide(owner, bare, 'decide')
     if (first.type !== 'wanting') return first
 
     // Apart, since preparing may take long and deciding may not.
-    const prepared = await this.#ask(tenantId, { kind: 'prepare', parts }, limits.largePrepareMs)
+    const prepared = await this.#ask(owner, { kind: 'prepare', parts }, limits.largePrepareMs)
     if (prepared === tookTooLong) return overrun('prepare')
     const outcome = PrepareOutcome.parse(prepared)
     if (outcome.type !== 'answered') return outcome
-    const second = await this.#decide(tenantId, bare, 'decide')
+    const second = await this.#decide(owner, bare, 'decide')
     // In between others took its place.
-    return second.type === 'wanting' ? this.#decide(tenantId, { kind: 'decide', parts, request }, 'prepare') : second
+    return second.type === 'wanting' ? this.#decide(owner, { kind: 'decide', parts, request }, 'prepare') : second
   }
 
   /** What the texts' syntax trees say. */
-  async read(tenantId: TenantId, texts: readonly string[]): Promise<Outcome<PolicyFacts[]> | Overrun> {
+  async read(owner: JobOwner, texts: readonly string[]): Promise<Outcome<PolicyFacts[]> | Overrun> {
     const read: PolicyFacts[] = []
     for (let start = 0; start < texts.length; start += limits.largeReadMax) {
       const some = texts.slice(start, start + limits.largeReadMax)
-      const reply = await this.#ask(tenantId, { kind: 'read', texts: some }, limits.largePrepareMs)
+      const reply = await this.#ask(owner, { kind: 'read', texts: some }, limits.largePrepareMs)
       if (reply === tookTooLong) return overrun('prepare')
       const outcome = ReadOutcome.parse(reply)
       if (outcome.type !== 'answered') return outcome
@@ -101,51 +95,31 @@ export class LargeSets {
     return { type: 'answered', answer: read }
   }
 
-  /** Ends the thread; whoever waits for it is refused. */
+  /** Ends the thread; what waits for it is refused. */
   async close(): Promise<void> {
-    this.#isClosed = true
-    for (let waiting = this.#turns.next(); waiting; waiting = this.#turns.next()) waiting.task.fail(busy())
+    this.#queue.close()
     await this.#discard()
   }
 
-  async #decide(tenantId: TenantId, question: LargeQuestion, stage: Stage): Promise<Outcome<Answer> | Overrun> {
+  async #decide(owner: JobOwner, question: LargeQuestion, stage: Stage): Promise<Outcome<Answer> | Overrun> {
     const limitMs = stage === 'decide' ? limits.largeDecideMs : limits.largePrepareMs
-    const reply = await this.#ask(tenantId, question, limitMs)
+    const reply = await this.#ask(owner, question, limitMs)
     return reply === tookTooLong ? overrun(stage) : DecideOutcome.parse(reply)
   }
 
-  #requireRoom(tenantId: TenantId): void {
-    const isFull = this.#turns.size >= limits.largeWaitingMax
-    if (isFull || this.#turns.backlogMs(tenantId) >= limits.largeBacklogMsMax) throw busy()
+  #ask(owner: JobOwner, question: LargeQuestion, limitMs: number): Promise<unknown> {
+    return this.#queue.run(owner, sizeOf(question), () => this.#serve({ question, limitMs }))
   }
 
-  #ask(tenantId: TenantId, question: LargeQuestion, limitMs: number): Promise<unknown> {
-    if (this.#isClosed) throw busy()
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    this.#turns.add(tenantId, { question, limitMs, settle: resolve, fail: reject })
-    if (!this.#isWorking) void this.#work()
-    return promise
-  }
-
-  async #work(): Promise<void> {
-    this.#isWorking = true
-    for (let turn = this.#turns.next(); turn; turn = this.#turns.next()) await this.#serve(turn)
-    this.#isWorking = false
-  }
-
-  /** It never throws: what goes wrong is told to who asked. */
-  async #serve({ tenantId, task }: { tenantId: string; task: Task }): Promise<void> {
+  async #serve(task: Task): Promise<unknown> {
     try {
       const worker = await (this.#worker ??= startThread())
-      const began = performance.now()
       const reply = await replyOf(worker, task)
-      // What it takes to prepare says nothing of the next evaluation.
-      if (task.limitMs === limits.largeDecideMs) this.#turns.took(tenantId, performance.now() - began)
       if (reply === tookTooLong || reply === died) await this.#discard()
-      task.settle(reply === died ? { type: 'trapped', stage: 'decide', cause: 'the thread died' } : reply)
+      return reply === died ? { type: 'trapped', stage: 'decide', cause: 'the thread died' } : reply
     } catch (error) {
       await this.#discard()
-      task.fail(error)
+      throw error
     }
   }
 
@@ -210,6 +184,9 @@ function overrun(stage: Overrun['stage']): Overrun {
   return { type: 'overran', stage, cause: 'the policies took too long' }
 }
 
-function busy(): Problem {
-  return new Problem('unavailable', 'policies keep the server busy; try again shortly')
+/** Bytes that a question keeps in memory while it waits, about: the texts of its policies, and the request. */
+function sizeOf(question: LargeQuestion): number {
+  const texts = question.kind === 'read' ? question.texts : question.parts.flatMap((part) => part.texts ?? [])
+  const textBytes = texts.reduce((total, text) => total + text.length, 0)
+  return textBytes + (question.kind === 'decide' ? JSON.stringify(question.request).length : 0)
 }

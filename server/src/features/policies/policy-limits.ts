@@ -34,13 +34,19 @@ export const largePrepareMs = 10_000
 export const largeReadMax = 200
 
 /**
- * Most work, as far as it can be foreseen, that one tenant may have waiting for the thread: who keeps it busy with long
- * evaluations waits behind a few, who asks short questions may ask hundreds at once.
+ * Work that waits for the thread for large sets. An honest evaluation takes some 30 ms, so that two seconds of waiting are
+ * sixty of these. The texts of the largest set are 4 MB.
  */
-export const largeBacklogMsMax = 250
-
-/** Most evaluations that wait for the thread, whoever's they are: each holds a transaction open. */
-export const largeWaitingMax = 256
+export const largeSets = {
+  jobs: 'evaluations of large policy sets',
+  atOnce: { total: 1, tenant: 1, root: 1 },
+  waitingMax: { total: 256, tenant: 128, root: 64 },
+  bytesMax: { total: 64_000_000, tenant: 16_000_000, root: 12_000_000 },
+  waitMsMax: 5_000,
+  honestMs: 100,
+  budgetMs: { tenant: 2_000, root: 1_000 },
+  halfLifeMs: 10_000,
+}
 
 /** Deepest context. The library's reader stops at 128 and leaves its instance unusable; an honest context needs 10. */
 export const contextDepthMax = 32
@@ -81,11 +87,20 @@ export const validationMemoryMb = 64
 /** Stack of a checking thread, less than any other thread has: what fits here fits where decisions are made. */
 export const validationStackMb = 0.75
 
-/** Policies checked at once: each has a thread, and decisions need the processor more. */
-export const validationsMax = 2
-
-/** Policies that wait to be checked. At a fifth of a second each the last waits about three seconds. */
-export const validationsWaitingMax = 32
+/**
+ * Policies that are checked before they are stored: each has a thread, and decisions need the processor more. At a fifth of
+ * a second each the last of a tenant waits about two seconds; many of a file are one job.
+ */
+export const validations = {
+  jobs: 'policy checks',
+  atOnce: { total: 2, tenant: 2, root: 1 },
+  waitingMax: { total: 64, tenant: 24, root: 12 },
+  bytesMax: { total: 16_000_000, tenant: 8_000_000, root: 4_000_000 },
+  waitMsMax: 20_000,
+  honestMs: 500,
+  budgetMs: { tenant: 8_000, root: 4_000 },
+  halfLifeMs: 10_000,
+}
 
 /** Most policies of one file: twice as many as the largest sets that were measured. */
 export const filePoliciesMax = 20_000
@@ -105,6 +120,7 @@ export const fileQueue: FairQueueLimits = {
   waitingMax: { total: 16, tenant: 6, root: 3 },
   bytesMax: { total: 64 * 1024 * 1024, tenant: 32 * 1024 * 1024, root: 16 * 1024 * 1024 },
   waitMsMax: 10_000,
+  honestMs: 0,
   budgetMs: { tenant: 2_000, root: 1_000 },
   halfLifeMs: 30_000,
 }

@@ -13,7 +13,7 @@ test('each says by itself what it said among the others', async () => {
   const { engine } = makeEngine()
   for (const hour of [12, 22]) {
     const request = ask({ request: { hour } })
-    const { spoken, untold, others } = await engine.explain(setOf(...own), request, 200)
+    const { spoken, untold, others } = await engine.explain(setOf(...own), request, { most: 200, root: 'usr_1' })
     const results = new Map(spoken.map((each) => [each.policy.id, each.result]))
     expect(results.get('pol_reads')).toBe('matched')
     expect(results.get('pol_late')).toBe(hour > 20 ? 'matched' : 'not-matched')
@@ -29,7 +29,7 @@ test('each says by itself what it said among the others', async () => {
 
 test('so many are asked, the tenant’s first, and the rest is counted', async () => {
   const { engine } = makeEngine()
-  const { spoken, untold } = await engine.explain(setOf(...own), ask(), 2)
+  const { spoken, untold } = await engine.explain(setOf(...own), ask(), { most: 2, root: 'usr_1' })
   expect(spoken.map((each) => each.policy.id)).toEqual(['pol_reads', 'pol_late'])
   expect(untold).toBe(1 + systemPolicies.length)
   await engine.close()
@@ -37,7 +37,7 @@ test('so many are asked, the tenant’s first, and the rest is counted', async (
 
 test('what a policy reads is told with it', async () => {
   const { engine } = makeEngine()
-  const { spoken } = await engine.explain(setOf(...own), ask(), 3)
+  const { spoken } = await engine.explain(setOf(...own), ask(), { most: 3, root: 'usr_1' })
   expect(spoken.map(({ paths }) => paths)).toEqual([
     [],
     [['context', 'request', 'hour']],
@@ -51,7 +51,7 @@ test('of a set that rests nothing is asked, and other tenants’ answers stay th
   const other = { ...setOf(...own), tenantId: 'ten_2' as const }
   const before = await engine.evaluate(other, ask())
   expect((await engine.evaluate(setOf(deep), ask())).fault).toBe(true)
-  const { spoken, others } = await engine.explain(setOf(deep), ask(), 200)
+  const { spoken, others } = await engine.explain(setOf(deep), ask(), { most: 200, root: 'usr_1' })
   expect(spoken.map((each) => each.policy.id)).toEqual(systemPolicies.map(({ id }) => id))
   expect(others).toHaveLength(1)
   expect(await engine.evaluate(other, ask())).toEqual(before)
@@ -60,7 +60,7 @@ test('of a set that rests nothing is asked, and other tenants’ answers stay th
 
 test('a set that was never asked may trap at its explanation: it rests, and nobody else notices', async () => {
   const { engine, faults } = makeEngine()
-  const { spoken } = await engine.explain(setOf(deep), ask(), 200)
+  const { spoken } = await engine.explain(setOf(deep), ask(), { most: 200, root: 'usr_1' })
   expect(spoken.map((each) => each.policy.id)).toEqual(systemPolicies.map(({ id }) => id))
   expect(faults).toMatchObject([{ tenantId: 'ten_1', blame: 'set' }])
   const well = ask({ request: { hour: 1 } })

@@ -2,9 +2,10 @@ import { on } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { policyCharactersMax } from '@agent-iam/contract/policies'
 import { z } from 'zod'
+import type { JobOwner } from '../../lib/fair-queue.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
 import type { CheckTask, DeclaredAttributes, PolicyCheck } from './check-policy.ts'
 import * as limits from './policy-limits.ts'
-import { ValidationGate } from './validation-gate.ts'
 
 export type { PolicyCheck } from './check-policy.ts'
 
@@ -14,12 +15,17 @@ export type { PolicyCheck } from './check-policy.ts'
  *
  * It runs in a thread of its own, which ends with it: text that traps the library, or keeps it busy, harms nobody else.
  */
-export async function validatePolicy(text: string, declared: DeclaredAttributes = {}): Promise<PolicyCheck> {
-  return findUnreadable(text) ?? onlyOne(await gate.pass(() => checkInThreads([text], declared)))
+export async function validatePolicy(
+  owner: JobOwner,
+  text: string,
+  declared: DeclaredAttributes = {},
+): Promise<PolicyCheck> {
+  return findUnreadable(text) ?? onlyOne(await queue.run(owner, text.length, () => checkInThreads([text], declared)))
 }
 
 /** Checks many by and by, so that others get their turn between; each as if it were checked alone. */
 export async function validatePolicies(
+  owner: JobOwner,
   texts: readonly string[],
   declared: DeclaredAttributes = {},
 ): Promise<PolicyCheck[]> {
@@ -29,7 +35,8 @@ export async function validatePolicies(
     const turn = texts.slice(start, start + limits.validationsAtOnce)
     const isLate = performance.now() > deadline
     const readable = isLate ? [] : turn.filter((text) => findUnreadable(text) === undefined)
-    const found = readable.length === 0 ? [] : await gate.pass(() => checkInThreads(readable, declared))
+    const found =
+      readable.length === 0 ? [] : await queue.run(owner, sizeOf(readable), () => checkInThreads(readable, declared))
     const late = refuse('the policies take too long to check; send fewer at once')
     checks.push(...turn.map((text) => findUnreadable(text) ?? found.shift() ?? late))
   }
@@ -47,7 +54,11 @@ function onlyOne([check]: readonly PolicyCheck[]): PolicyCheck {
   return check
 }
 
-const gate = new ValidationGate(limits.validationsMax, limits.validationsWaitingMax)
+const queue = new WorkQueue(limits.validations)
+
+function sizeOf(texts: readonly string[]): number {
+  return texts.reduce((total, text) => total + text.length, 0)
+}
 
 const Faults = z.array(
   z.object({ message: z.string(), line: z.int().exactOptional(), column: z.int().exactOptional() }),

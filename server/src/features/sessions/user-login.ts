@@ -4,6 +4,7 @@
  */
 import type { UserLogin } from '@agent-iam/contract/auth'
 import { platformTenantId, type UserId } from '@agent-iam/contract/ids'
+import type { JobOwner } from '../../lib/fair-queue.ts'
 import { asCaller, inTransaction, type Context, type Transaction } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import {
@@ -14,15 +15,15 @@ import {
   findPassword,
   findPasswordForUpdate,
   guardAttempt,
-  hashingMax,
   hashPassword,
   limitSender,
   loginAccount,
+  logins,
   makeDeviceToken,
   needsRehash,
+  passwordOwner,
   preparePassword,
   readDeviceToken,
-  Turns,
   updatePasswordHash,
   verifyPassword,
 } from '../credentials/service.ts'
@@ -80,7 +81,10 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
   // Who sends too much waits for no turn, so that others get theirs.
   await limitSender(there, 'login', { device })
   const isTenant = found !== undefined
-  const { user, password } = await turns.take(() => provePassword(there, login, { account, device, isTenant }))
+  const owner = passwordOwner(there, account, found ?? noTenant)
+  const { user, password } = await logins.run(owner, login.password.length, () =>
+    provePassword(there, login, { account, device, isTenant, owner }),
+  )
   requireActive({ status: user.status, expiresAt: undefined }, ctx.clock.now())
   // After the password, and before anything is told or changed that the second factor guards.
   const newHash = await newPasswordHash(there, login, { user, password })
@@ -90,33 +94,40 @@ export async function proveUser(ctx: Context, login: UserLogin): Promise<ProvedU
     user,
     proof,
     provedHash: password.hash,
-    change: newHash === undefined ? await madeAnew(login, password) : { hash: newHash, isNewPassword: true },
+    change: newHash === undefined ? await madeAnew(owner, login, password) : { hash: newHash, isNewPassword: true },
     deviceToken: makeDeviceToken(ctx, account, device),
   }
 }
 
-/** Logins that wait for their turn; beyond, a flood is turned away. */
-const waitingMax = 64
-/** No more passwords are proved at once than are hashed: people can wait a moment, programs that ask for decisions cannot. */
-const turns = new Turns(hashingMax, waitingMax)
+/** Logins to tenants that do not exist have a share of their own: they keep nobody waiting. */
+const noTenant = 'no tenant'
 
 interface Known {
   readonly user: User
   readonly password: { readonly hash: string; readonly mustChange: boolean }
 }
 
+interface Proving {
+  readonly account: string
+  readonly device: string | undefined
+  readonly isTenant: boolean
+  readonly owner: JobOwner
+}
+
 /** Throws `invalid-credentials` unless the password is that of the account, and `too-many-attempts` before it is looked at. */
 async function provePassword(
   there: Context,
   { email, password: presented }: UserLogin,
-  { account, device, isTenant }: { account: string; device: string | undefined; isTenant: boolean },
+  { account, device, isTenant, owner }: Proving,
 ): Promise<Known> {
   const attempt = await guardAttempt(there, { purpose: 'password', account, device, isLogin: true })
   const { user, password, decoy } = await findAccount(there, email)
-  const isProved = await verifyPassword(password?.hash, presented, decoy).catch(async (error: unknown) => {
-    await attemptNotMade(there, attempt)
-    throw error
-  })
+  const isProved = await verifyPassword(owner, { presented, stored: password?.hash, decoy }).catch(
+    async (error: unknown) => {
+      await attemptNotMade(there, attempt)
+      throw error
+    },
+  )
   if (!isTenant || !user || !password || !isProved) {
     await attemptFailed(there, attempt)
     if (isTenant) there.spine.noteFailedLogin(there, { method: 'password', account: user?.id })
@@ -157,8 +168,8 @@ async function newPasswordHash(
 }
 
 /** A better hash of the same password, where it has one of another time. */
-async function madeAnew({ password: presented }: UserLogin, { hash }: Known['password']) {
-  return needsRehash(hash, presented) ? { hash: await hashPassword(presented), isNewPassword: false } : undefined
+async function madeAnew(owner: JobOwner, { password: presented }: UserLogin, { hash }: Known['password']) {
+  return needsRehash(hash, presented) ? { hash: await hashPassword(owner, presented), isNewPassword: false } : undefined
 }
 
 function notAsked(): Problem {

@@ -3,6 +3,7 @@ import type { DecisionId, IdentityId } from '@agent-iam/contract/ids'
 import type { NotExamined } from '@agent-iam/contract/simulation'
 import { addSeconds } from '../../platform/clock.ts'
 import { inTransaction, type Context } from '../../platform/context.ts'
+import { CollectedNeeds } from '../../platform/outside-transaction.ts'
 import { decodeCursor, encodeCursor, ofAnotherList } from '../../platform/paging.ts'
 import { Problem } from '../../platform/problem.ts'
 import { listDecisions, recordAlone, type LoggedDecision } from '../audit/service.ts'
@@ -103,12 +104,15 @@ type Run = Omit<Batch, 'replay'> & { readonly redraft: Redraft }
 /** The next few, and where those after them begin; undefined at the beginning of the log. */
 async function decideSome(ctx: Context, { replay, filter, place }: Batch) {
   return inTransaction(ctx, async (tx) => {
+    const needs = new CollectedNeeds()
     const page = await listDecisions(tx, { before: place.before, limit: decisionsAtOnce })
     const outcomes: Array<{ readonly id: DecisionId; readonly outcome: Outcome }> = []
     for (const logged of page.filter((each) => isWanted(each, filter)).slice(0, place.left)) {
-      outcomes.push({ id: logged.id, outcome: await replay.decide(tx, logged) })
+      const outcome = await needs.attempt(() => replay.decide(tx, logged))
+      if (outcome) outcomes.push({ id: logged.id, outcome })
       await setImmediate()
     }
+    needs.requireNone()
     return { outcomes, before: page.length < decisionsAtOnce ? undefined : page.at(-1)?.sequence }
   })
 }

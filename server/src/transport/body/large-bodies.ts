@@ -18,6 +18,7 @@ const underWay: FairQueueLimits = {
   bytesMax: { total: 16 * megabyte, tenant: 4 * megabyte, root: megabyte },
   waitMsMax: 10_000,
   // Whoever uploads slowly keeps a place for long: then others come first.
+  honestMs: 0,
   budgetMs: { tenant: 20_000, root: 10_000 },
   halfLifeMs: 30_000,
 }

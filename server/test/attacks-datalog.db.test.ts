@@ -1,0 +1,80 @@
+import { check } from '@agent-iam/contract/authorization'
+import { delegateAgent } from '@agent-iam/contract/delegation'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loginAgent, makeAgent } from './agents.ts'
+import { attack, boundMs, measure, median, type Measured } from './attacks.ts'
+import { append, bomb, mintFor, narrow } from './biscuits.ts'
+import { databases } from './databases.ts'
+import { openServer, type TestServer } from './test-server.ts'
+
+const runs = 5
+const checksOfRun = 40
+const childrenOfOne = 40
+
+describe.each(databases)('Biscuits that take long to evaluate, on %s', (_name, open) => {
+  let server: TestServer
+
+  beforeAll(async () => {
+    server = await openServer(await open())
+  })
+  afterAll(() => server.close())
+
+  /** Biscuits of the children of one agent, each with a block that does not end. */
+  async function hostileBiscuits(): Promise<string[]> {
+    const { token } = await server.user('admin')
+    const agent = await makeAgent(server, token, ['agent-iam/agents*:delegate', 'file/docs/*:read'])
+    const { accessToken } = await loginAgent(server, agent)
+    const biscuits: string[] = []
+    for (let n = 0; n < childrenOfOne; n++) {
+      const body = { name: `${agent.id} ${n}`, capabilities: ['file/docs/*:read'], biscuit: true }
+      const { biscuit } = await server.api.call(delegateAgent, { body, token: accessToken })
+      biscuits.push(await append(server, biscuit?.token ?? '', bomb))
+    }
+    return biscuits
+  }
+
+  /** An agent of another tenant: its plain token, and an attenuated Biscuit. */
+  async function victims(slug: string): Promise<{ plain: string; biscuit: string }> {
+    const { admin } = await server.tenant(slug)
+    const agent = await makeAgent(server, admin.token, ['file/docs/*:read'])
+    const { accessToken } = await loginAgent(server, agent)
+    const { token } = await mintFor(server, accessToken)
+    return { plain: accessToken, biscuit: await narrow(server, token, { operations: ['read'] }) }
+  }
+
+  const ask = (token: string) =>
+    server.api.raw(
+      { method: check.method, url: check.path, payload: '{"action":"read","resource":"file/docs/a"}' },
+      { token },
+    )
+
+  test('another tenant’s checks stay as fast as they are without the attack, and none fails', async () => {
+    const { plain, biscuit } = await victims(`calm${_name.toLowerCase()}`)
+    const send = { plain: () => ask(plain), biscuit: () => ask(biscuit) }
+    for (const each of [send.plain, send.biscuit]) expect((await each()).status).toBe(200)
+    const quiet: Measured[][] = []
+    const attacked: Measured[][] = []
+    for (let run = 0; run < runs; run++) {
+      const hostile = await hostileBiscuits()
+      quiet.push([await measure(checksOfRun, send.plain), await measure(checksOfRun, send.biscuit)])
+      const flood = attack(
+        hostile.map((token) => () => ask(token)),
+        250,
+      )
+      attacked.push([await measure(checksOfRun, send.plain), await measure(checksOfRun, send.biscuit)])
+      await flood.stop()
+    }
+    const p99 = (all: Measured[][], kind: number) => median(all.flatMap((each) => each[kind]?.p99Ms ?? []))
+    for (const [kind, name] of ['plain', 'biscuit'].entries()) {
+      const figures = { quiet: p99(quiet, kind), attacked: p99(attacked, kind) }
+      // oxlint-disable-next-line no-console -- the figures are the point of the test
+      console.info(
+        `attacks-datalog ${_name} ${name}`,
+        figures,
+        attacked.flat().flatMap(({ failures }) => failures).length,
+      )
+      expect(figures.attacked, `p99 of checks with ${name}`).toBeLessThan(boundMs(figures.quiet))
+    }
+    expect(attacked.flat().flatMap(({ failures }) => failures)).toEqual([])
+  })
+})

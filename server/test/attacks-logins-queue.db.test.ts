@@ -1,0 +1,55 @@
+import { login } from '@agent-iam/contract/auth'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { attack, boundMs, measure, median, type Measured } from './attacks.ts'
+import { databases } from './databases.ts'
+import { anotherSender } from './senders.ts'
+import { openServer, password, type TestServer } from './test-server.ts'
+
+const runs = 5
+const loginsOfRun = 12
+const connections = 90
+
+describe.each(databases)('a flood of logins on %s', (_name, open) => {
+  let server: TestServer
+
+  beforeAll(async () => {
+    server = await openServer(await open())
+  })
+  afterAll(() => server.close())
+
+  let accounts = 0
+
+  const send = (body: object) =>
+    server.api.raw({ method: login.method, url: login.path, payload: JSON.stringify(body) }, { from: anotherSender() })
+  /** Each time another account, from another network. */
+  const guess = (tenant: string) =>
+    send({ email: `nobody-${++accounts}@example.com`, password: 'a wrong password for tests', tenant })
+
+  test.each([
+    ['at another tenant', 'default'],
+    ['at tenants that do not exist', 'no-such-tenant'],
+  ])('%s keeps nobody from logging in', async (what, attackedTenant) => {
+    const slug = `calm${_name.toLowerCase()}${attackedTenant}`
+    const { admin } = await server.tenant(slug)
+    const quiet: Measured[] = []
+    const attacked: Measured[] = []
+    for (let run = 0; run < runs; run++) {
+      const user = await server.user('member', { id: admin.tenantId, slug })
+      const logIn = () => send({ email: user.email, password, tenant: slug })
+      expect((await logIn()).status).toBe(200)
+      quiet.push(await measure(loginsOfRun, logIn))
+      const flood = attack(
+        Array.from({ length: connections }, () => () => guess(attackedTenant)),
+        250,
+      )
+      attacked.push(await measure(loginsOfRun, logIn))
+      await flood.stop()
+    }
+    const p99 = (all: Measured[]) => median(all.map(({ p99Ms }) => p99Ms))
+    const failures = attacked.flatMap((each) => each.failures)
+    // oxlint-disable-next-line no-console -- the figures are the point of the test
+    console.info(`attacks-logins ${_name} ${what}`, { quiet: p99(quiet), attacked: p99(attacked) }, failures.length)
+    expect(failures).toEqual([])
+    expect(p99(attacked)).toBeLessThan(boundMs(p99(quiet)))
+  })
+})
