@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { Problem } from '../../platform/problem.ts'
 import type { JobOwner } from '../../lib/fair-queue.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { OutsideTransaction } from '../../platform/outside-transaction.ts'
 import { judging } from './password-queues.ts'
 
 const Strength = z.object({
@@ -39,8 +41,11 @@ const idleMs = 10_000
 export async function judgePassword(owner: JobOwner, password: string, words: readonly string[]): Promise<Strength> {
   const judged = Array.from(password).slice(0, judgedCharactersMax).join('')
   const asked = { password, judged, words: words.slice(0, wordsMax) }
-  return judging.run(owner, password.length, () => judgeApart(asked))
+  const key = sha256(JSON.stringify(asked)).toString('base64')
+  return judgements.run(key, () => judging.run(owner, password.length, () => judgeApart(asked)))
 }
+
+const judgements = new OutsideTransaction<Strength>()
 
 let idle: { readonly judge: ChildProcess; readonly end: NodeJS.Timeout } | undefined
 

@@ -1,6 +1,8 @@
 import { hash, verify } from '@node-rs/argon2'
 import { parseOptions, verify as verifyBcrypt } from '@node-rs/bcrypt'
 import type { JobOwner } from '../../lib/fair-queue.ts'
+import { sha256 } from '../../platform/digest.ts'
+import { OutsideTransaction } from '../../platform/outside-transaction.ts'
 import { hashing } from './password-queues.ts'
 
 /** OWASP's parameters for Argon2id (the library's default kind): 19 MiB, two passes, one lane. */
@@ -10,7 +12,8 @@ const present = '$argon2id$v=19$m=19456,t=2,p=1$'
 
 /** The PHC string of a password. */
 export async function hashPassword(owner: JobOwner, password: string): Promise<string> {
-  return hashing.run(owner, password.length, () => hash(normal(password), parameters))
+  const work = () => hashing.run(owner, password.length, () => hash(normal(password), parameters))
+  return hashes.run(keyOf([password]), work)
 }
 
 /** A password as it was presented, and what is known of the account. */
@@ -31,12 +34,21 @@ export async function verifyPassword(
 ): Promise<boolean> {
   const imported = stored !== undefined && isImported(stored) ? stored : undefined
   const ours = imported === undefined ? stored : undefined
-  return hashing.run(owner, password.length, async () => {
+  const work = async () => {
     const matchesOurs = await verify(ours ?? (await dummyHash()), normal(password))
     const slow = imported ?? decoy
     const matchesImported = slow !== undefined && (await verifyBcrypt(password, slow))
     return imported === undefined ? matchesOurs && ours !== undefined : matchesImported
-  })
+  }
+  return proofs.run(keyOf([password, stored, decoy]), () => hashing.run(owner, password.length, work))
+}
+
+/** With an `Idempotency-Key` a whole request is one transaction. */
+const hashes = new OutsideTransaction<string>()
+const proofs = new OutsideTransaction<boolean>()
+
+function keyOf(parts: ReadonlyArray<string | undefined>): string {
+  return sha256(JSON.stringify(parts)).toString('base64')
 }
 
 /** bcrypt reads no further: of a longer password, what follows was never proved. */
