@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
 import { ask, permitAll, policy, reasonIds, TestClock, later } from '../../../test/policy-engine.ts'
+import { NeededOutsideError, TransactionScope } from '../../platform/outside-transaction.ts'
+import { datetime } from './cedar-json.ts'
 import { PolicyEngine, type EngineFault } from './engine.ts'
 import { largeDecideMs, restAfterTrapSeconds } from './policy-limits.ts'
 import type { PolicySet } from './selection.ts'
@@ -119,4 +121,20 @@ describe('a large set', () => {
     expect(reasonIds(await engine.evaluate(set, ask({ holds: false, request: { count: 7 } })))).toEqual(['pol_7'])
     expect(faults).toEqual([])
   })
+})
+
+test('inside a transaction nothing waits for the thread: its next attempt finds the verdict, though the clock went on', async () => {
+  const far = new PolicyEngine({ clock, hereMicrosecondsMax: 0 })
+  const set: PolicySet = { tenantId: 'ten_outside', version: '1', policies: [permitAll] }
+  const scope = new TransactionScope()
+  const attempt = (now: Date) =>
+    scope.run(() => {
+      const request = ask({ holds: false })
+      return far.evaluate(set, { ...request, context: { ...request.context, now: datetime(now) } }, 'usr_1')
+    })
+  const needed: unknown = await attempt(later(1)).catch((error: unknown) => error)
+  if (!(needed instanceof NeededOutsideError)) throw new Error('it was evaluated inside')
+  await needed.perform()
+  expect(await attempt(later(2))).toMatchObject({ decision: 'allow' })
+  await far.close()
 })
