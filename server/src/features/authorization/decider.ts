@@ -42,7 +42,7 @@ const reservingLimits = {
   waitingMax: { total: 2_000, tenant: 1_000, root: 1_000 },
   // Nothing but the questions waits, and those are bounded in number.
   bytesMax: { total: 1, tenant: 1, root: 1 },
-  waitMsMax: 10_000,
+  waitMsMax: 30_000,
   // A transaction waits for locks for five seconds at most.
   honestMs: 5_000,
   budgetMs: { tenant: 10_000, root: 10_000 },

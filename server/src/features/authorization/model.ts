@@ -60,10 +60,7 @@ export interface Facts extends Beat {
    * None when the tenant has no such identity.
    */
   readonly hops: readonly ActingIdentity[]
-  /**
-   * Whom the use of shared resources counts against: the owner of the root of the chain that acts, or that root itself.
-   * Empty where nobody acts.
-   */
+  /** The root of the chain that acts: the use of shared resources counts against it. Empty where nobody acts. */
   readonly root: string
   /** Whether each who was asked for is there, with all who lend it authority. */
   readonly isChainWhole: boolean

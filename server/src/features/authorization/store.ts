@@ -105,9 +105,7 @@ function toFacts(first: Row, rows: readonly Row[], { chains, now }: { chains: nu
 /** Rows come in the order of the chain: the last of the first chain is the root of who acts. */
 function rootOf(hops: readonly Row[]): string {
   const root = hops.findLast(({ place }) => place === hops[0]?.place)
-  if (!root) return ''
-  const { kind, id, owner_kind: ownerKind, owner_id: ownerId } = root
-  return ownerId === null || ownerKind === null ? fromUuid(kind, id) : fromUuid(ownerKind, ownerId)
+  return root ? fromUuid(root.kind, root.id) : ''
 }
 
 function earliest(rows: readonly Row[]): Date | undefined {

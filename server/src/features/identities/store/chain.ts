@@ -23,23 +23,9 @@ export async function listAncestors(tx: Transaction, parent: IdentityId): Promis
   return rows.map(toId)
 }
 
-/**
- * Whom an identity's use of shared resources counts against: the owner of the root of its chain, or that root itself. None
- * of its descendants adds to what it may use.
- */
+/** The root of an identity's chain: whom its use of shared resources counts against, with that of all its descendants. */
 export async function findRoot(tx: Transaction, id: IdentityId): Promise<IdentityId> {
-  const tenant = toUuid(tx.caller.tenantId)
-  const { rows } = await sql<Named>`
-    with recursive chain (depth, id, owner_id, parent_id) as (
-      select 1, i.id, i.owner_id, i.parent_id from identities i where i.tenant_id = ${tenant} and i.id = ${toUuid(id)}
-      union all
-      select c.depth + 1, i.id, i.owner_id, i.parent_id
-        from chain c join identities i on i.tenant_id = ${tenant} and i.id = c.parent_id
-        where c.depth <= ${chainDepthMax}),
-    root (id) as (select coalesce(owner_id, id) from chain order by depth desc limit 1)
-    select i.kind, i.id from root r join identities i on i.tenant_id = ${tenant} and i.id = r.id`.execute(tx.db)
-  const [root] = rows
-  return root ? toId(root) : id
+  return (await listAncestors(tx, id)).at(-1) ?? id
 }
 
 /** When the first of an identity and those who lend it authority ends; undefined when nobody does. */
