@@ -28,7 +28,7 @@ describe.each(databases)('a flood of logins on %s', (_name, open) => {
   test.each([
     ['at another tenant', 'default'],
     ['at tenants that do not exist', 'no-such-tenant'],
-  ])('%s keeps nobody from logging in', async (what, attackedTenant) => {
+  ])('%s keeps nobody from logging in', { timeout: 180_000 }, async (what, attackedTenant) => {
     const slug = `calm${_name.toLowerCase()}${attackedTenant}`
     const { admin } = await server.tenant(slug)
     const quiet: Measured[] = []
