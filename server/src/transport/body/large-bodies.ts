@@ -17,8 +17,8 @@ const underWay: FairQueueLimits = {
   waitingMax: { total: 256, tenant: 64, root: 16 },
   bytesMax: { total: 16 * megabyte, tenant: 4 * megabyte, root: megabyte },
   waitMsMax: 10_000,
-  // Whoever uploads slowly keeps a place for long: then others come first.
   honestMs: 0,
+  // Whoever uploads slowly keeps a place for long: then others come first.
   budgetMs: { tenant: 20_000, root: 10_000 },
   halfLifeMs: 30_000,
 }
@@ -29,6 +29,7 @@ const parsing: FairQueueLimits = {
   waitingMax: underWay.atOnce,
   bytesMax: { total: 128 * megabyte, tenant: 48 * megabyte, root: 24 * megabyte },
   waitMsMax: 10_000,
+  honestMs: 0,
   budgetMs: { tenant: 2_000, root: 1_000 },
   halfLifeMs: 30_000,
 }
