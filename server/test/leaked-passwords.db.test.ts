@@ -13,6 +13,7 @@ import { inTransaction } from '../src/platform/context.ts'
 import { isOrWraps, requestFields } from './contract-walk.ts'
 import { databases } from './databases.ts'
 import { mailedToken } from './mailbox.ts'
+import { passwordOwnerOfTests } from './password-owner.ts'
 import { anotherSender } from './senders.ts'
 import { generousSettings, openServer, password, startServer, type TestServer } from './test-server.ts'
 import { TestClock } from './test-clock.ts'
@@ -54,7 +55,7 @@ const places: Record<string, (server: TestServer, chosen: string) => Promise<Ref
   },
   'login.newPassword': async (server, chosen) => {
     const { id, email } = await server.user('member')
-    const hash = await hashPassword(password)
+    const hash = await hashPassword(passwordOwnerOfTests, password)
     await inTransaction(server.inTenant(server.app.defaultTenantId), (tx) =>
       setPassword(tx, id, hash, { mustChange: true }),
     )
