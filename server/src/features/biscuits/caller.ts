@@ -2,6 +2,7 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { Problem } from '../../platform/problem.ts'
 import { callerInSession } from '../sessions/service.ts'
 import { audienceOf } from './model.ts'
+import { requirePatience } from './permits.ts'
 import { readAccepted, readBiscuit, type ReadBiscuit } from './read-biscuit.ts'
 import { hasRevokedBlock } from './store.ts'
 
@@ -14,6 +15,7 @@ export async function callerOfBiscuit(ctx: Context, token: string): Promise<Call
   if (typeof read === 'string') throw notValid(read)
   const { facts, blocks, rootKey } = read
   requireOurs(ctx, read)
+  if (blocks > 1) requirePatience(ctx, read)
   const { caller, presentVersion } = await callerInSession(ctx, {
     token,
     tenantId: rootKey.tenantId,

@@ -54,6 +54,14 @@ export async function permits(
   return answer.type === 'allowed'
 }
 
+/**
+ * Throws `too-many-attempts` for an agent whose root must wait, where that is known: a token whose blocks will not be evaluated
+ * costs no transaction. NOTE: only for a token that has blocks to evaluate.
+ */
+export function requirePatience(ctx: Pick<Context, 'clock'>, { facts }: KnownBiscuit): void {
+  slowHolders.requirePatienceOf(ctx, facts.agent)
+}
+
 /** Asks a thread. What a token does to it counts against the token's own root, whoever shows it to us. */
 export async function evaluate(
   ctx: Pick<Context, 'caller' | 'clock' | 'sharedState'>,
@@ -63,10 +71,11 @@ export async function evaluate(
   const { rootKeyId, publicKey, facts } = known
   const owner = { tenantId: ctx.caller.tenantId, roots: [root] }
   const name = `${owner.tenantId} ${root}`
-  const requirePatience = () => slowHolders.requirePatience(ctx, name)
-  requirePatience()
+  const requireTurn = () => slowHolders.requirePatience(ctx, name)
+  slowHolders.learnRoot(facts.agent, name)
+  requireTurn()
   const key = { token: known.evaluable ?? token, rootKeyId, publicKey, confirmation: facts.confirmation }
-  const answer = await pool.run(owner, { ...key, ...question }, requirePatience)
+  const answer = await pool.run(owner, { ...key, ...question }, requireTurn)
   if (answer.type !== 'limit') return answer
   await slowHolders.note(ctx, name)
   if (answer.limit === 'time')
