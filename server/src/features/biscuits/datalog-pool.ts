@@ -4,6 +4,7 @@ import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { z } from 'zod'
 import type { JobOwner } from '../../lib/fair-queue.ts'
 import type { Confirmation } from '../../platform/context.ts'
+import { lowerThreadPriority } from '../../platform/thread-priority.ts'
 import { WorkQueue } from '../../platform/work-queue.ts'
 
 /** What a thread is asked; it knows nothing else. */
@@ -22,6 +23,8 @@ export interface DatalogQuestion {
 const threadsMax = 2
 /** Far above what an honest token takes on a busy machine, about a millisecond; far below what anybody notices. */
 const wallClockMs = 500
+/** What takes longer gets less of the processor from then on, and its thread is replaced: others answer everybody else. */
+const slowMs = 150
 /** Starting a thread loads and compiles the library. */
 const startMs = 15_000
 /** What an evaluation may hold in memory is bounded by its facts; this bounds what we did not think of. */
@@ -49,6 +52,9 @@ const Answers = z.tuple([
   ]),
 ])
 
+/** What a thread sends once it has started. */
+const Greeting = z.tuple([z.int().optional()])
+
 /**
  * Threads that evaluate Datalog, started when they are first needed. A thread that does not answer in time is ended and
  * another takes its place: the evaluation is `limit`, and nobody else's is touched. Owners get the threads fairly.
@@ -56,7 +62,8 @@ const Answers = z.tuple([
 export class DatalogPool {
   readonly #idle: Worker[] = []
   readonly #queue = new WorkQueue(limits)
-  readonly #ready = new WeakSet<Worker>()
+  /** Those that have started, by the number that the operating system knows them by. */
+  readonly #ready = new WeakMap<Worker, number | undefined>()
 
   /**
    * Throws `rate-limited` or `unavailable` when too many wait already.
@@ -73,15 +80,26 @@ export class DatalogPool {
   async #work(question: DatalogQuestion): Promise<BiscuitAnswer> {
     const worker = this.#idle.pop() ?? this.#start()
     let isGood = false
+    let isSlow = false
     try {
       await this.#untilReady(worker)
-      const answer = await ask(worker, question)
-      isGood = answer !== undefined
+      const timer = setTimeout(() => (isSlow = this.#lowerPriority(worker)), slowMs)
+      const answer = await ask(worker, question).finally(() => clearTimeout(timer))
+      // The priority of a thread cannot be raised again.
+      isGood = answer !== undefined && !isSlow
       return answer ?? { type: 'limit', limit: 'time' }
     } finally {
       if (isGood) this.#idle.push(worker)
       else await this.#replace(worker)
     }
+  }
+
+  /** Returns false where threads have no priority. */
+  #lowerPriority(worker: Worker): boolean {
+    const thread = this.#ready.get(worker)
+    if (thread === undefined) return false
+    lowerThreadPriority(thread)
+    return true
   }
 
   /** Before the turn ends: the time that it takes counts against the owner whose token ended the thread. */
@@ -114,8 +132,8 @@ export class DatalogPool {
 
   async #untilReady(worker: Worker): Promise<void> {
     if (this.#ready.has(worker)) return
-    await once(worker, 'message', { signal: AbortSignal.timeout(startMs) })
-    this.#ready.add(worker)
+    const greeting: unknown = await once(worker, 'message', { signal: AbortSignal.timeout(startMs) })
+    this.#ready.set(worker, Greeting.parse(greeting)[0])
     // An idle thread keeps no process from ending.
     worker.unref()
   }

@@ -1,6 +1,7 @@
 import { parentPort } from 'node:worker_threads'
 import { authorize, type BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { BiscuitError } from '@agent-iam/standards/biscuit/errors'
+import { findThreadNumber } from '../../platform/thread-priority.ts'
 import { biscuitLibrary } from './library.ts'
 import type { DatalogQuestion } from './datalog-pool.ts'
 
@@ -19,4 +20,4 @@ function answer({ token, rootKeyId, publicKey, ...question }: DatalogQuestion): 
 parentPort?.on('message', (question: DatalogQuestion) => {
   parentPort?.postMessage(answer(question))
 })
-parentPort?.postMessage('ready')
+parentPort?.postMessage(findThreadNumber())
