@@ -4,8 +4,8 @@ import { permits } from '../biscuits/service.ts'
 import { resourceText, type Question } from './model.ts'
 
 /**
- * Whether the blocks of every one of these Biscuits permit what is asked; it counts against the root. They see what a capability is asked: of a
- * platform action `noun:verb` the verb, since the noun stands in the resource already.
+ * Whether the blocks of every one of these Biscuits permit what is asked. The evaluation counts against the root. The blocks see
+ * what a capability is asked: of a platform action `noun:verb` the verb, since the noun stands in the resource already.
  */
 export async function blocksPermit(
   ctx: Context | Transaction,
