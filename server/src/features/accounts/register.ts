@@ -6,7 +6,13 @@ import { fromUuid } from '../../platform/ids.ts'
 import { Problem } from '../../platform/problem.ts'
 import { sha256 } from '../../platform/digest.ts'
 import { recordEvent } from '../audit/service.ts'
-import { countAnonymousRow, limitSender, passwordOwner, preparePassword, verifyPassword } from '../credentials/service.ts'
+import {
+  countAnonymousRow,
+  limitSender,
+  passwordOwner,
+  preparePassword,
+  verifyPassword,
+} from '../credentials/service.ts'
 import { findUserByEmail } from '../identities/service.ts'
 import { post, postNews } from '../mail/service.ts'
 import { findTenantId, isActing } from '../tenants/service.ts'
