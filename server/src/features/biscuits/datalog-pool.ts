@@ -71,13 +71,17 @@ export class DatalogPool {
    * @param requireMay is called when the turn has come, and throws for an owner that may not evaluate any more
    */
   run(owner: JobOwner, question: DatalogQuestion, requireMay: () => void = () => undefined): Promise<BiscuitAnswer> {
-    return this.#queue.run(owner, question.token.length, async () => {
+    const { promise, resolve, reject } = Promise.withResolvers<BiscuitAnswer>()
+    const turn = this.#queue.run(owner, question.token.length, async () => {
       requireMay()
-      return this.#work(question)
+      await this.#work(question, resolve)
     })
+    turn.catch(reject)
+    return promise
   }
 
-  async #work(question: DatalogQuestion): Promise<BiscuitAnswer> {
+  /** @param answered is called before a thread is replaced, so that nobody waits for that but who comes next */
+  async #work(question: DatalogQuestion, answered: (answer: BiscuitAnswer) => void): Promise<void> {
     const worker = this.#idle.pop() ?? this.#start()
     let isGood = false
     let isSlow = false
@@ -85,9 +89,9 @@ export class DatalogPool {
       await this.#untilReady(worker)
       const timer = setTimeout(() => (isSlow = this.#lowerPriority(worker)), slowMs)
       const answer = await ask(worker, question).finally(() => clearTimeout(timer))
+      answered(answer ?? { type: 'limit', limit: 'time' })
       // The priority of a thread cannot be raised again.
       isGood = answer !== undefined && !isSlow
-      return answer ?? { type: 'limit', limit: 'time' }
     } finally {
       if (isGood) this.#idle.push(worker)
       else await this.#replace(worker)
