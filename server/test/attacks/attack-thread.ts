@@ -1,7 +1,7 @@
 // A thread that attacks a server, so that what an attack costs the attacker does not slow down whoever measures.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
-import { sendHead, type Head } from './raw-http.ts'
+import { sendHead, type Head } from '../raw-http.ts'
 
 /** A text that repeats one word: made here, since handing over megabytes would stop whoever measures. */
 export interface Body {

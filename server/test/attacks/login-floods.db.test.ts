@@ -1,17 +1,16 @@
 import { login } from '@agent-iam/contract/auth'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { attack, boundMs, measure, median, type Measured } from './attacks.ts'
-import { databases } from './databases.ts'
-import { anotherSender } from './senders.ts'
-import { openServer, password, type TestServer } from './test-server.ts'
+import { databases } from '../databases.ts'
+import { anotherSender } from '../senders.ts'
+import { openServer, password, type TestServer } from '../test-server.ts'
+import { attack, judge, measure, runs, type Measured } from './measure.ts'
 
-const runs = 5
 const quietMs = 600
 const attackedMs = 1_500
 const pauseMs = 1_000
 const connections = 90
 
-describe.each(databases)('a flood of logins on %s', (_name, open) => {
+describe.each(databases)('a flood of logins on %s', (database, open) => {
   let server: TestServer
 
   beforeAll(async () => {
@@ -31,7 +30,7 @@ describe.each(databases)('a flood of logins on %s', (_name, open) => {
     ['at another tenant', 'default'],
     ['at tenants that do not exist', 'no-such-tenant'],
   ])('%s keeps nobody from logging in', { timeout: 180_000 }, async (what, attackedTenant) => {
-    const slug = `calm${_name.toLowerCase()}${attackedTenant}`
+    const slug = `calm${database.toLowerCase()}${attackedTenant}`
     const { admin } = await server.tenant(slug)
     const quiet: Measured[] = []
     const attacked: Measured[] = []
@@ -50,11 +49,8 @@ describe.each(databases)('a flood of logins on %s', (_name, open) => {
     )
     for (let n = 0; n < runs; n++) attacked.push(await run(attackedMs))
     await flood.stop()
-    const p99 = (all: Measured[]) => median(all.map(({ p99Ms }) => p99Ms))
-    const failures = attacked.flatMap((each) => each.failures)
-    // oxlint-disable-next-line no-console -- the figures are the point of the test
-    console.info(`attacks-logins ${_name} ${what}`, { quiet: p99(quiet), attacked: p99(attacked) }, failures.length)
-    expect(failures).toEqual([])
-    expect(p99(attacked)).toBeLessThan(boundMs(p99(quiet)))
+    const found = judge(`${connections} connections that log in ${what}, ${database}`, quiet, attacked)
+    expect(found.failures).toEqual([])
+    expect(found.attackedMs).toBeLessThan(found.boundMs)
   })
 })
