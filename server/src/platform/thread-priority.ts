@@ -13,13 +13,19 @@ export function findThreadNumber(): number | undefined {
   }
 }
 
+/** Gives the calling thread less of a busy processor than the main thread has, which answers everybody. */
+export function yieldToMainThread(): void {
+  const thread = findThreadNumber()
+  if (thread !== undefined) lowerThreadPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+}
+
 /**
  * Gives a thread of this process less of a busy processor than the others. NOTE: who is not root cannot raise it again.
  */
-export function lowerThreadPriority(thread: number): void {
+export function lowerThreadPriority(thread: number, priority: number): void {
   try {
     // On Linux a thread is named as a process is.
-    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+    setPriority(thread, priority)
   } catch {
     // It has ended, or it is not permitted: then the threads compete as equals.
   }

@@ -1,6 +1,7 @@
 // A thread that attacks a server, so that what an attack costs the attacker does not slow down whoever measures.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
+import { yieldToMainThread } from '../../src/platform/thread-priority.ts'
 import { sendHead, type Head } from '../raw-http.ts'
 
 /** A text that repeats one word: made here, since handing over megabytes would stop whoever measures. */
@@ -34,7 +35,12 @@ async function sendWhole({ head, body }: Sending): Promise<number | undefined> {
 }
 
 async function sendSlowly({ head, count, pieces }: Attack & { kind: 'slow' }): Promise<undefined[]> {
-  const sent = Array.from({ length: count }, () => sendHead(head))
+  const sent = []
+  for (let n = 0; n < count; n++) {
+    sent.push(sendHead(head))
+    // As many requests at once are another attack, which limits are for.
+    await sleep(10)
+  }
   for (let piece = 0; piece < pieces; piece++) {
     await Promise.all(sent.map((each) => each.write('[')))
     await sleep(250)
@@ -43,6 +49,8 @@ async function sendSlowly({ head, count, pieces }: Attack & { kind: 'slow' }): P
   return []
 }
 
+// An attacker has a machine of its own: here it must not take the processor from the server.
+yieldToMainThread()
 parentPort?.on('message', (attack: Attack) => {
   const done = attack.kind === 'whole' ? Promise.all(attack.requests.map(sendWhole)) : sendSlowly(attack)
   void done.then((statuses) => parentPort?.postMessage(statuses))

@@ -5,13 +5,28 @@ import { mapAtOnce } from '../../lib/at-once.ts'
 import type { Context } from '../../platform/context.ts'
 import { Problem } from '../../platform/problem.ts'
 import { read } from '../../platform/route.ts'
+import { WorkQueue } from '../../platform/work-queue.ts'
+import { readRoots } from '../delegation/service.ts'
 import { readCedarCheck, readPlainCheck, type AskedCheck } from './read-question.ts'
 
 /** Told of each refusal of one of several questions, before it is answered. */
 export type OnRefused = (ctx: Context, problem: Problem) => Promise<void>
 
-/** Questions of one request that are decided at once: enough to share commits, and it leaves connections to others. */
+/** Questions of one tenant's bulks that are decided at once: enough to share commits, and it leaves connections to others. */
 const atOnce = 4
+
+/** However many bulks are under way. Each has no more than `atOnce` questions in the queue. */
+const questions = new WorkQueue({
+  jobs: 'questions of bulks',
+  atOnce: { total: 2 * atOnce, tenant: atOnce, root: atOnce },
+  waitingMax: { total: 4_000, tenant: 1_000, root: 400 },
+  // They hold no bytes but those of their requests, which are counted there.
+  bytesMax: { total: 0, tenant: 0, root: 0 },
+  waitMsMax: 10_000,
+  honestMs: 100,
+  budgetMs: { tenant: 10_000, root: 5_000 },
+  halfLifeMs: 10_000,
+})
 
 const Check = z.union([PlainCheck, CedarCheck])
 
@@ -35,7 +50,10 @@ export async function answerEach<Item, Answer>(
   answer: (item: Item) => Promise<Answer>,
   onRefused: OnRefused,
 ): Promise<Array<Answer | Problem>> {
-  return mapAtOnce(items, atOnce, (item) => orRefusal(ctx, () => answer(item), onRefused))
+  const owner = { tenantId: ctx.caller.tenantId, roots: await readRoots(ctx) }
+  return mapAtOnce(items, atOnce, (item) =>
+    orRefusal(ctx, () => questions.run(owner, 0, () => answer(item)), onRefused),
+  )
 }
 
 /** The answer, or why there is none, which is on record then. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { z } from 'zod'
@@ -102,7 +103,7 @@ export class DatalogPool {
   #lowerPriority(worker: Worker): boolean {
     const thread = this.#ready.get(worker)
     if (thread === undefined) return false
-    lowerThreadPriority(thread)
+    lowerThreadPriority(thread, constants.priority.PRIORITY_LOW)
     return true
   }
 
@@ -112,7 +113,8 @@ export class DatalogPool {
     const next = this.#start()
     try {
       await this.#untilReady(next)
-      this.#idle.push(next)
+      // Taken last: a thread is slow until it has evaluated some.
+      this.#idle.unshift(next)
     } catch {
       // The next evaluation starts another, and reports what is wrong.
       await next.terminate()

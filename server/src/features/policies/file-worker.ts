@@ -1,5 +1,6 @@
 // A thread that splits a file of policies and ends: it may be 8 MB of anything.
 import { parentPort, workerData } from 'node:worker_threads'
+import { yieldToMainThread } from '../../platform/thread-priority.ts'
 import { coreOf, splitFile } from './policy-file.ts'
 import type { FileAnswer, FileTask, SplitPart } from './file-thread.ts'
 import { filePartPolicies } from './policy-limits.ts'
@@ -21,6 +22,7 @@ function answer({ file, stored, policiesMax }: FileTask): { answer: FileAnswer; 
 
 // oxlint-disable-next-line typescript/no-unsafe-assignment -- a thread is told no types; whoever starts it keeps to this one
 const task: FileTask = workerData
+yieldToMainThread()
 const done = answer(task)
 for (const part of done.parts) task.port.postMessage(part)
 parentPort?.postMessage(done.answer)

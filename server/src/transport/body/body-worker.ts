@@ -5,6 +5,7 @@ import { findJsonFault } from '../../lib/json-faults.ts'
 import { divideValue, PartTooLargeError } from '../../lib/value-parts.ts'
 import { Problem } from '../../platform/problem.ts'
 import { read } from '../../platform/route.ts'
+import { yieldToMainThread } from '../../platform/thread-priority.ts'
 import { largeBounds, partValuesMax } from './body-limits.ts'
 import type { BodyAnswer, BodyTask } from './body-thread.ts'
 
@@ -37,6 +38,7 @@ function refusalOf(error: unknown): { detail: string; errors: Problem['errors'] 
   throw error
 }
 
+yieldToMainThread()
 parentPort?.on('message', (task: BodyTask) => {
   parentPort?.postMessage(answer(task))
   task.port.close()
