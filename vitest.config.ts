@@ -34,7 +34,15 @@ export default defineConfig({
       {
         extends: true,
         // What is measured runs after all else, and alone: beside another file it would measure that.
-        test: { name: 'measured', include: [measured], exclude: nothing, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        // Noise of the machine lies above a bound now and then, an attack that succeeds does each time: so it runs again.
+        test: {
+          name: 'measured',
+          include: [measured],
+          exclude: nothing,
+          maxWorkers: 1,
+          retry: 2,
+          sequence: { groupOrder: 1 },
+        },
       },
     ],
   },

@@ -4,7 +4,7 @@ import { databases } from '../databases.ts'
 import { redirectUri } from '../oauth-clients.ts'
 import { anotherSender } from '../senders.ts'
 import { generousSettings, openServer, type TestServer } from '../test-server.ts'
-import { checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
+import { calmTenant, checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
 
 const rowsMax = 20
 const requests = 200
@@ -41,7 +41,7 @@ describe.each(databases)('authorization requests of nobody, on %s', (database, o
   }
 
   test('store as much as may be, and another tenant hardly notices', { timeout: 180_000 }, async () => {
-    const other = await server.tenant('measuring')
+    const other = await calmTenant(server)
     const ask = checkOf(server, other.admin.token)
     await measure(quietMs, ask)
     const quiet: Measured[] = []

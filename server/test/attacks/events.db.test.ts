@@ -7,7 +7,7 @@ import { makeServiceWithSecret } from '../services.ts'
 import { generousSettings, uuidOf } from '../test-server.ts'
 import type { Body } from './attack-thread.ts'
 import { Attacker } from './attacker.ts'
-import { checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
+import { calmTenant, checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
 
 const bulks = 40
 const checksOfEach = 100
@@ -41,7 +41,7 @@ describe.each(databases)('events that somebody without rights causes, on %s', (n
 
   test('are bounded, and another tenant hardly notices 40 bulks of 100 checks', { timeout: 180_000 }, async () => {
     const { server } = attacker
-    const other = await server.tenant('measuring')
+    const other = await calmTenant(server)
     // A service, as whoever asks for many decisions is: a person would reach a limit of its own meanwhile.
     const service = await makeServiceWithSecret(server, other.admin.token)
     const { access_token: token } = await server.api.call(issueToken, { body: service.body })

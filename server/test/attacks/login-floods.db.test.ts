@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases } from '../databases.ts'
 import { anotherSender } from '../senders.ts'
 import { openServer, password, type TestServer } from '../test-server.ts'
-import { attack, judge, measure, runs, type Measured } from './measure.ts'
+import { attack, calmTenant, judge, measure, runs, type Measured } from './measure.ts'
 
 const quietMs = 600
 const attackedMs = 1_500
@@ -30,8 +30,7 @@ describe.each(databases)('a flood of logins on %s', (database, open) => {
     ['at another tenant', 'default'],
     ['at tenants that do not exist', 'no-such-tenant'],
   ])('%s keeps nobody from logging in', { timeout: 180_000 }, async (what, attackedTenant) => {
-    const slug = `calm${database.toLowerCase()}${attackedTenant}`
-    const { admin } = await server.tenant(slug)
+    const { slug, admin } = await calmTenant(server)
     const quiet: Measured[] = []
     const attacked: Measured[] = []
     // Logins of one account are counted, so each run has another.

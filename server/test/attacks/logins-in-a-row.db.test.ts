@@ -2,7 +2,7 @@ import { login } from '@agent-iam/contract/auth'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { databases } from '../databases.ts'
 import { generousSettings, openServer, password, type TestServer } from '../test-server.ts'
-import { checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
+import { calmTenant, checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
 
 /** As many as were seen to succeed where only the device was counted. */
 const logins = 454
@@ -33,7 +33,7 @@ describe.each(databases)('logins of one account in a row, on %s', (database, ope
   }
 
   test('are bounded, and hardly noticed by another tenant', { timeout: 180_000 }, async () => {
-    const other = await server.tenant('measuring')
+    const other = await calmTenant(server)
     const ask = checkOf(server, other.admin.token)
     await measure(quietMs, ask)
     const quiet: Measured[] = []

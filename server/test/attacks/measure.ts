@@ -13,6 +13,13 @@ export interface Measured {
   readonly failures: readonly number[]
 }
 
+let tenants = 0
+
+/** A tenant that nobody attacks, another each time. */
+export function calmTenant(server: TestServer): ReturnType<TestServer['tenant']> {
+  return server.tenant(`calm-${++tenants}`)
+}
+
 type Send = () => Promise<Pick<Answer, 'status'>>
 
 /** Sends one request after the other for so long, and measures each. */
