@@ -60,6 +60,8 @@ test('hostile tokens of many roots never have both threads for long', async () =
   await pool.run(tenant('b'), honest)
   const owners = ['x', 'y', 'z'].map((root) => ({ tenantId: 'a', roots: [root] }))
   await Promise.all(owners.map((owner) => pool.run(owner, heavy)))
+  // A turn is charged once the thread is replaced; a root has its next turn only after that.
+  await Promise.all(owners.map((owner) => pool.run(owner, honest)))
   const flood = Promise.allSettled(owners.map((owner) => pool.run(owner, heavy)))
   const waits: number[] = []
   for (let turn = 0; turn < 20; turn++) {
