@@ -155,6 +155,13 @@ test('a full queue refuses the tenant that fills it', async () => {
   expect(jobs.refused.at(-1)).toBe('a/x/2: total')
 })
 
+test('where no bytes are counted, a full queue still refuses the tenant that fills it', async () => {
+  const queue = new TestQueue({ bytesMax: undefined, waitingMax: { total: 2, tenant: 2, root: 2 } })
+  for (const name of ['busy/r/1', 'busy/r/2', 'busy/r/3', 'calm/r/1']) void queue.ask(name)
+  await settled()
+  expect(queue.refused).toEqual(['busy/r/3: total'])
+})
+
 test('bytes that wait are bounded for each in the same way', async () => {
   const jobs = new TestQueue({ bytesMax: { total: 100, tenant: 60, root: 40 } })
   void jobs.ask('z/z/0', 1_000)

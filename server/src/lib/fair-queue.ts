@@ -21,8 +21,8 @@ export interface FairQueueLimits {
   /** Jobs that run at the same time. */
   readonly atOnce: PerShare
   readonly waitingMax: PerShare
-  /** Bytes of input of the jobs that wait. */
-  readonly bytesMax: PerShare
+  /** Bytes of input of the jobs that wait; absent for jobs that bring none. */
+  readonly bytesMax?: PerShare | undefined
   /** A job that waits longer is refused. */
   readonly waitMsMax: number
   /** An honest job takes no longer. Only the time beyond it counts against the budget. */
@@ -69,6 +69,7 @@ interface Turn {
   readonly startedMs: number
 }
 
+const unbounded: PerShare = { total: Infinity, tenant: Infinity, root: Infinity }
 /** The longest wait that a refusal advises. */
 const retrySecondsMax = 60
 
@@ -146,7 +147,7 @@ export class FairQueue {
   }
 
   #findFull({ owner, bytes }: Job): 'root' | 'tenant' | 'total' | undefined {
-    const { waitingMax, bytesMax } = this.#limits
+    const { waitingMax, bytesMax = unbounded } = this.#limits
     const isFull = (level: keyof PerShare, held: { waiting: number; waitingBytes: number } | undefined) =>
       (held?.waiting ?? 0) + 1 > waitingMax[level] || (held?.waitingBytes ?? 0) + bytes > bytesMax[level]
     if (owner.roots.some((name) => isFull('root', this.#roots.find(name)))) return 'root'
@@ -177,7 +178,7 @@ export class FairQueue {
 
   /** How full the fullest of these is, from 0 to 1, with one more job if there is one. */
   #shareOf(level: 'tenant' | 'root', shares: FairShares, names: readonly string[], more: Job | undefined): number {
-    const { waitingMax, bytesMax } = this.#limits
+    const { waitingMax, bytesMax = unbounded } = this.#limits
     const parts = names.flatMap((name) => {
       const { waiting = 0, waitingBytes = 0 } = shares.find(name) ?? {}
       const bytes = waitingBytes + (more?.bytes ?? 0)
@@ -234,7 +235,7 @@ export class FairQueue {
     })
   }
 
-  /** Of the jobs of one owner the oldest is as good as any: many jobs of few owners take no time to choose from. */
+  /** All jobs of one owner have the same rank, so only its oldest is compared: the cost depends on owners, not on jobs. */
   #oldestOfEach(): Job[] {
     const oldest = new Map<string, Job>()
     for (const job of this.#waiting) if (!oldest.has(job.key)) oldest.set(job.key, job)

@@ -20,8 +20,6 @@ const questions = new WorkQueue({
   jobs: 'questions of bulks',
   atOnce: { total: 2 * atOnce, tenant: atOnce, root: atOnce },
   waitingMax: { total: 4_000, tenant: 1_000, root: 400 },
-  // They hold no bytes but those of their requests, which are counted there.
-  bytesMax: { total: 0, tenant: 0, root: 0 },
   waitMsMax: 10_000,
   honestMs: 100,
   budgetMs: { tenant: 10_000, root: 5_000 },

@@ -40,8 +40,6 @@ const reservingLimits = {
   jobs: 'decisions with quotas',
   atOnce: { total: 6, tenant: 3, root: 3 },
   waitingMax: { total: 2_000, tenant: 1_000, root: 1_000 },
-  // Nothing but the questions waits, and those are bounded in number.
-  bytesMax: { total: 1, tenant: 1, root: 1 },
   waitMsMax: 30_000,
   // A transaction waits for locks for five seconds at most.
   honestMs: 5_000,

@@ -82,7 +82,7 @@ test('an owner that may not evaluate any more when its turn comes is refused wit
   expect(await pool.run(tenant('a'), honest)).toEqual({ type: 'allowed' })
 })
 
-test('more than a root may have waiting are told to come again, and another root is not', async () => {
+test('a root with too many jobs waiting is refused, and another root is not', async () => {
   const pool = new DatalogPool()
   const flood = Promise.allSettled(Array.from({ length: 300 }, () => pool.run(tenant('a'), honest)))
   expect(await pool.run({ tenantId: 'a', roots: ['other'] }, honest)).toEqual({ type: 'allowed' })

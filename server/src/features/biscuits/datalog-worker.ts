@@ -5,8 +5,8 @@ import { findThreadNumber, yieldToMainThread } from '../../platform/thread-prior
 import { biscuitLibrary } from './library.ts'
 import type { DatalogQuestion } from './datalog-pool.ts'
 
-yieldToMainThread()
 // A thread that evaluates what strangers wrote into their tokens. Whatever that does to the library, it does it here.
+yieldToMainThread()
 const library = await biscuitLibrary()
 
 function answer({ token, rootKeyId, publicKey, ...question }: DatalogQuestion): BiscuitAnswer {

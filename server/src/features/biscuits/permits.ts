@@ -62,7 +62,7 @@ export function requirePatience(ctx: Pick<Context, 'clock'>, { facts }: KnownBis
   slowHolders.requirePatienceOf(ctx, facts.agent)
 }
 
-/** Asks a thread. What a token does to it counts against the token's own root, whoever shows it to us. */
+/** Evaluates in a thread. The time counts against the root of the token's agent, not against the caller that presents it. */
 export async function evaluate(
   ctx: Pick<Context, 'caller' | 'clock' | 'sharedState'>,
   { token, known, root }: AskedBiscuit & { readonly known: KnownBiscuit },

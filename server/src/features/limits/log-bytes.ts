@@ -15,7 +15,7 @@ const callersMax = 10_000
  * until it has. So a caller may exceed the limit by what it has on the way at once, and makes up for it after.
  */
 export class LogBytes {
-  /** Addresses by themselves, so that whoever has many of them makes nothing of an identity forgotten. */
+  /** Addresses have a map of their own: a client with many addresses must not evict identities. */
   readonly #ofDimension = { identity: new Map<string, number>(), address: new Map<string, number>() }
 
   /** After a request is over. */

@@ -20,7 +20,7 @@ function answer({ file, stored, policiesMax }: FileTask): { answer: FileAnswer; 
   return { answer: { type: 'split', parts: parts.length }, parts }
 }
 
-// oxlint-disable-next-line typescript/no-unsafe-assignment -- a thread is told no types; whoever starts it keeps to this one
+// oxlint-disable-next-line typescript/no-unsafe-assignment -- workerData has no type, and file-thread.ts, which starts the thread, passes a FileTask
 const task: FileTask = workerData
 yieldToMainThread()
 const done = answer(task)

@@ -11,5 +11,8 @@ export const largeBounds: JsonBounds = { depthMax: bodyDepthMax, valuesMax: 250_
 /** Of one item of a large body: several open objects of 200 members. Taking over so many values takes some two milliseconds. */
 export const partValuesMax = 5_000
 
-/** A body arrives at 2 Mbit/s at least when it is as large as any may be, and never pauses for long. */
+/**
+ * The largest body (8 MB) needs 2 Mbit/s to arrive in 30 s, which an honest client has. A pause of 5 s means that the client has
+ * gone, or occupies a place on purpose.
+ */
 export const patience: Patience = { totalMs: 30_000, stallMs: 5_000 }
