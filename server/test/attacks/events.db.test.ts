@@ -7,11 +7,10 @@ import { makeServiceWithSecret } from '../services.ts'
 import { generousSettings, uuidOf } from '../test-server.ts'
 import type { Body } from './attack-thread.ts'
 import { Attacker } from './attacker.ts'
-import { calmTenant, checkOf, judge, measure, measureDuring, runs, type Measured } from './measure.ts'
+import { calmTenant, checkOf, judge, measureRuns, runs } from './measure.ts'
 
 const bulks = 40
 const checksOfEach = 100
-const quietMs = 800
 
 describe.each(databases)('events that somebody without rights causes, on %s', (name, open) => {
   let attacker: Attacker
@@ -42,18 +41,11 @@ describe.each(databases)('events that somebody without rights causes, on %s', (n
   test('are bounded, and another tenant hardly notices 40 bulks of 100 checks', { timeout: 180_000 }, async () => {
     const { server } = attacker
     const other = await calmTenant(server)
-    // A service, as whoever asks for many decisions is: a person would reach a limit of its own meanwhile.
+    // A service: a person would reach the limit on requests during the measurement.
     const service = await makeServiceWithSecret(server, other.admin.token)
     const { access_token: token } = await server.api.call(issueToken, { body: service.body })
     const attackers = await Promise.all(Array.from({ length: runs }, () => server.user()))
-    const ask = checkOf(server, token)
-    await measure(quietMs, ask)
-    const quiet: Measured[] = []
-    const attacked: Measured[] = []
-    for (const { token: hostile } of attackers) {
-      quiet.push(await measure(quietMs, ask))
-      attacked.push(await measureDuring(send(hostile), ask))
-    }
+    const { quiet, attacked } = await measureRuns(checkOf(server, token), (run) => send(attackers[run]?.token ?? ''))
     const { attackedMs, boundMs, failures } = judge(`${bulks} bulks, ${name}`, quiet, attacked)
     for (const { id } of attackers) expect(await eventsOf(id)).toBeLessThanOrEqual(defaultSettings.requestsPerUser)
     expect(failures).toEqual([])

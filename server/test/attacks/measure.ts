@@ -32,7 +32,7 @@ export function measure(forMs: number, send: Send): Promise<Measured> {
 const requestsMin = 50
 
 /** The same until an attack is over. */
-export async function measureDuring(attacked: Promise<unknown>, send: Send): Promise<Measured> {
+async function measureDuring(attacked: Promise<unknown>, send: Send): Promise<Measured> {
   const state = { isOver: false }
   const over = attacked.finally(() => (state.isOver = true))
   let sent = 0
@@ -54,6 +54,27 @@ async function measureWhile(isGoingOn: () => boolean, send: Send): Promise<Measu
   }
   return { p99Ms: percentile(waits, 0.99), failures }
 }
+
+/**
+ * Attacks again and again, each time after a quiet span.
+ *
+ * @param attackOnce resolves once the attack is over
+ */
+export async function measureRuns(
+  send: Send,
+  attackOnce: (run: number) => Promise<unknown>,
+): Promise<{ quiet: Measured[]; attacked: Measured[] }> {
+  await measure(quietSpanMs, send)
+  const quiet: Measured[] = []
+  const attacked: Measured[] = []
+  for (let run = 0; run < runs; run++) {
+    quiet.push(await measure(quietSpanMs, send))
+    attacked.push(await measureDuring(attackOnce(run), send))
+  }
+  return { quiet, attacked }
+}
+
+const quietSpanMs = 800
 
 /** A check as a tenant asks that has nothing to do with the attack. */
 export function checkOf(server: TestServer, token: string): Send {
