@@ -16,16 +16,16 @@ export function findThreadNumber(): number | undefined {
 /** Gives the calling thread less of a busy processor than the main thread has, which answers everybody. */
 export function yieldToMainThread(): void {
   const thread = findThreadNumber()
-  if (thread !== undefined) lowerThreadPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+  if (thread !== undefined) lowerThreadPriority(thread)
 }
 
 /**
  * Gives a thread of this process less of a busy processor than the others. NOTE: who is not root cannot raise it again.
  */
-export function lowerThreadPriority(thread: number, priority: number): void {
+export function lowerThreadPriority(thread: number): void {
   try {
     // On Linux a thread is named as a process is.
-    setPriority(thread, priority)
+    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
     // It has ended, or it is not permitted: then the threads compete as equals.
   }

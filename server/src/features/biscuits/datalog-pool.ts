@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { constants } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import type { BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { z } from 'zod'
@@ -103,7 +102,7 @@ export class DatalogPool {
   #lowerPriority(worker: Worker): boolean {
     const thread = this.#ready.get(worker)
     if (thread === undefined) return false
-    lowerThreadPriority(thread, constants.priority.PRIORITY_LOW)
+    lowerThreadPriority(thread)
     return true
   }
 

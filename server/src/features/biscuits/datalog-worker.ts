@@ -1,12 +1,11 @@
 import { parentPort } from 'node:worker_threads'
 import { authorize, type BiscuitAnswer } from '@agent-iam/standards/biscuit/authorize'
 import { BiscuitError } from '@agent-iam/standards/biscuit/errors'
-import { findThreadNumber, yieldToMainThread } from '../../platform/thread-priority.ts'
+import { findThreadNumber } from '../../platform/thread-priority.ts'
 import { biscuitLibrary } from './library.ts'
 import type { DatalogQuestion } from './datalog-pool.ts'
 
 // A thread that evaluates what strangers wrote into their tokens. Whatever that does to the library, it does it here.
-yieldToMainThread()
 const library = await biscuitLibrary()
 
 function answer({ token, rootKeyId, publicKey, ...question }: DatalogQuestion): BiscuitAnswer {
