@@ -154,7 +154,11 @@ describe.each(databases)('assignments of roles on %s', (_kind, open) => {
     ['an end that is past', (): object => ({ validUntil: desk.later(-1) })],
     [
       'an end no later than the beginning',
-      (): object => ({ validFrom: desk.later(hour), validUntil: desk.later(hour) }),
+      (): object => {
+        // Read once: the next millisecond would be a later end.
+        const at = desk.later(hour)
+        return { validFrom: at, validUntil: at }
+      },
     ],
     ['no instant', (): object => ({ validUntil: 'tomorrow' })],
     ['a year that is none', (): object => ({ validUntil: '0000-01-01T00:00:00Z' })],
