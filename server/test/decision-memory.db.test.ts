@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { check } from '@agent-iam/contract/authorization'
 import { createPolicy } from '@agent-iam/contract/policies'
 import { setPolicyPack } from '@agent-iam/contract/policy-templates'
@@ -117,6 +118,9 @@ describe('what an instance remembers while another changes it', () => {
   }
 })
 
+/** Somebody else's request is not part of the transaction that waits for it. */
+const runAsSomebodyElse = AsyncLocalStorage.snapshot()
+
 /** Waits for something after each look at what decisions rest on, before anything goes on. */
 class AfterFacts implements KyselyPlugin {
   readonly #looks = new WeakSet<QueryId>()
@@ -133,7 +137,7 @@ class AfterFacts implements KyselyPlugin {
   }
 
   async transformResult({ result, queryId }: Parameters<KyselyPlugin['transformResult']>[0]) {
-    if (this.#looks.has(queryId)) await this.#then()
+    if (this.#looks.has(queryId)) await runAsSomebodyElse(this.#then)
     return result
   }
 }
