@@ -55,7 +55,9 @@ export function createHttpServer(door: Door): FastifyInstance {
   })
   // Operations read their bodies themselves, once their sender is known; what is no operation's is never read.
   server.removeAllContentTypeParsers()
-  server.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  // JSON has a parser of its own, since Fastify finds that without parsing the header.
+  for (const type of ['application/json', '*'])
+    server.addContentTypeParser(type, (_request, _payload, done) => done(null))
   leaveBodiesUnread(server)
   server.addHook('onRequest', hostGuard(door.publicUrl, door.isLoopback))
   server.addHook('onSend', (_request, reply, _payload, done) => {

@@ -38,15 +38,23 @@ function isHighSurrogate(unit: number): boolean {
 /** Deepest nesting of an event's open part: twice that of what callers may send. */
 const eventDepthMax = 16
 
-/** The members with every text in them cut and escaped, names included, and without what is nested too deep. */
-export function plainMembers(members: Readonly<Record<string, Json>>, depth = 0): Record<string, Json> {
-  const entries = Object.entries(members)
-  return Object.fromEntries(entries.map(([name, member]) => [eventText(name), plainValue(member, depth + 1)]))
+/**
+ * The members with every text in them cut and escaped, names included, and without what is nested too deep.
+ *
+ * @param verbatim names of members that stay as they are
+ */
+export function plainMembers(
+  members: Readonly<Record<string, Json>>,
+  { depth = 0, verbatim = [] }: { readonly depth?: number; readonly verbatim?: readonly string[] } = {},
+): Record<string, Json> {
+  const plain = ([name, member]: [string, Json]): [string, Json] =>
+    verbatim.includes(name) ? [name, member] : [eventText(name), plainValue(member, depth + 1)]
+  return Object.fromEntries(Object.entries(members).map(plain))
 }
 
 function plainValue(value: Json, depth: number): Json {
   if (typeof value === 'string') return eventText(value)
   if (typeof value !== 'object' || value === null) return value
   if (depth > eventDepthMax) return '…[nested deeper]'
-  return Array.isArray(value) ? value.map((item) => plainValue(item, depth + 1)) : plainMembers(value, depth)
+  return Array.isArray(value) ? value.map((item) => plainValue(item, depth + 1)) : plainMembers(value, { depth })
 }

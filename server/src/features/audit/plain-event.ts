@@ -1,4 +1,3 @@
-import type { Json } from '@agent-iam/contract/json'
 import type { PendingEvent } from '../../platform/context.ts'
 import { eventText, plainMembers } from './event-text.ts'
 
@@ -14,18 +13,7 @@ export function plainEvent<Event extends PendingEvent>(event: Event): Event {
     ...(resource !== undefined && { resource: eventText(resource) }),
     ...(reasons && { reasons: reasons.map(eventText) }),
     ...(chain && { chain: chain.map(eventText) }),
-    ...(data && { data: plainExcept(verbatim, data) }),
-    ...(personal && { personal: { ...personal, fields: plainExcept(verbatim, personal.fields) } }),
+    ...(data && { data: plainMembers(data, { verbatim }) }),
+    ...(personal && { personal: { ...personal, fields: plainMembers(personal.fields, { verbatim }) } }),
   }
-}
-
-function plainExcept(
-  verbatim: readonly string[],
-  members: Readonly<Record<string, Json>>,
-): Readonly<Record<string, Json>> {
-  if (verbatim.length === 0) return plainMembers(members)
-  const entries = Object.entries(members)
-  const kept = entries.filter(([name]) => verbatim.includes(name))
-  const plain = plainMembers(Object.fromEntries(entries.filter(([name]) => !verbatim.includes(name))))
-  return { ...plain, ...Object.fromEntries(kept) }
 }

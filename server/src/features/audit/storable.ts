@@ -35,16 +35,16 @@ interface LeafFields extends Readonly<Record<string, unknown>> {
 
 /** The bytes of a leaf, RFC 8785 JSON. Throws `EventNotStorableError` for exactly what the database refuses. */
 export function encodeLeaf(fields: LeafFields): Uint8Array {
-  const fault = fieldFault(fields) ?? nestedFault(fields, 0)
-  if (fault !== undefined) throw new EventNotStorableError(fault)
   const bytes = canonicalBytes(fields)
+  const fault = fieldFault(fields) ?? nulFault(fields, bytes)
+  if (fault !== undefined) throw new EventNotStorableError(fault)
   if (bytes.length <= leafBytesMax) return bytes
   throw new EventNotStorableError(`it has ${bytes.length} bytes, and may have ${leafBytesMax}`, { code: 'too-large' })
 }
 
 function canonicalBytes(fields: LeafFields): Uint8Array {
   try {
-    return canonicalJson(fields)
+    return canonicalJson(fields, { depthMax: leafDepthMax })
   } catch (error) {
     if (!(error instanceof NotCanonicalizableError)) throw error
     throw new EventNotStorableError(error.message, { cause: error })
@@ -60,30 +60,16 @@ function fieldFault({ type, at, actor }: LeafFields): string | undefined {
   return instant.test(at) ? undefined : 'its instant is outside the years 1 to 9999'
 }
 
-/** What no `jsonb` holds, and what canonical JSON does not refuse by itself. */
-function nestedFault(value: unknown, depth: number): string | undefined {
-  if (depth > leafDepthMax) return `it is nested deeper than ${leafDepthMax}`
-  if (typeof value === 'string') return textFault(value)
-  if (typeof value !== 'object' || value === null) return undefined
-  return Array.isArray(value) ? firstFault(value, depth) : memberFault(value, depth)
+/** No `jsonb` holds a NUL, and canonical JSON writes it so. A text may hold these characters too, so that is a first look. */
+const nulInJson = '\\u0000'
+
+function nulFault(fields: LeafFields, bytes: Uint8Array): string | undefined {
+  const isSuspect = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(nulInJson)
+  return isSuspect && hasNul(fields) ? 'it holds a NUL character' : undefined
 }
 
-function memberFault(members: object, depth: number): string | undefined {
-  for (const [name, member] of Object.entries(members)) {
-    const fault = textFault(name) ?? nestedFault(member, depth + 1)
-    if (fault !== undefined) return fault
-  }
-  return undefined
-}
-
-function firstFault(items: readonly unknown[], depth: number): string | undefined {
-  for (const item of items) {
-    const fault = nestedFault(item, depth + 1)
-    if (fault !== undefined) return fault
-  }
-  return undefined
-}
-
-function textFault(text: string): string | undefined {
-  return text.includes('\u0000') ? 'it holds a NUL character' : undefined
+function hasNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\u0000')
+  if (typeof value !== 'object' || value === null) return false
+  return Object.entries(value).some(([name, member]) => hasNul(name) || hasNul(member))
 }

@@ -25,13 +25,18 @@ export function readBytes(message: IncomingMessage, bytesMax: number, patience: 
   }
   const onTotal = () => fail(tooSlow(`the body did not arrive within ${patience.totalMs / 1000} seconds`))
   const onStall = () => fail(tooSlow(`nothing of the body arrived for ${patience.stallMs / 1000} seconds`))
-  const total = setTimeout(onTotal, patience.totalMs)
-  const stall = setTimeout(onStall, patience.stallMs)
+  let total: NodeJS.Timeout | undefined
+  let stall: NodeJS.Timeout | undefined
+  // A small body arrives whole with its head, and needs no timers.
+  const waiting = setImmediate(() => {
+    total = setTimeout(onTotal, patience.totalMs)
+    stall = setTimeout(onStall, patience.stallMs)
+  })
   const onData = (chunk: Buffer) => {
     received += chunk.length
     if (received > bytesMax) return fail(tooLarge(bytesMax))
     chunks.push(chunk)
-    stall.refresh()
+    stall?.refresh()
   }
   const onEnd = () => {
     stop()
@@ -40,6 +45,7 @@ export function readBytes(message: IncomingMessage, bytesMax: number, patience: 
   }
   const onError = () => fail(cutOff())
   function stop(): void {
+    clearImmediate(waiting)
     clearTimeout(total)
     clearTimeout(stall)
     message.off('data', onData).off('end', onEnd).off('error', onError).off('close', onError)

@@ -68,11 +68,9 @@ export async function readBody(
   return { value: parseSmall(bytes), isRead: false }
 }
 
-const utf8 = new TextDecoder()
-
 function parseSmall(bytes: Buffer): unknown {
   if (bytes.length === 0) throw new Problem('invalid-request', 'the body is empty; send JSON, or no Content-Type')
-  const value = parse(utf8.decode(bytes))
+  const value = parse(bytes.toString())
   const fault = findJsonFault(value, smallBounds)
   if (fault !== undefined) throw new Problem('invalid-request', `the body ${fault}`)
   return value
@@ -80,7 +78,8 @@ function parseSmall(bytes: Buffer): unknown {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text)
+    // A parser may ignore a byte order mark (RFC 8259 §8.1).
+    return JSON.parse(text.startsWith('\ufeff') ? text.slice(1) : text)
   } catch {
     // Without its cause: the words of the error hold a part of the body, which may be secret.
     throw new Problem('invalid-request', 'the body is not JSON')

@@ -25,8 +25,8 @@ export function leaveBodiesUnread(server: FastifyInstance): void {
     expecting.add(response)
     http.emit('request', request, response)
   })
-  server.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('finish', () => dropUnread(request.raw))
+  server.addHook('onResponse', (request, _reply, done) => {
+    dropUnread(request.raw)
     done()
   })
   server.addHook('onSend', (_request, reply, _payload, done) => {
