@@ -3,6 +3,7 @@ import { type LocalState, readLocalState } from '@agent-iam/sdk/local'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { agentsList, type AgentsListOptions } from './commands/agents-list.ts'
 import { auditVerify } from './commands/audit-verify.ts'
+import { creationsConfirm, creationsList } from './commands/creations.ts'
 import { demo } from './commands/demo.ts'
 import { login } from './commands/login.ts'
 import { serve } from './commands/serve.ts'
@@ -13,6 +14,11 @@ interface Place {
   readonly server?: string
   readonly tenant?: string
 }
+
+type Verb<Options> = (world: World, state: LocalState, options: Options) => Promise<ExitCode>
+
+/** Runs a command with the state of its server on this machine. */
+type WithState = <Options extends Place>(verb: Verb<Options>) => (options: unknown, command: Command) => Promise<void>
 
 /** The same everywhere, so that what the docs show is what is seen. */
 const helpColumns = 100
@@ -49,8 +55,8 @@ function build(world: World, end: (code: ExitCode) => void): Command {
       getErrHelpWidth: () => helpColumns,
     })
 
-  const withState =
-    <Options extends Place>(verb: (world: World, state: LocalState, options: Options) => Promise<ExitCode>) =>
+  const withState: WithState =
+    <Options extends Place>(verb: Verb<Options>) =>
     async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>()
       const { server, tenant } = options
@@ -78,6 +84,7 @@ function build(world: World, end: (code: ExitCode) => void): Command {
     .option('--status <status>', 'only those in this status')
     .option('--json', 'a JSON document a line')
     .action(withState<Place & AgentsListOptions>(agentsList))
+  addCreations(program, withState)
   program
     .command('audit')
     .description('look after the audit log')
@@ -86,6 +93,23 @@ function build(world: World, end: (code: ExitCode) => void): Command {
     .option('--from <sequence>', 'the entry to begin with; those before are taken on trust', parseSequence, 0)
     .action(withState<Place & { from: number }>(auditVerify))
   return program
+}
+
+function addCreations(program: Command, withState: WithState): void {
+  const creations = program
+    .command('creations')
+    .description('list and confirm what applications, keys and tokens made for you')
+  creations
+    .command('list')
+    .description('list what ends with the application, key or token that made it')
+    .action(withState(creationsList))
+  creations
+    .command('confirm')
+    .argument('<id>', 'from the list')
+    .description('let one stand by itself; the password is asked for, or taken from AGENT_IAM_PASSWORD')
+    .action((id: string, options: unknown, command: Command) =>
+      withState((world, state) => creationsConfirm(world, state, { id }))(options, command),
+    )
 }
 
 function parseSequence(text: string): number {

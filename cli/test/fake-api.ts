@@ -1,5 +1,6 @@
 import type { Agent } from '@agent-iam/contract/agents'
 import { login, refresh } from '@agent-iam/contract/auth'
+import { confirmCreation, type Creation, listCreations } from '@agent-iam/contract/creations'
 import { type ProblemCode, problems } from '@agent-iam/contract/problems'
 import { chainNext, chainStart } from '@agent-iam/standards/hash-chain'
 import { toHex } from '@agent-iam/standards/hex'
@@ -19,6 +20,7 @@ export class FakeApi {
   head = { size: 6, chain: this.leaves[5]?.chain ?? '' }
   differences: Array<{ readonly sequence: number; readonly column: string }> = []
   agentNames = ['nightly-indexer']
+  creations: Creation[] = []
   #refreshToken = ''
   #counter = 0
 
@@ -38,6 +40,7 @@ export class FakeApi {
     else if (verb === 'retype') this.differences = [{ sequence: index, column: 'type' }]
     else if (verb === 'grow') this.#become(aLog(index))
     else if (verb === 'rename') this.agentNames = ['evil\u001b[2J\u202ename']
+    else if (verb === 'create') this.creations = [creationOf('indexer of an app')]
     else if (verb === 'replace') this.log = `log_${'b'.repeat(32)}`
     else throw new RangeError(`no way to tamper: ${how}`)
   }
@@ -56,6 +59,8 @@ export class FakeApi {
     if (pathname === refresh.path) return this.#refresh(body)
     if (!authorization) return problem('unauthenticated')
     if (pathname === '/api/v1/agents') return Response.json({ agents: this.agentNames.map(agentOf), nextCursor: null })
+    if (pathname === listCreations.path) return Response.json({ creations: this.creations, nextCursor: null })
+    if (pathname.endsWith('/confirm')) return this.#confirm(body)
     if (pathname === '/api/v1/auth/validate') return Response.json(validity)
     const head = { log: this.log, ...this.head, epoch: 0 }
     if (pathname === '/api/v1/audit/head') return Response.json(head)
@@ -69,6 +74,15 @@ export class FakeApi {
     const read = login.body?.safeParse(body)
     if (!read?.success || !('password' in read.data)) return problem('invalid-request')
     return read.data.password === 'correct horse battery' ? this.#tokens() : problem('invalid-credentials')
+  }
+
+  #confirm(body: unknown): Response {
+    const read = confirmCreation.body?.safeParse(body)
+    const proof = read?.data?.proof
+    if (proof?.type !== 'password' || proof.password !== 'correct horse battery') return problem('invalid-credentials')
+    const [creation] = this.creations
+    this.creations = []
+    return creation ? Response.json({ creationId: creation.creationId, confirmed: true }) : problem('not-found')
   }
 
   #refresh(body: unknown): Response {
@@ -134,4 +148,9 @@ function agentOf(name: string): Agent {
 function problem(code: ProblemCode): Response {
   const { status, title } = problems[code]
   return Response.json({ type: `urn:agent-iam:problem:${code}`, title, status, code, requestId: 'req_1' }, { status })
+}
+
+function creationOf(name: string): Creation {
+  const source = { sessionId: id('ses'), method: 'oauth', clientId: id('cli'), name: 'An app' } as const
+  return { creationId: id('agt'), kind: 'agent', name, serviceId: null, createdAt: instant, expiresAt: null, source }
 }

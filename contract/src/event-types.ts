@@ -54,6 +54,7 @@ export const eventTypes = {
   'enrolment-token.owner-changed': 'Another person answers for what a token registers.',
   'enrolment-token.revoked': 'A token that registers agents was ended.',
   'enrolment-token.expired': 'A token that registers agents ran out.',
+  'creation.confirmed': 'A person confirmed what a client, a key or a token made for them; it stands by itself now.',
   'factor.enrolled': 'A person enrolled a second factor.',
   'factor.enrolment-started': 'A person got a secret for an authenticator app, which a first code of it enrols.',
   'factor.renamed': 'A person gave a second factor another name.',

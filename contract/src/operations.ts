@@ -10,6 +10,7 @@ import * as authzen from './authzen.ts'
 import * as biscuits from './biscuits.ts'
 import * as certificates from './certificates.ts'
 import * as clients from './clients.ts'
+import * as creations from './creations.ts'
 import * as delegation from './delegation.ts'
 import * as enrolmentTokens from './enrolment-tokens.ts'
 import * as factors from './factors.ts'
@@ -63,6 +64,7 @@ export const operationGroups: ReadonlyArray<{ readonly title: string; readonly o
   { title: 'Sessions', operations: collect(sessions) },
   { title: 'SDK tokens', operations: collect(sdkTokens) },
   { title: 'Second factors', operations: collect(factors) },
+  { title: 'Creations of clients', operations: collect(creations) },
   { title: 'Authorization', operations: collect(authorization) },
   { title: 'AuthZEN', operations: collect(authzen) },
   { title: 'Capabilities', operations: collect(grants) },

@@ -1,10 +1,8 @@
 import { suspendUser } from '@agent-iam/contract/accounts'
 import { registerAgent, suspendAgent, reactivateAgent } from '@agent-iam/contract/agents'
 import { revokeAgent } from '@agent-iam/contract/agent-life'
-import { createApiKey, deleteApiKey } from '@agent-iam/contract/api-keys'
-import { getChallenge, validate } from '@agent-iam/contract/auth'
+import { createApiKey } from '@agent-iam/contract/api-keys'
 import { check } from '@agent-iam/contract/authorization'
-import { deleteClient } from '@agent-iam/contract/clients'
 import { delegateAgent, moveAgent } from '@agent-iam/contract/delegation'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import {
@@ -15,12 +13,11 @@ import {
 } from '@agent-iam/contract/grants'
 import type { AgentId } from '@agent-iam/contract/ids'
 import { setUserRole } from '@agent-iam/contract/members'
-import { createServiceSecret, createService } from '@agent-iam/contract/services'
+import { createServiceSecret } from '@agent-iam/contract/services'
 import { issueToken } from '@agent-iam/contract/token'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { aKey, loginAgent, makeAgent } from './agents.ts'
+import { loginAgent, makeAgent } from './agents.ts'
 import { databases } from './databases.ts'
-import { registerApp, tokensOf } from './oauth-clients.ts'
 import { listen, type OauthServer } from './oauth-server.ts'
 import { bySecret, makeService } from './services.ts'
 import { uuidOf, type TestServer } from './test-server.ts'
@@ -205,75 +202,5 @@ describe.each(databases)('authority ends with its source, on %s', (_kind, open) 
     expect(await reads()).toEqual([true, true])
     await server.api.call(suspendUser, { params: { userId: owner.id }, body: {}, token: admin })
     expect(await reads()).toEqual([401, 401])
-  })
-
-  /** An agent whose key the registrant brings: others than people get no private key. */
-  const bringAgent = async (token: string) => {
-    const { publicKey, privateKey } = aKey()
-    const name = nextName()
-    const body = { name, publicKey, capabilities: ['file/p/*:read'] }
-    const { agentId } = await server.api.call(registerAgent, { body, token })
-    const agent = { id: agentId, name, privateKey }
-    await loginAgent(server, agent)
-    return agent
-  }
-
-  const consented = [
-    'agent-iam/api-keys:create',
-    'agent-iam/services*:*',
-    'agent-iam/agents*:*',
-    'agent-iam/enrolment-tokens*:*',
-    grantOwn,
-    'file/p/*:read',
-  ]
-
-  /** What an application creates for the person who let it in, and what each of it may afterwards. */
-  const createAll = async (token: string) => {
-    const { key } = await server.api.call(createApiKey, { body: { name: nextName(), expiresInDays: 365 }, token })
-    const service = { name: nextName(), capabilities: ['file/p/*:read'] }
-    const { serviceId } = await server.api.call(createService, { body: service, token })
-    const { secret } = await server.api.call(createServiceSecret, { params: { serviceId }, token })
-    const enrolment = { name: nextName(), ceiling: ['file/p/*:read'], quota: 5, ttlSeconds: 3600 }
-    const { token: enrolmentToken } = await server.api.call(createEnrolmentToken, { body: enrolment, token })
-    const agent = await bringAgent(token)
-    const enrolled = await makeAgent(server, enrolmentToken, ['file/p/*:read'])
-    const outsider = await makeAgent(server, admin)
-    await server.api.call(grantAgentCapability, grantTo(outsider.id, token))
-    return async () => ({
-      key: (await server.api.send(validate, { token: key })).status,
-      secret: (await server.api.send(issueToken, { body: bySecret(serviceId, secret) })).status,
-      enrolment: (await server.api.send(registerAgent, { body: { name: nextName() }, token: enrolmentToken })).status,
-      agent: await mayRead(agent.id),
-      enrolled: await mayRead(enrolled.id),
-      outsider: await mayRead(outsider.id),
-      login:
-        (await server.api.send(getChallenge, { params: { agentId: agent.id } })).status === 200 &&
-        (await loginAgent(server, agent).then(
-          () => 200,
-          () => 401,
-        )),
-    })
-  }
-  const living = { key: 200, secret: 200, enrolment: 201, agent: true, enrolled: true, outsider: true, login: 200 }
-  const ended = { key: 401, secret: 401, enrolment: 401, agent: false, enrolled: false, outsider: false, login: 401 }
-
-  test('what an application creates for a person ends with the person’s consent', async () => {
-    const { config, clientId } = await registerApp(oauth, admin)
-    const { access_token: token } = await tokensOf(oauth, config, { scope: consented.join(' ') })
-    const states = await createAll(token)
-    expect(await states()).toEqual(living)
-    await server.api.call(deleteClient, { params: { clientId }, token: admin })
-    expect(await states()).toEqual(ended)
-  })
-
-  test('what an API key registers ends with the key', async () => {
-    const { key, apiKeyId } = await server.api.call(createApiKey, { body: { name: nextName() }, token: admin })
-    const agent = await bringAgent(key)
-    const agentId = agent.id
-    const { accessToken } = await loginAgent(server, agent)
-    expect(await mayRead(agentId)).toBe(true)
-    await server.api.call(deleteApiKey, { params: { apiKeyId }, token: admin })
-    expect(await mayRead(agentId)).toBe(false)
-    expect((await server.api.send(validate, { token: accessToken })).status).toBe(401)
   })
 })

@@ -10,6 +10,7 @@ import * as system from '@agent-iam/contract/system'
 import { assertion, loginAgent, signed } from './agents.ts'
 import { callEveryQuestion } from './every-question.ts'
 import { callEveryBiscuitOperation } from './every-biscuit.ts'
+import { callEveryCreationOperation } from './every-creation.ts'
 import { callEveryDelegationOperation } from './every-delegation.ts'
 import { callEveryGrantOperation } from './every-grant.ts'
 import { callEveryFactorOperation } from './every-factor.ts'
@@ -56,6 +57,7 @@ export async function callEveryOperation({
   await callEveryTenantOperation(server, await server.admin())
   await callEveryServiceOperation(server, await server.admin())
   await callEveryClientOperation(server, await server.admin())
+  await callEveryCreationOperation(server, await server.admin())
   await callEveryPossessionOperation(server, await server.admin())
   await callEveryPolicyOperation(server, await server.admin())
   await callEveryIdentityOperation(server, await server.admin())

@@ -17,6 +17,7 @@ import { createResourceType } from '@agent-iam/contract/resource-types'
 import { putResource } from '@agent-iam/contract/resources'
 import type { Operation } from '@agent-iam/contract/operation'
 import { addServiceKey, createService, createServiceSecret } from '@agent-iam/contract/services'
+import { aKey } from './agents.ts'
 import { enrolPasskey } from './factors.ts'
 import type { Input } from './test-api.ts'
 import type { TestServer } from './test-server.ts'
@@ -25,6 +26,7 @@ import type { TestServer } from './test-server.ts'
 export interface Holdings {
   readonly agentId: string
   readonly grantId: string
+  readonly creationId: string
   readonly identityId: string
   readonly policyId: string
   readonly enrolmentTokenId: string
@@ -86,6 +88,7 @@ export async function fill(server: TestServer, token: string): Promise<Holdings>
     roleId,
     tenantId: server.app.defaultTenantId,
     resourceType,
+    creationId: await createByKey(api, token),
   }
   return {
     ...services,
@@ -116,6 +119,14 @@ async function fillClients(api: TestServer['api'], token: string) {
   return { clientId, resourceId }
 }
 
+/** What an API key of the person registered. */
+async function createByKey(api: TestServer['api'], token: string) {
+  const { key } = await api.call(createApiKey, { body: { name: 'a secret key of a program' }, token })
+  const { publicKey } = aKey()
+  return (await api.call(registerAgent, { body: { name: 'a secret agent of a program', publicKey }, token: key }))
+    .agentId
+}
+
 /** A type whose name no refusal tells from another’s, and the resource of the examples. */
 async function fillResources(api: TestServer['api'], token: string) {
   const { name } = await api.call(createResourceType, { body: { name: 'f'.repeat(32) }, token })
@@ -128,6 +139,7 @@ async function fillResources(api: TestServer['api'], token: string) {
 export const absentHoldings: Holdings = {
   agentId: `agt_${'0'.repeat(32)}`,
   grantId: `gnt_${'0'.repeat(32)}`,
+  creationId: `agt_${'0'.repeat(32)}`,
   identityId: `agt_${'0'.repeat(32)}`,
   policyId: `pol_${'0'.repeat(32)}`,
   rateLimitId: `lim_${'0'.repeat(32)}`,

@@ -43,6 +43,7 @@ export const features = [
   'agent-keys',
   'certificates',
   'clients',
+  'creations',
   'delegation',
   'directory',
   'roles',

@@ -2,7 +2,7 @@ import { type Agent, IdentityStatus, listAgents } from '@agent-iam/contract/agen
 import { pageRowsMax } from '@agent-iam/contract/pages'
 import { AgentIamError, call } from '@agent-iam/sdk'
 import type { LocalState } from '@agent-iam/sdk/local'
-import type { z } from 'zod'
+import { readAllPages } from '../pages.ts'
 import { takeUpSession } from '../person-session.ts'
 import { table } from '../terminal.ts'
 import { type ExitCode, exitCodes, type World } from '../world.ts'
@@ -22,22 +22,14 @@ export async function agentsList(world: World, state: LocalState, options: Agent
   return exitCodes.ok
 }
 
-type AgentsPage = z.output<typeof listAgents.response>
-
 async function readAgents(world: World, state: LocalState, { status }: AgentsListOptions): Promise<Agent[]> {
   const wanted = parseStatus(status)
   const person = await takeUpSession(world, state)
-  const readPage = (cursor: string | null): Promise<AgentsPage> => {
+  return readAllPages(async (cursor) => {
     const query = { limit: pageRowsMax, ...(wanted && { status: wanted }), ...(cursor !== null && { cursor }) }
-    return person.run((connection) => call(connection, listAgents, { query }))
-  }
-  let page = await readPage(null)
-  const agents = [...page.agents]
-  while (page.nextCursor !== null) {
-    page = await readPage(page.nextCursor)
-    agents.push(...page.agents)
-  }
-  return agents
+    const { agents: rows, nextCursor } = await person.run((connection) => call(connection, listAgents, { query }))
+    return { rows, nextCursor }
+  })
 }
 
 function parseStatus(status: string | undefined): IdentityStatus | undefined {

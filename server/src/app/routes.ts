@@ -9,6 +9,7 @@ import { PublishedRevocations } from '../features/biscuits/service.ts'
 import { apiKeyRoutes } from '../features/api-keys/routes.ts'
 import { accountRoutes } from '../features/accounts/routes.ts'
 import { clientRoutes } from '../features/clients/routes.ts'
+import { creationRoutes } from '../features/creations/routes.ts'
 import { agentKeyRoutes } from '../features/agent-keys/routes.ts'
 import { certificateRoutes } from '../features/certificates/routes.ts'
 import { delegationRoutes } from '../features/delegation/routes.ts'
@@ -61,6 +62,7 @@ const plainRoutes = [
   ...auditRoutes,
   ...credentialRoutes,
   ...clientRoutes,
+  ...creationRoutes,
   ...setupRoutes,
   ...keyRoutes,
 ]

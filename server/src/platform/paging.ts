@@ -27,6 +27,13 @@ export function readIdCursor<Kind extends IdKind>(kind: Kind, cursor: string | u
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
+/** The same for a list of ids of several kinds, by what the database has. */
+export function readUuidCursor(cursor: string | undefined): string | undefined {
+  const id = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]
+  if (id === undefined || uuid.test(id)) return id
+  throw ofAnotherList()
+}
+
 /** The same for a list by name, in which an id, as the database has it, tells those of one name apart. */
 export function readNameCursor(cursor: string | undefined): [name: string, id: string] | undefined {
   if (cursor === undefined) return undefined

@@ -171,6 +171,16 @@ export async function deleteApiKey(ctx: Context, id: ApiKeyId): Promise<ApiKey> 
   })
 }
 
+/** Holds a key, and throws unless the caller may make such a key now. */
+export async function requireMayMake(tx: Transaction, id: ApiKeyId): Promise<void> {
+  const key = await findApiKeyForUpdate(tx, id)
+  if (!key || key.status === 'deleted') throw notFound('api-keys', id)
+  requireScope(tx.caller, 'agent-iam/api-keys:create')
+  requireNotOfDevice(tx.caller, key.identityId)
+  await requireMayActFor(tx, key.identityId)
+  await requireMayLend(tx, key)
+}
+
 /** Holds the identity that will act with a key, and throws unless the caller may make credentials of it. */
 async function requireMayActFor(tx: Transaction, identityId: IdentityId): Promise<void> {
   if (isId('service', identityId)) {

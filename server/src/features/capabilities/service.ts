@@ -20,6 +20,7 @@ export {
   requireOwnAuthority,
   requireOwnSession,
 } from './delegable.ts'
+export { confirmGrants } from './confirmed.ts'
 export { onlySupported } from './holdings.ts'
 export { firstNotHeld, listEffective, requireHolds, requireMayLend, requireWithin, withinDelegator } from './within.ts'
 export { authorityStands } from './store.ts'

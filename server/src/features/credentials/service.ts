@@ -109,6 +109,14 @@ export async function createEnrolmentToken(
   })
 }
 
+/** Holds an enrolment token, and throws unless the caller may make such a token now. */
+export async function requireMayMakeEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<void> {
+  const token = await findEnrolmentTokenForUpdate(tx, id)
+  if (!token) throw notFound('enrolment-tokens', id)
+  await tx.authorize('enrolment-tokens:create', { type: 'enrolment-tokens' })
+  await requireMayDelegate(tx, token.ceiling)
+}
+
 /** Makes an enrolment token; the right to do so was checked before. */
 export async function issueEnrolmentToken(
   tx: Transaction,

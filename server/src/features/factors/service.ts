@@ -13,6 +13,7 @@ import { isFactorRequired, readFactors } from './held.ts'
 import { kindsOf, type Factors } from './model.ts'
 import { issueRecoveryCodes } from './recovery-codes.ts'
 
+export { requireFreshProof } from './fresh-proof.ts'
 export { getLoginSettings, setLoginSettings } from './login-settings.ts'
 export { passkeyRequestOptions, provePasskey, userOfPasskey } from './passkey-proof.ts'
 export { passkeyCreationOptions, registerPasskey, removePasskey, renamePasskey } from './passkeys.ts'

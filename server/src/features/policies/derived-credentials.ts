@@ -82,6 +82,8 @@ const refusals: Readonly<Record<string, readonly Derived[]>> = {
   'own-api-keys:create': never,
   'own-api-keys:read': bySelf,
   'own-biscuits:create': never,
+  'own-creations:confirm': never,
+  'own-creations:read': bySelf,
   'own-factors:read': bySelf,
   'own-factors:update': never,
   'own-password:update': never,

@@ -22,8 +22,12 @@ export async function holdService(tx: Transaction, action: PlatformAction, id: S
   return service
 }
 
-/** Who makes a credential of a service could use it, so it must hold all that the service holds. */
-export async function requireMayLend(tx: Transaction, service: Service): Promise<void> {
+/**
+ * Holds a service that the caller may make a credential of. Who makes one could use it, so it must hold all that the
+ * service holds.
+ */
+export async function holdForCredential(tx: Transaction, action: PlatformAction, id: ServiceId): Promise<void> {
+  const service = await holdService(tx, action, id)
   requireManager(tx.caller)
   requireActive(service, tx.clock.now())
   await requireMayDelegate(tx, await listReach(tx, service.id))

@@ -37,7 +37,7 @@ export { endExpiredSessions, endSessionsOfStopped } from './expired.ts'
 export { renewPassword } from './renew-password.ts'
 export { boundKey, endBoundSessions } from './possession.ts'
 export { admitByPasskey, loginByPasskey, proveByPasskey } from './passkey-login.ts'
-export { terminateSession } from './manage.ts'
+export { requireLiveSession, terminateSession } from './manage.ts'
 export { noting, notingFailure } from './noted-failure.ts'
 export { requireSession }
 export { RecentCallers } from './recent-callers.ts'
