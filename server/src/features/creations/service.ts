@@ -35,12 +35,14 @@ export async function pageCreations(
 /** Lets a creation stand by itself. Throws unless the person is there right now, and may make it now. */
 export async function confirmCreation(ctx: Context, id: CreationId, proof: FreshProof): Promise<void> {
   const person = requirePerson(ctx.caller, 'confirm')
+  await inTransaction(ctx, (tx) => {
+    requireOwnSession(tx, 'what is confirmed')
+    return requireCreation(tx, person.userId, id)
+  })
   await requireFreshProof(ctx, person.userId, proof)
   await inTransaction(ctx, async (tx) => {
-    requireOwnSession(tx, 'what is confirmed')
     await holdLogin(tx, person)
-    const creation = await findCreation(tx, person.userId, id)
-    if (!creation) throw notFound('creations', id)
+    const creation = await requireCreation(tx, person.userId, id)
     await requireMayMake(tx, creation)
     await clearSource(tx, creation)
     const { kind, source, service } = creation
@@ -55,6 +57,12 @@ export async function confirmCreation(ctx: Context, id: CreationId, proof: Fresh
       },
     })
   })
+}
+
+async function requireCreation(tx: Transaction, person: UserId, id: CreationId): Promise<Creation> {
+  const creation = await findCreation(tx, person, id)
+  if (!creation) throw notFound('creations', id)
+  return creation
 }
 
 const nouns = {
