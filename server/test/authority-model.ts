@@ -27,8 +27,8 @@ interface ModelIdentity {
   isStopped: boolean
   isRevoked: boolean
   readonly endsAt: number
-  /** The key by which it was registered. */
-  readonly key: string | undefined
+  /** The key by which it was registered, and with which it ends. */
+  key: string | undefined
 }
 
 /** All times are milliseconds since 1970; nothing ends at `never`. */
@@ -74,6 +74,19 @@ export class AuthorityModel {
     if (identity) identity.isRevoked = true
   }
 
+  /** Takes the key off that an agent was registered by, and off what that key granted it; the entries of those grants. */
+  confirm(id: string): ModelEntry[] {
+    const identity = this.#identities.get(id)
+    const key = identity?.key
+    if (!identity || key === undefined) throw new Error(`${id} was registered by no key`)
+    identity.key = undefined
+    const ofKey = (grant: ModelGrant) => grant.to === id && grant.source.key === key
+    const confirmed = this.#grants.filter(ofKey).map(({ entry }) => entry)
+    const byNobody = { agent: undefined, key: undefined }
+    this.#grants = this.#grants.map((grant) => (ofKey(grant) ? { ...grant, source: byNobody } : grant))
+    return confirmed
+  }
+
   /** Puts an agent at the root, with grants of its mover's in place of those it had. */
   moveToRoot(id: string, entries: readonly ModelEntry[]): void {
     const identity = this.#identities.get(id)
@@ -87,11 +100,15 @@ export class AuthorityModel {
   }
 
   /** Whether a living source gives this right to somebody at an instant. */
-  mayDo(id: string, entry: ModelEntry, at: number): boolean {
+  mayDo(id: string, entry: ModelEntry, at: number, within: readonly string[] = []): boolean {
     const identity = this.#identities.get(id)
-    if (!identity || !this.acts(id, at)) return false
-    const isHeld = this.#grants.some((grant) => grant.to === id && grant.entry === entry && this.#stands(grant, at))
-    return isHeld && (identity.parent === undefined || this.mayDo(identity.parent, entry, at))
+    // Those who grant each other what nobody else grants them have nothing.
+    if (!identity || !this.acts(id, at) || within.includes(id)) return false
+    const around = [...within, id]
+    const isHeld = this.#grants.some(
+      (grant) => grant.to === id && grant.entry === entry && this.#stands(grant, at, around),
+    )
+    return isHeld && (identity.parent === undefined || this.mayDo(identity.parent, entry, at, around))
   }
 
   acts(id: string, at: number): boolean {
@@ -105,9 +122,9 @@ export class AuthorityModel {
     return !this.#deletedKeys.has(key) && this.acts(this.#keyOwners.get(key) ?? '', at)
   }
 
-  #stands({ entry, from, until, source }: ModelGrant, at: number): boolean {
+  #stands({ entry, from, until, source }: ModelGrant, at: number, within: readonly string[]): boolean {
     if (at < from || at >= until) return false
     if (source.key !== undefined && !this.#keyLives(source.key, at)) return false
-    return source.agent === undefined || this.mayDo(source.agent, entry, at)
+    return source.agent === undefined || this.mayDo(source.agent, entry, at, within)
   }
 }

@@ -4,6 +4,7 @@ import { revokeAgent } from '@agent-iam/contract/agent-life'
 import { createApiKey, deleteApiKey } from '@agent-iam/contract/api-keys'
 import { getChallenge, login } from '@agent-iam/contract/auth'
 import { bulkCheck } from '@agent-iam/contract/authorization'
+import { confirmCreation } from '@agent-iam/contract/creations'
 import { delegateAgent, moveAgent } from '@agent-iam/contract/delegation'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
 import { grantIdentityCapability, listIdentityCapabilities, revokeIdentityCapability } from '@agent-iam/contract/grants'
@@ -38,7 +39,7 @@ type Step =
       readonly delay: number | undefined
     }
   | { readonly do: 'take'; readonly from: number | 'person'; readonly entry: ModelEntry }
-  | { readonly do: 'stop' | 'go on' | 'revoke' | 'escape'; readonly whom: number }
+  | { readonly do: 'stop' | 'go on' | 'revoke' | 'escape' | 'confirm'; readonly whom: number }
   | { readonly do: 'suspend person' | 'reactivate person' | 'delete key' }
   | { readonly do: 'move'; readonly whom: number; readonly entries: readonly ModelEntry[] }
   | { readonly do: 'wait'; readonly seconds: number }
@@ -74,11 +75,35 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     }),
     weight: 2,
   },
-  fc.record({ do: fc.constantFrom('stop', 'go on', 'revoke', 'escape'), whom: who }),
+  fc.record({ do: fc.constantFrom('stop', 'go on', 'revoke', 'escape', 'confirm'), whom: who }),
   fc.record({ do: fc.constantFrom('suspend person', 'reactivate person', 'delete key') }),
   fc.record({ do: fc.constant('move' as const), whom: who, entries }),
   fc.record({ do: fc.constant('wait' as const), seconds: fc.constantFrom(13, 29, 67) }),
 )
+
+const [x, y] = modelEntries
+/** One of each kind, in an order in which none is refused. */
+const eachStep: Step[] = [
+  { do: 'register', by: 'person', entries: [x, y] },
+  { do: 'register', by: 'key', entries: [x] },
+  { do: 'register', by: 'enrolment', entries: [] },
+  { do: 'grant', by: 0, to: 1, entry: y, end: 90, delay: undefined },
+  { do: 'grant', by: 1, to: 2, entry: x, end: 90, delay: undefined },
+  { do: 'grant', by: 'person', to: 2, entry: y, end: 40, delay: 20 },
+  { do: 'wait', seconds: 29 },
+  { do: 'delegate', by: 0, ttl: 150, entries: [x] },
+  { do: 'escape', whom: 3 },
+  { do: 'move', whom: 3, entries: [y] },
+  { do: 'stop', whom: 1 },
+  { do: 'go on', whom: 1 },
+  { do: 'confirm', whom: 1 },
+  { do: 'delete key' },
+  { do: 'suspend person' },
+  { do: 'reactivate person' },
+  { do: 'take', from: 0, entry: y },
+  { do: 'take', from: 'person', entry: y },
+  { do: 'revoke', whom: 0 },
+]
 
 /** With agents from the beginning, or most steps would be about nobody. */
 const sequences = fc
@@ -93,6 +118,15 @@ describe.each(databases)('random sequences of what gives and takes authority, on
   })
   afterAll(() => server.close())
 
+  test('each kind of step can happen', async () => {
+    const story = await Story.begin(server)
+    for (const step of eachStep) {
+      expect(await story.take(step), JSON.stringify(step)).toBe(true)
+      const { answered, computed } = await story.compare()
+      expect(answered, `after ${JSON.stringify(step)}`).toEqual(computed)
+    }
+  })
+
   test('nobody ever has a right that no living source gives, and everybody has those that one gives', async () => {
     await fc.assert(
       fc.asyncProperty(sequences, async (sequence) => {
@@ -103,7 +137,7 @@ describe.each(databases)('random sequences of what gives and takes authority, on
           expect(answered, `after ${JSON.stringify(step)}`).toEqual(computed)
         }
       }),
-      { numRuns },
+      { numRuns, endOnFailure: true },
     )
   })
 })
@@ -140,7 +174,7 @@ class Story {
   static async begin(server: TestServer): Promise<Story> {
     const admin = await server.admin()
     const person = await server.user('manager')
-    const rights = [...modelEntries, ...platformRights]
+    const rights = [...modelEntries, ...platformRights, 'agent-iam/agents*:register']
     for (const capability of rights)
       await server.api.call(grantIdentityCapability, {
         params: { identityId: person.id },
@@ -151,7 +185,8 @@ class Story {
       body: { name: `key ${++named}` },
       token: person.token,
     })
-    const body = { name: `enrolment ${++named}`, ceiling: rights, quota: 50, ttlSeconds: 3600 }
+    const ceiling = [...modelEntries, ...platformRights]
+    const body = { name: `enrolment ${++named}`, ceiling, quota: 50, ttlSeconds: 3600 }
     const { token: enrolment } = await server.api.call(createEnrolmentToken, { body, token: person.token })
     // The person's rights are their grants alone, so that taking one matters.
     await server.database.ask('delete from role_assignments where identity_id = $1', [uuidOf(person.id)])
@@ -159,8 +194,9 @@ class Story {
     return new Story(server, { admin, person, key: { id: apiKeyId, secret: key }, enrolment })
   }
 
+  /** Whether the step happened: most of what is tried at random is refused. */
   // oxlint-disable-next-line complexity -- one case for each kind of step, and nothing else
-  async take(step: Step): Promise<void> {
+  async take(step: Step): Promise<boolean> {
     switch (step.do) {
       case 'register':
         return this.#register(step)
@@ -173,14 +209,15 @@ class Story {
       case 'move':
         return this.#move(step.whom, step.entries)
       case 'wait':
-        return this.#server.clock.advance(step.seconds)
+        this.#server.clock.advance(step.seconds)
+        return true
       case 'suspend person':
       case 'reactivate person':
         return this.#changePerson(step.do)
       case 'delete key':
-        if (await this.#succeeds(deleteApiKey, { params: { apiKeyId: this.#key.id }, token: this.#admin }))
-          this.#model.deleteKey(this.#key.id)
-        return undefined
+        return this.#deleteKey()
+      case 'confirm':
+        return this.#confirm(step.whom)
       case 'stop':
       case 'go on':
       case 'revoke':
@@ -202,14 +239,14 @@ class Story {
     }
   }
 
-  async #register({ by, entries: wanted }: Step & { do: 'register' }): Promise<void> {
+  async #register({ by, entries: wanted }: Step & { do: 'register' }): Promise<boolean> {
     const token = by === 'person' ? await this.#personToken() : by === 'key' ? this.#key.secret : this.#enrolment
-    if (token === undefined) return
+    if (token === undefined) return false
     const { publicKey, privateKey } = aKey()
     const name = `agent ${++named} of a story`
     const body = { name, publicKey, capabilities: [...wanted, ...platformRights] }
     const answer = await this.#server.api.send(registerAgent, { body, token })
-    if (answer.status !== 201) return
+    if (answer.status !== 201) return false
     this.#requireThatPersonMay(wanted)
     const { agentId } = registerAgent.response.parse(JSON.parse(answer.text))
     const agent = { id: agentId, name, privateKey }
@@ -220,75 +257,103 @@ class Story {
     // The first proof of its key makes it active.
     const { challenge } = await this.#server.api.call(getChallenge, { params: { agentId } })
     await this.#server.api.send(login, { body: signed(agent, challenge) })
+    return true
   }
 
-  async #delegate({ by, ttl, entries: wanted }: Step & { do: 'delegate' }): Promise<void> {
+  async #delegate({ by, ttl, entries: wanted }: Step & { do: 'delegate' }): Promise<boolean> {
     const parent = this.#agentAt(by)
     const token = parent && (await this.#tokenOf(parent))
-    if (!parent || token === undefined) return
+    if (!parent || token === undefined) return false
     const body = { name: `child ${++named}`, ttlSeconds: ttl, capabilities: [...wanted, ...platformRights] }
     const answer = await this.#server.api.send(delegateAgent, { body, token })
-    if (answer.status !== 201) return
+    if (answer.status !== 201) return false
     const child = delegateAgent.response.parse(JSON.parse(answer.text))
     const endsAt = Date.parse(child.expiresAt ?? '')
     this.#model.add(child.agentId, { parent: parent.id, endsAt })
     for (const each of wanted) this.#model.grant(child.agentId, each, fromNowOn)
     this.#agents.push({ id: child.agentId, login: () => Promise.resolve(child.token.accessToken) })
+    return true
   }
 
-  async #grant({ by, to, entry: capability, end: seconds, delay }: Step & { do: 'grant' }): Promise<void> {
+  async #grant({ by, to, entry: capability, end: seconds, delay }: Step & { do: 'grant' }): Promise<boolean> {
     const target = this.#agentAt(to)
     const grantor = by === 'person' ? undefined : this.#agentAt(by)
     const token = by === 'person' ? await this.#personToken() : grantor && (await this.#tokenOf(grantor))
-    if (!target || token === undefined) return
+    if (!target || token === undefined) return false
     const times = { validFrom: this.#inSeconds(delay), expiresAt: this.#inSeconds(seconds) }
     const body = { capability, ...times }
-    if (!(await this.#succeeds(grantIdentityCapability, { params: { identityId: target.id }, body, token }))) return
+    if (!(await this.#succeeds(grantIdentityCapability, { params: { identityId: target.id }, body, token })))
+      return false
     if (by === 'person') this.#requireThatPersonMay([capability])
     this.#model.grant(target.id, capability, { ...spanOf(times), source: { agent: grantor?.id, key: undefined } })
+    return true
   }
 
-  async #revoke({ from, entry: capability }: Step & { do: 'take' }): Promise<void> {
+  async #revoke({ from, entry: capability }: Step & { do: 'take' }): Promise<boolean> {
     const identityId = from === 'person' ? this.#person.id : this.#agentAt(from)?.id
-    if (!identityId) return
+    if (!identityId) return false
     const params = { identityId }
     const { grants } = await this.#server.api.call(listIdentityCapabilities, { params, token: this.#admin })
     const grantId = grants.find((grant) => grant.capability === capability)?.grantId
-    if (!grantId) return
+    if (!grantId) return false
     await this.#server.api.call(revokeIdentityCapability, { params: { identityId, grantId }, token: this.#admin })
     this.#model.revoke(identityId, capability)
+    return true
   }
 
-  async #move(whom: number, wanted: readonly ModelEntry[]): Promise<void> {
+  async #move(whom: number, wanted: readonly ModelEntry[]): Promise<boolean> {
     const agent = this.#agentAt(whom)
-    if (!agent) return
     const body = { parent: null, capabilities: [...wanted, ...platformRights] }
-    if (await this.#succeeds(moveAgent, { params: { agentId: agent.id }, body, token: this.#admin }))
-      this.#model.moveToRoot(agent.id, wanted)
+    if (!agent || !(await this.#succeeds(moveAgent, { params: { agentId: agent.id }, body, token: this.#admin })))
+      return false
+    this.#model.moveToRoot(agent.id, wanted)
+    return true
   }
 
-  async #changeAgent(change: 'stop' | 'go on' | 'revoke' | 'escape', whom: number): Promise<void> {
+  async #deleteKey(): Promise<boolean> {
+    const input = { params: { apiKeyId: this.#key.id }, token: this.#admin }
+    if (!(await this.#succeeds(deleteApiKey, input))) return false
+    this.#model.deleteKey(this.#key.id)
+    return true
+  }
+
+  /** The person keeps an agent that their key registered. */
+  async #confirm(whom: number): Promise<boolean> {
+    const [agent, token] = [this.#agentAt(whom), await this.#personToken()]
+    if (!agent || token === undefined) return false
+    const body = { proof: { type: 'password', password } }
+    if (!(await this.#succeeds(confirmCreation, { params: { creationId: agent.id }, body, token }))) return false
+    this.#requireThatPersonMay(this.#model.confirm(agent.id))
+    return true
+  }
+
+  async #changeAgent(change: 'stop' | 'go on' | 'revoke' | 'escape', whom: number): Promise<boolean> {
     const agent = this.#agentAt(whom)
-    if (!agent) return
+    if (!agent) return false
     if (change === 'escape') return this.#escape(agent)
     const operation = { stop: suspendAgent, 'go on': reactivateAgent, revoke: revokeAgent }[change]
-    if (!(await this.#succeeds(operation, { params: { agentId: agent.id }, body: {}, token: this.#admin }))) return
+    const input = { params: { agentId: agent.id }, body: {}, token: this.#admin }
+    if (!(await this.#succeeds(operation, input))) return false
     if (change === 'revoke') this.#model.end(agent.id)
     else this.#model.stop(agent.id, change === 'stop')
+    return true
   }
 
   /** An agent tries to move itself to the root, with all its entries. */
-  async #escape(agent: { readonly id: AgentId; readonly login: () => Promise<string> }): Promise<void> {
+  async #escape(agent: { readonly id: AgentId; readonly login: () => Promise<string> }): Promise<boolean> {
     const token = await this.#tokenOf(agent)
     const body = { parent: null, capabilities: [...modelEntries, ...platformRights] }
     if (token !== undefined && (await this.#succeeds(moveAgent, { params: { agentId: agent.id }, body, token })))
       throw new Error(`${agent.id} moved itself`)
+    return token !== undefined
   }
 
-  async #changePerson(change: 'suspend person' | 'reactivate person'): Promise<void> {
+  async #changePerson(change: 'suspend person' | 'reactivate person'): Promise<boolean> {
     const operation = change === 'suspend person' ? suspendUser : reactivateUser
     const input = { params: { userId: this.#person.id }, body: {}, token: this.#admin }
-    if (await this.#succeeds(operation, input)) this.#model.stop(this.#person.id, change === 'suspend person')
+    if (!(await this.#succeeds(operation, input))) return false
+    this.#model.stop(this.#person.id, change === 'suspend person')
+    return true
   }
 
   #agentAt(place: number) {
