@@ -1,11 +1,11 @@
-import { registerAgent } from '@agent-iam/contract/agents'
+import { getAgent, registerAgent } from '@agent-iam/contract/agents'
 import { createApiKey, deleteApiKey } from '@agent-iam/contract/api-keys'
 import { getChallenge, validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
 import { createClient, deleteClient } from '@agent-iam/contract/clients'
 import { confirmCreation, type Creation, type CreationKind, listCreations } from '@agent-iam/contract/creations'
 import { createEnrolmentToken } from '@agent-iam/contract/enrolment-tokens'
-import { grantAgentCapability } from '@agent-iam/contract/grants'
+import { grantAgentCapability, listAgentCapabilities } from '@agent-iam/contract/grants'
 import type { AgentId, ApiKeyId } from '@agent-iam/contract/ids'
 import { setUserRole } from '@agent-iam/contract/members'
 import { assignRole, createRole } from '@agent-iam/contract/roles'
@@ -154,7 +154,14 @@ describe.each(databases)('what others make with a person’s authority, on %s', 
 
   test('an agent that an API key registered, confirmed, outlives the key', async () => {
     const { apiKeyId, ...agent } = await agentByKey(admin)
+    const ends = async () => {
+      const params = { agentId: agent.creationId }
+      const { grants } = await server.api.call(listAgentCapabilities, { params, token: admin })
+      return [(await server.api.call(getAgent, { params, token: admin })).expiresAt, grants[0]?.expiresAt]
+    }
+    expect(await ends()).toEqual([expect.any(String), expect.any(String)])
     await server.api.call(confirmCreation, confirm(agent))
+    expect(await ends()).toEqual([null, null])
     await deleteKey(apiKeyId)
     expect(await mayRead(agent.creationId)).toBe(true)
   })

@@ -18,8 +18,9 @@ import { requireFreshProof } from '../factors/service.ts'
 import { lockIdentity } from '../identities/service.ts'
 import { holdForCredential } from '../services/service.ts'
 import { requireLiveSession, requireSession } from '../sessions/service.ts'
+import { defaultAgentEnd } from '../tenants/service.ts'
 import type { Creation } from './model.ts'
-import { clearSource, findCreation, listCreations } from './store.ts'
+import { clearSource, findCreation, listCreations, replaceEnd } from './store.ts'
 
 export async function pageCreations(
   ctx: Context,
@@ -75,20 +76,23 @@ const nouns = {
 } as const satisfies Record<CreationKind, string>
 
 /** What is confirmed is as good as made by the person now, so the person must be able to make it now. */
-async function requireMayMake(tx: Transaction, { id, source, service }: Creation): Promise<void> {
+async function requireMayMake(tx: Transaction, creation: Creation): Promise<void> {
+  const { id, service } = creation
   if (service) return holdForCredential(tx, 'services:create-secret', service)
   if (isId('apiKey', id)) return requireMayMakeKey(tx, id)
   if (isId('enrolmentToken', id)) return requireMayMakeEnrolmentToken(tx, id)
   if (isId('client', id)) return tx.authorize('clients:create', { type: 'clients' })
   if (isId('agent', id)) await tx.authorize('agents:register', { type: 'agents' })
   if (isId('service', id)) await tx.authorize('services:create', { type: 'services' })
-  if (isId('agent', id) || isId('service', id)) await holdWithGrants(tx, id, source.sessionId)
+  if (isId('agent', id) || isId('service', id)) await confirmIdentity(tx, id, creation)
 }
 
 /** With what the same session granted it: without that, it could do nothing. */
-async function holdWithGrants(tx: Transaction, id: AgentId | ServiceId, source: SessionId): Promise<void> {
+async function confirmIdentity(tx: Transaction, id: AgentId | ServiceId, creation: Creation): Promise<void> {
   await lockIdentity(tx, id)
-  await confirmGrants(tx, id, source)
+  const { sessionId, endsAt } = creation.source
+  await confirmGrants(tx, id, { id: sessionId, endsAt })
+  await replaceEnd(tx, creation, await defaultAgentEnd(tx))
 }
 
 interface Person {

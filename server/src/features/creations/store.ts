@@ -13,6 +13,7 @@ interface Row {
   created_at: Date
   expires_at: Date | null
   session_id: string
+  session_ends_at: Date
   method: Creation['source']['method']
   client_id: string | null
   source_name: string | null
@@ -27,7 +28,7 @@ export async function listCreations(tx: Transaction, { person, before, only, lim
   const tenant = toUuid(tx.caller.tenantId)
   const { rows } = await sql<Row>`
     with sources as materialized (
-      select s.id, s.method, s.client_id, s.metadata ->> 'apiKeyId' as api_key_id from sessions s
+      select s.id, s.expires_at, s.method, s.client_id, s.metadata ->> 'apiKeyId' as api_key_id from sessions s
       where s.tenant_id = ${tenant} and s.identity_id = ${toUuid(person)} and s.method = any(${[...sourceMethods]}::text[])),
     made (kind, id, name, service_id, created_at, expires_at, source) as (
       select i.kind, i.id, i.name, null::uuid, i.created_at, i.expires_at, i.source_session
@@ -50,7 +51,8 @@ export async function listCreations(tx: Transaction, { person, before, only, lim
           join api_key_secrets x on x.tenant_id = b.tenant_id and x.session_id = b.id and x.is_present
           join api_keys k on k.tenant_id = x.tenant_id and k.id = x.api_key_id
         where k.status <> 'deleted')
-    select m.kind, m.id, m.name, m.service_id, m.created_at, m.expires_at, s.id as session_id, s.method, s.client_id,
+    select m.kind, m.id, m.name, m.service_id, m.created_at, m.expires_at, s.id as session_id,
+        s.expires_at as session_ends_at, s.method, s.client_id,
         coalesce(c.name, k.name) as source_name
       from made m join sources s on s.id = m.source
         left join oauth_clients c on c.tenant_id = ${tenant}
@@ -89,6 +91,17 @@ export async function clearSource(tx: Transaction, { id, kind, source }: Creatio
     .execute()
 }
 
+/** Gives an agent another end in place of the one that it had only with its source. */
+export async function replaceEnd(tx: Transaction, { id, source }: Creation, end: Date | undefined): Promise<void> {
+  await tx.db
+    .updateTable('identities')
+    .set({ expires_at: end ?? null })
+    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+    .where('id', '=', toUuid(id))
+    .where('expires_at', '=', source.endsAt)
+    .execute()
+}
+
 const tables = {
   agent: 'identities',
   service: 'identities',
@@ -116,6 +129,7 @@ function toCreation(row: Row): Creation {
     expiresAt: row.expires_at ?? undefined,
     source: {
       sessionId: fromUuid('session', row.session_id),
+      endsAt: row.session_ends_at,
       method: row.method,
       clientId: row.client_id ?? undefined,
       name: row.source_name ?? undefined,
