@@ -111,6 +111,13 @@ export class AuthorityModel {
     return isHeld && (identity.parent === undefined || this.mayDo(identity.parent, entry, at, around))
   }
 
+  /** Whether one grant gives the right for a whole span. */
+  holdsThroughout(id: string, entry: ModelEntry, { from, until }: Pick<ModelGrant, 'from' | 'until'>): boolean {
+    return this.#grants.some(
+      (grant) => grant.to === id && grant.entry === entry && grant.from <= from && grant.until >= until,
+    )
+  }
+
   acts(id: string, at: number): boolean {
     const identity = this.#identities.get(id)
     if (!identity || identity.isStopped || identity.isRevoked || identity.endsAt <= at) return false

@@ -38,6 +38,7 @@ type Step =
       readonly end: number | undefined
       readonly delay: number | undefined
     }
+  | { readonly do: 'give person'; readonly entry: ModelEntry; readonly end: number | undefined }
   | { readonly do: 'take'; readonly from: number | 'person'; readonly entry: ModelEntry }
   | { readonly do: 'stop' | 'go on' | 'revoke' | 'escape' | 'confirm'; readonly whom: number }
   | { readonly do: 'suspend person' | 'reactivate person' | 'delete key' }
@@ -75,6 +76,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     }),
     weight: 2,
   },
+  fc.record({ do: fc.constant('give person' as const), entry, end }),
   fc.record({ do: fc.constantFrom('stop', 'go on', 'revoke', 'escape', 'confirm'), whom: who }),
   fc.record({ do: fc.constantFrom('suspend person', 'reactivate person', 'delete key') }),
   fc.record({ do: fc.constant('move' as const), whom: who, entries }),
@@ -102,6 +104,7 @@ const eachStep: Step[] = [
   { do: 'reactivate person' },
   { do: 'take', from: 0, entry: y },
   { do: 'take', from: 'person', entry: y },
+  { do: 'give person', entry: y, end: 90 },
   { do: 'revoke', whom: 0 },
 ]
 
@@ -204,6 +207,8 @@ class Story {
         return this.#delegate(step)
       case 'grant':
         return this.#grant(step)
+      case 'give person':
+        return this.#givePerson(step)
       case 'take':
         return this.#revoke(step)
       case 'move':
@@ -284,8 +289,17 @@ class Story {
     const body = { capability, ...times }
     if (!(await this.#succeeds(grantIdentityCapability, { params: { identityId: target.id }, body, token })))
       return false
-    if (by === 'person') this.#requireThatPersonMay([capability])
+    if (by === 'person') this.#requireThatPersonMay([capability], spanOf(times))
     this.#model.grant(target.id, capability, { ...spanOf(times), source: { agent: grantor?.id, key: undefined } })
+    return true
+  }
+
+  /** The administrator gives the person a right, or gives it another end. */
+  async #givePerson({ entry: capability, end: seconds }: Step & { do: 'give person' }): Promise<boolean> {
+    const times = { validFrom: undefined, expiresAt: this.#inSeconds(seconds) }
+    const input = { params: { identityId: this.#person.id }, body: { capability, ...times }, token: this.#admin }
+    if (!(await this.#succeeds(grantIdentityCapability, input))) return false
+    this.#model.grant(this.#person.id, capability, { ...spanOf(times), source: byNobody })
     return true
   }
 
@@ -376,10 +390,14 @@ class Story {
     return status < 300
   }
 
-  /** What was handed out in the person's name, they must have had at that moment. */
-  #requireThatPersonMay(handedOut: readonly ModelEntry[]): void {
+  /** What was handed out in the person's name, they must have had at that moment, and for as long as it was handed out. */
+  #requireThatPersonMay(handedOut: readonly ModelEntry[], { from, until } = { from: 0, until: never }): void {
     const at = this.#server.clock.now().getTime()
-    const excess = handedOut.find((each) => !this.#model.mayDo(this.#person.id, each, at))
+    const span = { from: Math.max(from, at), until }
+    const excess = handedOut.find(
+      (each) =>
+        !this.#model.mayDo(this.#person.id, each, at) || !this.#model.holdsThroughout(this.#person.id, each, span),
+    )
     if (excess !== undefined || !this.#model.acts(this.#person.id, at))
       throw new Error(`${excess ?? 'an agent'} was handed out by who may not`)
   }
@@ -398,7 +416,8 @@ interface Facts {
   readonly enrolment: string
 }
 
-const fromNowOn = { from: 0, until: never, source: { agent: undefined, key: undefined } }
+const byNobody = { agent: undefined, key: undefined }
+const fromNowOn = { from: 0, until: never, source: byNobody }
 
 function spanOf({ validFrom, expiresAt }: { validFrom: string | undefined; expiresAt: string | undefined }) {
   return { from: validFrom ? Date.parse(validFrom) : 0, until: expiresAt ? Date.parse(expiresAt) : never }
