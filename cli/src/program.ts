@@ -107,8 +107,11 @@ function addCreations(program: Command, withState: WithState): void {
     .command('confirm')
     .argument('<id>', 'from the list')
     .description('let one stand by itself; the password is asked for, or taken from AGENT_IAM_PASSWORD')
+    .option('--expires <instant>', 'another end for an agent; never: none; default: the end that it has')
     .action((id: string, options: unknown, command: Command) =>
-      withState((world, state) => creationsConfirm(world, state, { id }))(options, command),
+      withState<Place & { expires?: string }>((world, state, { expires }) =>
+        creationsConfirm(world, state, { id, ...(expires !== undefined && { expires }) }),
+      )(options, command),
     )
 }
 

@@ -68,7 +68,11 @@ export const confirmCreation = operation({
   summary:
     'Lets one of these stand by itself, so that it no longer ends with its source; the person must be able to make it now.',
   params: z.strictObject({ creationId: CreationId }),
-  body: z.strictObject({ proof: FreshProof }),
+  body: z.strictObject({
+    proof: FreshProof,
+    /** Another end of an agent, and of what it was granted for as long as it lasts; null: none. Absent: it keeps its end. */
+    expiresAt: Instant.nullable().optional(),
+  }),
   status: 200,
   response: z.object({ creationId: CreationId, confirmed: z.literal(true) }),
   problems: [

@@ -1,5 +1,6 @@
+import { changeAgentOwner } from '@agent-iam/contract/agent-life'
 import { getAgent, registerAgent } from '@agent-iam/contract/agents'
-import { createApiKey, deleteApiKey } from '@agent-iam/contract/api-keys'
+import { createApiKey, deleteApiKey, rotateApiKey } from '@agent-iam/contract/api-keys'
 import { getChallenge, validate } from '@agent-iam/contract/auth'
 import { check } from '@agent-iam/contract/authorization'
 import { createClient, deleteClient } from '@agent-iam/contract/clients'
@@ -159,11 +160,89 @@ describe.each(databases)('what others make with a person’s authority, on %s', 
       const { grants } = await server.api.call(listAgentCapabilities, { params, token: admin })
       return [(await server.api.call(getAgent, { params, token: admin })).expiresAt, grants[0]?.expiresAt]
     }
-    expect(await ends()).toEqual([expect.any(String), expect.any(String)])
+    const before = await ends()
+    expect(before).toEqual([expect.any(String), expect.any(String)])
     await server.api.call(confirmCreation, confirm(agent))
-    expect(await ends()).toEqual([null, null])
+    expect(await ends()).toEqual(before)
     await deleteKey(apiKeyId)
     expect(await mayRead(agent.creationId)).toBe(true)
+  })
+
+  test('the person may give an agent another end', async () => {
+    const agent = await agentByKey(admin)
+    const input = confirm(agent)
+    const past = { ...input.body, expiresAt: server.clock.now().toISOString() }
+    expect(await server.api.refuse(confirmCreation, { ...input, body: past })).toMatchObject({
+      code: 'invalid-request',
+    })
+    const never = { ...input.body, expiresAt: null }
+    await server.api.call(confirmCreation, { ...input, body: never })
+    const params = { agentId: agent.creationId }
+    const { grants } = await server.api.call(listAgentCapabilities, { params, token: admin })
+    expect(grants).toMatchObject([{ expiresAt: null }])
+    expect((await server.api.call(getAgent, { params, token: admin })).expiresAt).toBeNull()
+  })
+
+  test('a grant that has run out does not come back', async () => {
+    const { creationId, key } = await agentByKey(admin)
+    const soon = new Date(server.clock.now().getTime() + 60_000).toISOString()
+    const body = { capability: 'file/q/*:read', expiresAt: soon }
+    await server.api.call(grantAgentCapability, { params: { agentId: creationId }, body, token: key })
+    server.clock.advance(61)
+    const input = confirm({ creationId })
+    await server.api.call(confirmCreation, { ...input, body: { ...input.body, expiresAt: null } })
+    const question = { agentId: creationId, resource: 'file/q/a', action: 'read' }
+    expect(await server.api.call(check, { body: question, token: admin })).toMatchObject({ allowed: false })
+  })
+
+  test('what a confirmed key made lives on with the key, also after a rotation', async () => {
+    const { config, clientId } = await registerApp(oauth, admin)
+    const scope = [...consented, 'agent-iam/api-keys*:*'].join(' ')
+    const { access_token: token } = await tokensOf(oauth, config, { scope })
+    const { key, apiKeyId } = await server.api.call(createApiKey, { body: { name: nextName() }, token })
+    const agent = await bringAgent(key)
+    await server.api.call(rotateApiKey, { params: { apiKeyId }, token })
+    await server.api.call(confirmCreation, confirm({ creationId: apiKeyId }))
+    await server.api.call(deleteClient, { params: { clientId }, token: admin })
+    expect(await mayRead(agent.id)).toBe(true)
+  })
+
+  test('what another session granted in the person’s name is confirmed with the agent', async () => {
+    const first = await agentByKey(admin)
+    const other = await server.api.call(createApiKey, { body: { name: nextName() }, token: admin })
+    const params = { agentId: first.creationId }
+    await server.api.call(grantAgentCapability, { params, body: { capability: 'file/q/*:read' }, token: other.key })
+    await server.api.call(confirmCreation, confirm(first))
+    for (const { apiKeyId } of [first, other]) await deleteKey(apiKeyId)
+    const question = { agentId: first.creationId, resource: 'file/q/a', action: 'read' }
+    expect(await server.api.call(check, { body: question, token: admin })).toMatchObject({ allowed: true })
+  })
+
+  test('who owned an agent before neither sees nor confirms it', async () => {
+    const [before, after] = [await server.user('admin'), await server.user('admin')]
+    const agent = await agentByKey(before.token)
+    const params = { agentId: agent.creationId }
+    await server.api.call(changeAgentOwner, { params, body: { owner: after.id }, token: admin })
+    expect((await creations(before.token)).map(({ creationId }) => creationId)).not.toContain(agent.creationId)
+    expect(await server.api.refuse(confirmCreation, confirm(agent, before.token))).toMatchObject({ code: 'not-found' })
+  })
+
+  test('a token is confirmed while machines register by it', async () => {
+    const { config } = await registerApp(oauth, admin)
+    const { access_token: token } = await tokensOf(oauth, config, { scope: consented.join(' ') })
+    const body = { name: nextName(), ceiling: ['file/p/*:read'], quota: 500, ttlSeconds: 3600 }
+    const { token: enrolment, enrolmentTokenId } = await server.api.call(createEnrolmentToken, { body, token })
+    const statuses = new Set<number>()
+    const register = async (): Promise<void> => {
+      statuses.add((await server.api.send(registerAgent, { body: { name: nextName() }, token: enrolment })).status)
+    }
+    const inARow = async (count: number): Promise<void> => {
+      for (let done = 0; done < count; done++) await register()
+    }
+    const machines = Array.from({ length: 4 }, () => inARow(12))
+    const confirmed = await server.api.send(confirmCreation, confirm({ creationId: enrolmentTokenId }))
+    await Promise.all(machines)
+    expect([confirmed.status, ...statuses]).toEqual([200, 201])
   })
 
   test('a wrong proof confirms nothing', async () => {

@@ -19,12 +19,13 @@ export async function creationsList(world: World, state: LocalState): Promise<Ex
 export async function creationsConfirm(
   world: World,
   state: LocalState,
-  { id }: { readonly id: string },
+  { id, expires }: { readonly id: string; readonly expires?: string },
 ): Promise<ExitCode> {
   const params = readParams(id)
+  const end = readEnd(expires)
   const person = await takeUpSession(world, state)
   const password = world.env['AGENT_IAM_PASSWORD'] || (await world.askHidden('Password: '))
-  const body = { proof: { type: 'password' as const, password } }
+  const body = { proof: { type: 'password' as const, password }, ...(end !== undefined && { expiresAt: end }) }
   await person.run((connection) => call(connection, confirmCreation, { params, body }))
   world.out(`confirmed ${printable(id)}: it no longer ends with what made it\n`)
   return exitCodes.ok
@@ -43,6 +44,14 @@ function readParams(id: string) {
   const read = confirmCreation.params?.safeParse({ creationId: id })
   if (read?.success) return read.data
   throw new AgentIamError(`${printable(id)} is no id of a creation; \`agent-iam creations list\` tells them`)
+}
+
+/** Undefined: the end that it has; null: none. */
+function readEnd(expires: string | undefined): string | null | undefined {
+  if (expires === undefined || expires === 'never') return expires === undefined ? undefined : null
+  const at = Date.parse(expires)
+  if (!Number.isNaN(at)) return new Date(at).toISOString()
+  throw new AgentIamError(`--expires is an instant, as 2030-01-31T12:00:00Z, or never`)
 }
 
 function row({ name, creationId, kind, source, createdAt }: Creation): string[] {

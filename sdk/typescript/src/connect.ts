@@ -5,6 +5,7 @@ import * as authorization from '@agent-iam/contract/authorization'
 import * as authzen from '@agent-iam/contract/authzen'
 import * as biscuits from '@agent-iam/contract/biscuits'
 import * as clients from '@agent-iam/contract/clients'
+import * as creations from '@agent-iam/contract/creations'
 import * as grants from '@agent-iam/contract/grants'
 import * as factors from '@agent-iam/contract/factors'
 import * as invitations from '@agent-iam/contract/invitations'
@@ -60,6 +61,7 @@ function logins(bind: Bind) {
       forgotPassword: bind(accounts.forgotPassword),
       resetPassword: bind(accounts.resetPassword),
     },
+    creations: { list: bind(creations.listCreations), confirm: bind(creations.confirmCreation) },
     factors: {
       list: bind(factors.listFactors),
       enrolTotp: bind(factors.enrolTotp),

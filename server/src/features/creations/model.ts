@@ -15,8 +15,6 @@ export interface Creation {
 
 export interface Source {
   readonly sessionId: SessionId
-  /** What it created ends then at the latest. */
-  readonly endsAt: Date
   readonly method: WireCreation['source']['method']
   readonly clientId: string | undefined
   readonly name: string | undefined

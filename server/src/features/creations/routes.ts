@@ -9,7 +9,9 @@ export const creationRoutes = [
     return { creations: rows.map(toWire), nextCursor }
   }),
   route(contract.confirmCreation, async (ctx, { params, body }) => {
-    await confirmCreation(ctx, params.creationId, body.proof)
+    const { proof, expiresAt } = body
+    const end = typeof expiresAt === 'string' ? new Date(expiresAt) : expiresAt
+    await confirmCreation(ctx, params.creationId, { proof, expiresAt: end })
     return { creationId: params.creationId, confirmed: true as const }
   }),
 ]

@@ -10,17 +10,16 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { isId, toUuid } from '../../platform/ids.ts'
 import { readUuidCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
-import { requireMayMake as requireMayMakeKey } from '../api-keys/service.ts'
+import { holdApiKey, requireMayMake as requireMayMakeKey } from '../api-keys/service.ts'
 import { recordEvent } from '../audit/service.ts'
 import { confirmGrants, requireOwnSession, requireScope } from '../capabilities/service.ts'
-import { requireMayMakeEnrolmentToken } from '../credentials/service.ts'
+import { holdEnrolmentToken, requireMayMakeEnrolmentToken } from '../credentials/service.ts'
 import { requireFreshProof } from '../factors/service.ts'
-import { lockIdentity } from '../identities/service.ts'
+import { findAgent, lockIdentity } from '../identities/service.ts'
 import { holdForCredential } from '../services/service.ts'
 import { requireLiveSession, requireSession } from '../sessions/service.ts'
-import { defaultAgentEnd } from '../tenants/service.ts'
 import type { Creation } from './model.ts'
-import { clearSource, findCreation, listCreations, replaceEnd } from './store.ts'
+import { clearSource, findCreation, listCreations, setEnd } from './store.ts'
 
 export async function pageCreations(
   ctx: Context,
@@ -33,30 +32,56 @@ export async function pageCreations(
   )
 }
 
+export interface Confirmation {
+  readonly proof: FreshProof
+  /** Of an agent; null: none. Undefined: it keeps the end that it has. */
+  readonly expiresAt?: Date | null | undefined
+}
+
 /** Lets a creation stand by itself. Throws unless the person is there right now, and may make it now. */
-export async function confirmCreation(ctx: Context, id: CreationId, proof: FreshProof): Promise<void> {
+export async function confirmCreation(ctx: Context, id: CreationId, { proof, expiresAt }: Confirmation): Promise<void> {
   const person = requirePerson(ctx.caller, 'confirm')
+  requireFutureOfAgent(ctx, id, expiresAt)
   await inTransaction(ctx, (tx) => {
     requireOwnSession(tx, 'what is confirmed')
     return requireCreation(tx, person.userId, id)
   })
   await requireFreshProof(ctx, person.userId, proof)
   await inTransaction(ctx, async (tx) => {
+    await holdCredential(tx, id)
     await holdLogin(tx, person)
     const creation = await requireCreation(tx, person.userId, id)
     await requireMayMake(tx, creation)
-    await clearSource(tx, creation)
-    const { kind, source, service } = creation
-    recordEvent(tx, {
-      type: 'creation.confirmed',
-      resource: service ? `agent-iam/services/${service}` : `agent-iam/${nouns[kind]}/${id}`,
-      data: {
-        creationId: id,
-        sourceSession: source.sessionId,
-        method: source.method,
-        clientId: source.clientId ?? null,
-      },
-    })
+    if (isId('agent', id) || isId('service', id)) await confirmIdentity(tx, id, { person: person.userId, expiresAt })
+    if (!(await clearSource(tx, creation))) throw notFound('creations', id)
+    record(tx, creation, expiresAt)
+  })
+}
+
+function requireFutureOfAgent(ctx: Context, id: CreationId, expiresAt: Date | null | undefined): void {
+  if (expiresAt === undefined) return
+  const message = isId('agent', id) ? 'is past; give an end to come' : 'is of agents only; leave it out'
+  if (isId('agent', id) && (expiresAt === null || expiresAt > ctx.clock.now())) return
+  throw new Problem('invalid-request', `expiresAt: ${message}`, { errors: [{ field: 'expiresAt', message }] })
+}
+
+/** Before the person is held, as by whoever uses a credential or changes it: in the other order, each would wait. */
+async function holdCredential(tx: Transaction, id: CreationId): Promise<void> {
+  if (isId('apiKey', id)) await holdApiKey(tx, id)
+  if (isId('enrolmentToken', id)) await holdEnrolmentToken(tx, id)
+}
+
+function record(tx: Transaction, { id, kind, source, service }: Creation, expiresAt: Date | null | undefined): void {
+  recordEvent(tx, {
+    type: 'creation.confirmed',
+    resource: service ? `agent-iam/services/${service}` : `agent-iam/${nouns[kind]}/${id}`,
+    data: {
+      creationId: id,
+      sourceSession: source.sessionId,
+      method: source.method,
+      clientId: source.clientId ?? null,
+      ...(expiresAt !== undefined && { expiresAt: expiresAt?.toISOString() ?? null }),
+    },
   })
 }
 
@@ -76,23 +101,27 @@ const nouns = {
 } as const satisfies Record<CreationKind, string>
 
 /** What is confirmed is as good as made by the person now, so the person must be able to make it now. */
-async function requireMayMake(tx: Transaction, creation: Creation): Promise<void> {
-  const { id, service } = creation
+async function requireMayMake(tx: Transaction, { id, service }: Creation): Promise<void> {
   if (service) return holdForCredential(tx, 'services:create-secret', service)
   if (isId('apiKey', id)) return requireMayMakeKey(tx, id)
   if (isId('enrolmentToken', id)) return requireMayMakeEnrolmentToken(tx, id)
   if (isId('client', id)) return tx.authorize('clients:create', { type: 'clients' })
   if (isId('agent', id)) await tx.authorize('agents:register', { type: 'agents' })
   if (isId('service', id)) await tx.authorize('services:create', { type: 'services' })
-  if (isId('agent', id) || isId('service', id)) await confirmIdentity(tx, id, creation)
 }
 
-/** With what the same session granted it: without that, it could do nothing. */
-async function confirmIdentity(tx: Transaction, id: AgentId | ServiceId, creation: Creation): Promise<void> {
+/** With what it was granted in the person's name: without that, it could do nothing. */
+async function confirmIdentity(
+  tx: Transaction,
+  id: AgentId | ServiceId,
+  { person, expiresAt }: { readonly person: UserId; readonly expiresAt: Date | null | undefined },
+): Promise<void> {
   await lockIdentity(tx, id)
-  const { sessionId, endsAt } = creation.source
-  await confirmGrants(tx, id, { id: sessionId, endsAt })
-  await replaceEnd(tx, creation, await defaultAgentEnd(tx))
+  const agent = isId('agent', id) ? await findAgent(tx, id) : undefined
+  if (!agent || expiresAt === undefined) return confirmGrants(tx, id, { person })
+  const prolonged = agent.expiresAt && { from: agent.expiresAt, until: expiresAt ?? undefined }
+  await confirmGrants(tx, id, { person, prolonged })
+  await setEnd(tx, agent.id, expiresAt)
 }
 
 interface Person {

@@ -1,5 +1,5 @@
 import { type CreationId, type CreationKind, sourceMethods } from '@agent-iam/contract/creations'
-import type { UserId } from '@agent-iam/contract/ids'
+import type { AgentId, UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
@@ -13,7 +13,6 @@ interface Row {
   created_at: Date
   expires_at: Date | null
   session_id: string
-  session_ends_at: Date
   method: Creation['source']['method']
   client_id: string | null
   source_name: string | null
@@ -28,12 +27,13 @@ export async function listCreations(tx: Transaction, { person, before, only, lim
   const tenant = toUuid(tx.caller.tenantId)
   const { rows } = await sql<Row>`
     with sources as materialized (
-      select s.id, s.expires_at, s.method, s.client_id, s.metadata ->> 'apiKeyId' as api_key_id from sessions s
+      select s.id, s.method, s.client_id, s.metadata ->> 'apiKeyId' as api_key_id from sessions s
       where s.tenant_id = ${tenant} and s.identity_id = ${toUuid(person)} and s.method = any(${[...sourceMethods]}::text[])),
     made (kind, id, name, service_id, created_at, expires_at, source) as (
       select i.kind, i.id, i.name, null::uuid, i.created_at, i.expires_at, i.source_session
         from sources s join identities i on i.tenant_id = ${tenant} and i.source_session = s.id
-        where i.kind in ('agent', 'service') and i.parent_id is null and i.status not in ('revoked', 'deleted')
+        where i.kind in ('agent', 'service') and i.owner_id = ${toUuid(person)} and i.parent_id is null
+          and i.status not in ('revoked', 'deleted')
       union all
       select 'secret', x.id, x.prefix, x.identity_id, x.created_at, x.expires_at, x.source_session
         from sources s join service_secrets x on x.tenant_id = ${tenant} and x.source_session = s.id
@@ -50,18 +50,19 @@ export async function listCreations(tx: Transaction, { person, before, only, lim
         from sources s join sessions b on b.tenant_id = ${tenant} and b.parent_id = s.id and b.method = 'api-key'
           join api_key_secrets x on x.tenant_id = b.tenant_id and x.session_id = b.id and x.is_present
           join api_keys k on k.tenant_id = x.tenant_id and k.id = x.api_key_id
-        where k.status <> 'deleted')
-    select m.kind, m.id, m.name, m.service_id, m.created_at, m.expires_at, s.id as session_id,
-        s.expires_at as session_ends_at, s.method, s.client_id,
+        where k.status <> 'deleted'),
+    living as materialized (
+      select s.* from sources s
+        where s.id in (select m.source from made m) and source_lives(s.id, ${now}::timestamptz))
+    select m.kind, m.id, m.name, m.service_id, m.created_at, m.expires_at, s.id as session_id, s.method, s.client_id,
         coalesce(c.name, k.name) as source_name
-      from made m join sources s on s.id = m.source
+      from made m join living s on s.id = m.source
         left join oauth_clients c on c.tenant_id = ${tenant}
           and (c.url = s.client_id or 'cli_' || replace(c.id::text, '-', '') = s.client_id)
         left join api_keys k on k.tenant_id = ${tenant} and k.id = substr(s.api_key_id, 5)::uuid
       where (m.expires_at is null or m.expires_at > ${now})
         and (${only ?? null}::uuid is null or m.id = ${only ?? null}::uuid)
         and (${before ?? null}::uuid is null or m.id < ${before ?? null}::uuid)
-        and source_lives(m.source, ${now}::timestamptz)
       order by m.id desc limit ${limit}`.execute(tx.db)
   return rows.map(toCreation)
 }
@@ -79,26 +80,26 @@ interface Wanted {
   readonly limit: number
 }
 
-/** Takes the source off, so that nothing but its own end and its owner ends the creation. */
-export async function clearSource(tx: Transaction, { id, kind, source }: Creation): Promise<void> {
-  if (kind === 'apiKey') return clearSourceOfKey(tx, toUuid(id), toUuid(source.sessionId))
-  await tx.db
+/** Takes the source off, so that nothing but its own end and its owner ends the creation. False where it is gone. */
+export async function clearSource(tx: Transaction, { id, kind, source }: Creation): Promise<boolean> {
+  if (kind === 'apiKey') return clearSourceOfKey(tx, id, toUuid(source.sessionId))
+  const { numUpdatedRows } = await tx.db
     .updateTable(tables[kind])
     .set({ source_session: null })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
     .where('source_session', '=', toUuid(source.sessionId))
-    .execute()
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
 }
 
-/** Gives an agent another end in place of the one that it had only with its source. */
-export async function replaceEnd(tx: Transaction, { id, source }: Creation, end: Date | undefined): Promise<void> {
+/** Gives an agent another end; null: none. */
+export async function setEnd(tx: Transaction, id: AgentId, end: Date | null): Promise<void> {
   await tx.db
     .updateTable('identities')
-    .set({ expires_at: end ?? null })
+    .set({ expires_at: end })
     .where('tenant_id', '=', toUuid(tx.caller.tenantId))
     .where('id', '=', toUuid(id))
-    .where('expires_at', '=', source.endsAt)
     .execute()
 }
 
@@ -110,13 +111,13 @@ const tables = {
   client: 'oauth_clients',
 } as const satisfies Record<Exclude<CreationKind, 'apiKey'>, string>
 
-/** An API key rests on the parent of its sessions: one for each secret that is good. */
-async function clearSourceOfKey(tx: Transaction, key: string, source: string): Promise<void> {
-  await sql`
-    update sessions s set parent_id = null, source_session = null
-      from api_key_secrets x
-      where x.tenant_id = ${toUuid(tx.caller.tenantId)} and x.api_key_id = ${key}::uuid
-        and s.tenant_id = x.tenant_id and s.id = x.session_id and s.parent_id = ${source}::uuid`.execute(tx.db)
+/** An API key rests on the parent of its sessions: those of its secrets, and those of the secrets before. */
+async function clearSourceOfKey(tx: Transaction, key: CreationId, source: string): Promise<boolean> {
+  const { numAffectedRows = 0n } = await sql`
+    update sessions set parent_id = null, source_session = null
+      where tenant_id = ${toUuid(tx.caller.tenantId)} and parent_id = ${source}::uuid and method = 'api-key'
+        and metadata ->> 'apiKeyId' = ${key}`.execute(tx.db)
+  return numAffectedRows > 0n
 }
 
 function toCreation(row: Row): Creation {
@@ -129,7 +130,6 @@ function toCreation(row: Row): Creation {
     expiresAt: row.expires_at ?? undefined,
     source: {
       sessionId: fromUuid('session', row.session_id),
-      endsAt: row.session_ends_at,
       method: row.method,
       clientId: row.client_id ?? undefined,
       name: row.source_name ?? undefined,

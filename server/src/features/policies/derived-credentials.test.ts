@@ -17,6 +17,7 @@ const refusedToApiKeys = [
   'approveRegistration',
   'assignRole',
   'changePassword',
+  'confirmCreation',
   'confirmTotp',
   'createApiKey',
   'createClient',

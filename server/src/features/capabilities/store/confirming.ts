@@ -1,43 +1,60 @@
-import type { IdentityId, SessionId } from '@agent-iam/contract/ids'
+import type { IdentityId, UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../../platform/context.ts'
 import { toUuid } from '../../../platform/ids.ts'
 
-/** Entries that are granted for one span of time; undefined: from now, for ever. */
-export interface GrantedSpan {
-  readonly from: Date | undefined
-  readonly until: Date | undefined
+/** What was granted in a person's name by sessions that live. */
+export interface Sourced {
+  readonly person: UserId
+  /** Grants that end at the first instant or later, or never, shall end at the second. Undefined: all keep their ends. */
+  readonly prolonged?: { readonly from: Date; readonly until: Date | undefined } | undefined
+}
+
+/** Grants for one span of time. */
+export interface ConfirmedSpan {
+  readonly ids: readonly string[]
   readonly entries: readonly string[]
+  /** Undefined: from now. */
+  readonly from: Date | undefined
+  /** Undefined: for ever. */
+  readonly until: Date | undefined
 }
 
-/** A session, and when it ends: what it created ends then at the latest. */
-export interface EndingSession {
-  readonly id: SessionId
-  readonly endsAt: Date
+interface Row {
+  ids: string[]
+  entries: string[]
+  valid_from: Date | null
+  expires_at: Date | null
 }
 
-/** What a session granted an identity, by the span that it has apart from the session. It is held until the transaction ends. */
-export async function listOfSource(tx: Transaction, id: IdentityId, source: EndingSession): Promise<GrantedSpan[]> {
-  const { rows } = await sql<{ valid_from: Date | null; expires_at: Date | null; entries: string[] }>`
-    select valid_from, expires_at, array_agg(entry) as entries from (
-      select valid_from, nullif(expires_at, ${source.endsAt}::timestamptz) as expires_at, entry from capability_grants
-      where tenant_id = ${toUuid(tx.caller.tenantId)} and identity_id = ${toUuid(id)}
-        and source_session = ${toUuid(source.id)} and (expires_at is null or expires_at > ${tx.clock.now()})
-      for update) held
+/** What sessions of a person granted an identity, by the span that it will have. It is held until the transaction ends. */
+export async function holdSourced(
+  tx: Transaction,
+  id: IdentityId,
+  { person, prolonged }: Sourced,
+): Promise<ConfirmedSpan[]> {
+  const now = tx.clock.now()
+  const { rows } = await sql<Row>`
+    select array_agg(id::text) as ids, array_agg(entry) as entries, valid_from, expires_at from (
+      select g.id, g.entry, g.valid_from, g.expires_at from capability_grants g
+        join sessions s on s.tenant_id = g.tenant_id and s.id = g.source_session and s.identity_id = ${toUuid(person)}
+      where g.tenant_id = ${toUuid(tx.caller.tenantId)} and g.identity_id = ${toUuid(id)}
+        and (g.expires_at is null or g.expires_at > ${now}) and source_lives(g.source_session, ${now}::timestamptz)
+      for update of g) held
     group by valid_from, expires_at`.execute(tx.db)
-  return rows.map(({ valid_from: from, expires_at: until, entries }) => ({
-    from: from ?? undefined,
-    until: until ?? undefined,
-    entries,
-  }))
+  return rows.map(({ ids, entries, valid_from: from, expires_at: end }) => {
+    const isProlonged = prolonged !== undefined && (end === null || end >= prolonged.from)
+    return { ids, entries, from: from ?? undefined, until: isProlonged ? prolonged.until : (end ?? undefined) }
+  })
 }
 
-export async function clearSource(tx: Transaction, id: IdentityId, source: EndingSession): Promise<void> {
-  await tx.db
-    .updateTable('capability_grants')
-    .set({ source_session: null, expires_at: sql`nullif(expires_at, ${source.endsAt}::timestamptz)` })
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('identity_id', '=', toUuid(id))
-    .where('source_session', '=', toUuid(source.id))
-    .execute()
+export async function standAlone(tx: Transaction, id: IdentityId, spans: readonly ConfirmedSpan[]): Promise<void> {
+  for (const { ids, until } of spans)
+    await tx.db
+      .updateTable('capability_grants')
+      .set({ source_session: null, expires_at: until ?? null })
+      .where('tenant_id', '=', toUuid(tx.caller.tenantId))
+      .where('identity_id', '=', toUuid(id))
+      .where('id', 'in', ids)
+      .execute()
 }
