@@ -87,13 +87,18 @@ export class AuthorityModel {
     return confirmed
   }
 
-  /** Puts an agent at the root, with grants of its mover's in place of those it had. */
-  moveToRoot(id: string, entries: readonly ModelEntry[]): void {
+  /**
+   * Puts an agent at the root, with grants of its mover's in place of those it had. One that is in force stays as it
+   * is, and with it what it rests on.
+   */
+  moveToRoot(id: string, entries: readonly ModelEntry[], at: number): void {
     const identity = this.#identities.get(id)
     if (identity) identity.parent = undefined
     const own = { from: 0, until: never, source: { agent: undefined, key: undefined } }
     for (const entry of modelEntries) {
-      const held = this.#grants.find((grant) => grant.to === id && grant.entry === entry)
+      const held = this.#grants.some(
+        (grant) => grant.to === id && grant.entry === entry && isInForce(grant, at) && this.#restsOnWhoActs(grant, at),
+      )
       if (!entries.includes(entry)) this.revoke(id, entry)
       else if (!held) this.grant(id, entry, own)
     }
@@ -129,9 +134,19 @@ export class AuthorityModel {
     return !this.#deletedKeys.has(key) && this.acts(this.#keyOwners.get(key) ?? '', at)
   }
 
-  #stands({ entry, from, until, source }: ModelGrant, at: number, within: readonly string[]): boolean {
-    if (at < from || at >= until) return false
+  #restsOnWhoActs({ source }: ModelGrant, at: number): boolean {
     if (source.key !== undefined && !this.#keyLives(source.key, at)) return false
+    return source.agent === undefined || this.acts(source.agent, at)
+  }
+
+  #stands(grant: ModelGrant, at: number, within: readonly string[]): boolean {
+    const { entry, source } = grant
+    if (!isInForce(grant, at)) return false
+    if (!this.#restsOnWhoActs(grant, at)) return false
     return source.agent === undefined || this.mayDo(source.agent, entry, at, within)
   }
+}
+
+function isInForce({ from, until }: ModelGrant, at: number): boolean {
+  return from <= at && at < until
 }

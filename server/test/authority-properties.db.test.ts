@@ -320,7 +320,7 @@ class Story {
     const body = { parent: null, capabilities: [...wanted, ...platformRights] }
     if (!agent || !(await this.#succeeds(moveAgent, { params: { agentId: agent.id }, body, token: this.#admin })))
       return false
-    this.#model.moveToRoot(agent.id, wanted)
+    this.#model.moveToRoot(agent.id, wanted, this.#server.clock.now().getTime())
     return true
   }
 
