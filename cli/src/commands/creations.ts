@@ -43,12 +43,13 @@ async function readCreations(world: World, state: LocalState): Promise<Creation[
 function readParams(id: string) {
   const read = confirmCreation.params?.safeParse({ creationId: id })
   if (read?.success) return read.data
-  throw new AgentIamError(`${printable(id)} is no id of a creation; \`agent-iam creations list\` tells them`)
+  throw new AgentIamError(`${printable(id)} is no id of a creation; \`agent-iam creations list\` shows the ids`)
 }
 
 /** Undefined: the end that it has; null: none. */
 function readEnd(expires: string | undefined): string | null | undefined {
-  if (expires === undefined || expires === 'never') return expires === undefined ? undefined : null
+  if (expires === undefined) return undefined
+  if (expires === 'never') return null
   const at = Date.parse(expires)
   if (!Number.isNaN(at)) return new Date(at).toISOString()
   throw new AgentIamError(`--expires is an instant, as 2030-01-31T12:00:00Z, or never`)

@@ -171,16 +171,16 @@ export async function deleteApiKey(ctx: Context, id: ApiKeyId): Promise<ApiKey> 
   })
 }
 
-/** Holds a key until the transaction ends. */
-export async function holdApiKey(tx: Transaction, id: ApiKeyId): Promise<ApiKey> {
+/** Locks an API key until the transaction ends. */
+export async function lockApiKey(tx: Transaction, id: ApiKeyId): Promise<ApiKey> {
   const key = await findApiKeyForUpdate(tx, id)
   if (!key || key.status === 'deleted') throw notFound('api-keys', id)
   return key
 }
 
-/** Holds a key, and throws unless the caller may make such a key now. */
+/** Locks an API key, and throws unless the caller may create such a key now. */
 export async function requireMayMake(tx: Transaction, id: ApiKeyId): Promise<void> {
-  const key = await holdApiKey(tx, id)
+  const key = await lockApiKey(tx, id)
   requireScope(tx.caller, 'agent-iam/api-keys:create')
   requireNotOfDevice(tx.caller, key.identityId)
   await requireMayActFor(tx, key.identityId)

@@ -10,16 +10,16 @@ import { inTransaction, type Caller, type Context, type Transaction } from '../.
 import { isId, toUuid } from '../../platform/ids.ts'
 import { readUuidCursor, toPage } from '../../platform/paging.ts'
 import { notFound, Problem } from '../../platform/problem.ts'
-import { holdApiKey, requireMayMake as requireMayMakeKey } from '../api-keys/service.ts'
+import { lockApiKey, requireMayMake as requireMayMakeKey } from '../api-keys/service.ts'
 import { recordEvent } from '../audit/service.ts'
 import { confirmGrants, requireOwnSession, requireScope } from '../capabilities/service.ts'
-import { holdEnrolmentToken, requireMayMakeEnrolmentToken } from '../credentials/service.ts'
+import { lockEnrolmentToken, requireMayMakeEnrolmentToken } from '../credentials/service.ts'
 import { requireFreshProof } from '../factors/service.ts'
-import { findAgent, lockIdentity } from '../identities/service.ts'
-import { holdForCredential } from '../services/service.ts'
+import { findAgent, lockIdentity, saveAgent } from '../identities/service.ts'
+import { lockForCredential } from '../services/service.ts'
 import { requireLiveSession, requireSession } from '../sessions/service.ts'
 import type { Creation } from './model.ts'
-import { clearSource, findCreation, listCreations, setEnd } from './store.ts'
+import { clearSource, findCreation, listCreations } from './store.ts'
 
 export async function pageCreations(
   ctx: Context,
@@ -48,8 +48,8 @@ export async function confirmCreation(ctx: Context, id: CreationId, { proof, exp
   })
   await requireFreshProof(ctx, person.userId, proof)
   await inTransaction(ctx, async (tx) => {
-    await holdCredential(tx, id)
-    await holdLogin(tx, person)
+    await lockCredential(tx, id)
+    await lockLogin(tx, person)
     const creation = await requireCreation(tx, person.userId, id)
     await requireMayMake(tx, creation)
     if (isId('agent', id) || isId('service', id)) await confirmIdentity(tx, id, { person: person.userId, expiresAt })
@@ -65,16 +65,16 @@ function requireFutureOfAgent(ctx: Context, id: CreationId, expiresAt: Date | nu
   throw new Problem('invalid-request', `expiresAt: ${message}`, { errors: [{ field: 'expiresAt', message }] })
 }
 
-/** Before the person is held, as by whoever uses a credential or changes it: in the other order, each would wait. */
-async function holdCredential(tx: Transaction, id: CreationId): Promise<void> {
-  if (isId('apiKey', id)) await holdApiKey(tx, id)
-  if (isId('enrolmentToken', id)) await holdEnrolmentToken(tx, id)
+/** NOTE: the credential before the person, as where a credential is used or changed. The other order is a deadlock. */
+async function lockCredential(tx: Transaction, id: CreationId): Promise<void> {
+  if (isId('apiKey', id)) await lockApiKey(tx, id)
+  if (isId('enrolmentToken', id)) await lockEnrolmentToken(tx, id)
 }
 
 function record(tx: Transaction, { id, kind, source, service }: Creation, expiresAt: Date | null | undefined): void {
   recordEvent(tx, {
     type: 'creation.confirmed',
-    resource: service ? `agent-iam/services/${service}` : `agent-iam/${nouns[kind]}/${id}`,
+    resource: `agent-iam/${nouns[kind]}/${service ?? id}`,
     data: {
       creationId: id,
       sourceSession: source.sessionId,
@@ -102,7 +102,7 @@ const nouns = {
 
 /** What is confirmed is as good as made by the person now, so the person must be able to make it now. */
 async function requireMayMake(tx: Transaction, { id, service }: Creation): Promise<void> {
-  if (service) return holdForCredential(tx, 'services:create-secret', service)
+  if (service) return lockForCredential(tx, 'services:create-secret', service)
   if (isId('apiKey', id)) return requireMayMakeKey(tx, id)
   if (isId('enrolmentToken', id)) return requireMayMakeEnrolmentToken(tx, id)
   if (isId('client', id)) return tx.authorize('clients:create', { type: 'clients' })
@@ -119,9 +119,9 @@ async function confirmIdentity(
   await lockIdentity(tx, id)
   const agent = isId('agent', id) ? await findAgent(tx, id) : undefined
   if (!agent || expiresAt === undefined) return confirmGrants(tx, id, { person })
-  const prolonged = agent.expiresAt && { from: agent.expiresAt, until: expiresAt ?? undefined }
-  await confirmGrants(tx, id, { person, prolonged })
-  await setEnd(tx, agent.id, expiresAt)
+  const end = expiresAt ?? undefined
+  await confirmGrants(tx, id, { person, newEnd: agent.expiresAt && { from: agent.expiresAt, until: end } })
+  await saveAgent(tx, { ...agent, expiresAt: end })
 }
 
 interface Person {
@@ -136,8 +136,8 @@ function requirePerson(caller: Caller, verb: 'read' | 'confirm'): Person {
   return { userId: identityId, sessionId }
 }
 
-/** Holds the login that asks: it may have ended since its token was looked at. */
-async function holdLogin(tx: Transaction, { userId, sessionId }: Person): Promise<void> {
+/** Locks the caller's session, which may have ended since its token was validated. */
+async function lockLogin(tx: Transaction, { userId, sessionId }: Person): Promise<void> {
   await lockIdentity(tx, userId)
   await requireLiveSession(tx, sessionId)
 }

@@ -1,5 +1,5 @@
 import { type CreationId, type CreationKind, sourceMethods } from '@agent-iam/contract/creations'
-import type { AgentId, UserId } from '@agent-iam/contract/ids'
+import type { UserId } from '@agent-iam/contract/ids'
 import { sql } from 'kysely'
 import type { Transaction } from '../../platform/context.ts'
 import { fromUuid, toUuid } from '../../platform/ids.ts'
@@ -91,16 +91,6 @@ export async function clearSource(tx: Transaction, { id, kind, source }: Creatio
     .where('source_session', '=', toUuid(source.sessionId))
     .executeTakeFirst()
   return numUpdatedRows > 0n
-}
-
-/** Gives an agent another end; null: none. */
-export async function setEnd(tx: Transaction, id: AgentId, end: Date | null): Promise<void> {
-  await tx.db
-    .updateTable('identities')
-    .set({ expires_at: end })
-    .where('tenant_id', '=', toUuid(tx.caller.tenantId))
-    .where('id', '=', toUuid(id))
-    .execute()
 }
 
 const tables = {

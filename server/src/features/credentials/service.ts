@@ -109,16 +109,16 @@ export async function createEnrolmentToken(
   })
 }
 
-/** Holds an enrolment token until the transaction ends. */
-export async function holdEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken> {
+/** Locks an enrolment token until the transaction ends. */
+export async function lockEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken> {
   const token = await findEnrolmentTokenForUpdate(tx, id)
   if (!token) throw notFound('enrolment-tokens', id)
   return token
 }
 
-/** Holds an enrolment token, and throws unless the caller may make such a token now. */
+/** Locks an enrolment token, and throws unless the caller may create such a token now. */
 export async function requireMayMakeEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<void> {
-  const token = await holdEnrolmentToken(tx, id)
+  const token = await lockEnrolmentToken(tx, id)
   await tx.authorize('enrolment-tokens:create', { type: 'enrolment-tokens' })
   await requireMayDelegate(tx, token.ceiling)
 }
@@ -189,7 +189,7 @@ export async function pageEnrolmentTokens(ctx: Context, query: { limit: number; 
 
 /** Ends an enrolment token, inside a transaction that may also end what it registered. */
 export async function revokeEnrolmentToken(tx: Transaction, id: EnrolmentTokenId): Promise<EnrolmentToken> {
-  const token = await holdEnrolmentToken(tx, id)
+  const token = await lockEnrolmentToken(tx, id)
   await tx.authorize('enrolment-tokens:revoke', { type: 'enrolment-tokens', id, owner: token.owner })
   if (token.revokedAt) throw new Problem('wrong-state', `${id} was revoked already`)
   const revoked = { ...token, revokedAt: tx.clock.now() }

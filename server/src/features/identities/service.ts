@@ -46,6 +46,7 @@ export { findHeir, handOn, requireSuccessor } from './succession.ts'
 export { protectAgent, viewAgent } from './views.ts'
 export { requireWithinLenders }
 export { findAgent, findAgentForUpdate, insertAgent } from './store.ts'
+export { save as saveAgent } from './writing.ts'
 export { countDescendants, findRoot, findStopping, listAncestors } from './store/chain.ts'
 export {
   findIdentity,

@@ -23,10 +23,10 @@ export async function holdService(tx: Transaction, action: PlatformAction, id: S
 }
 
 /**
- * Holds a service that the caller may make a credential of. Who makes one could use it, so it must hold all that the
- * service holds.
+ * Locks a service, and throws unless the caller may create a credential of it. The caller could use that credential, so the
+ * caller must have all capabilities of the service.
  */
-export async function holdForCredential(tx: Transaction, action: PlatformAction, id: ServiceId): Promise<void> {
+export async function lockForCredential(tx: Transaction, action: PlatformAction, id: ServiceId): Promise<void> {
   const service = await holdService(tx, action, id)
   requireManager(tx.caller)
   requireActive(service, tx.clock.now())

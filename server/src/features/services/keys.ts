@@ -4,7 +4,7 @@ import { actorOf, delegatorOf, inTransaction, sourceSessionOf, type Context } fr
 import { notFound, Problem } from '../../platform/problem.ts'
 import { recordEvent } from '../audit/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
-import { holdForCredential, holdService, requireService } from './access.ts'
+import { lockForCredential, holdService, requireService } from './access.ts'
 import { readPublicJwk } from './jwk.ts'
 import type { ServiceKey } from './model.ts'
 import { deleteKeys, insertKey, listKeys } from './store/keys.ts'
@@ -13,7 +13,7 @@ import { deleteKeys, insertKey, listKeys } from './store/keys.ts'
 export async function addKey(ctx: Context, id: ServiceId, jwk: Readonly<Record<string, unknown>>): Promise<ServiceKey> {
   const read = readPublicJwk(jwk)
   return inTransaction(ctx, async (tx) => {
-    await holdForCredential(tx, 'services:add-key', id)
+    await lockForCredential(tx, 'services:add-key', id)
     const keys = await listKeys(tx, id)
     if (keys.length >= serviceKeysMax)
       throw new Problem('quota-spent', `${id} has ${serviceKeysMax} keys; delete one first`)

@@ -8,7 +8,7 @@ import { newSecret } from '../../platform/random.ts'
 import { recordEvent } from '../audit/service.ts'
 import { endWithSource } from '../capabilities/service.ts'
 import { endSessionsInBulk } from '../sessions/service.ts'
-import { holdForCredential, holdService, requireService } from './access.ts'
+import { lockForCredential, holdService, requireService } from './access.ts'
 import type { ServiceSecret } from './model.ts'
 import { deleteSecrets, insertSecret, listSecrets } from './store/secrets.ts'
 
@@ -23,7 +23,7 @@ export async function createSecret(
   expiresInDays: number,
 ): Promise<{ secret: string; serviceSecret: ServiceSecret }> {
   return inTransaction(ctx, async (tx) => {
-    await holdForCredential(tx, 'services:create-secret', id)
+    await lockForCredential(tx, 'services:create-secret', id)
     if ((await listSecrets(tx, id)).length >= serviceSecretsMax)
       throw new Problem('quota-spent', `${id} has ${serviceSecretsMax} secrets that live; delete one first`)
     const secret = newSecret(tx.random, serviceSecretPrefix)

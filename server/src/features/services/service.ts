@@ -45,7 +45,7 @@ export {
   type ClientProof,
   type ProvedClient,
 } from './client.ts'
-export { holdForCredential, holdService } from './access.ts'
+export { lockForCredential, holdService } from './access.ts'
 export { endExpiredSecrets } from './expired.ts'
 export { Admissions } from './admissions.ts'
 export { addKey, deleteKey, readKeys } from './keys.ts'

@@ -7,7 +7,7 @@ import { toUuid } from '../../../platform/ids.ts'
 export interface Sourced {
   readonly person: UserId
   /** Grants that end at the first instant or later, or never, shall end at the second. Undefined: all keep their ends. */
-  readonly prolonged?: { readonly from: Date; readonly until: Date | undefined } | undefined
+  readonly newEnd?: { readonly from: Date; readonly until: Date | undefined } | undefined
 }
 
 /** Grants for one span of time. */
@@ -27,11 +27,11 @@ interface Row {
   expires_at: Date | null
 }
 
-/** What sessions of a person granted an identity, by the span that it will have. It is held until the transaction ends. */
-export async function holdSourced(
+/** Locks and returns what sessions of a person granted an identity, grouped by the span that the grants will have. */
+export async function listSourcedForUpdate(
   tx: Transaction,
   id: IdentityId,
-  { person, prolonged }: Sourced,
+  { person, newEnd }: Sourced,
 ): Promise<ConfirmedSpan[]> {
   const now = tx.clock.now()
   const { rows } = await sql<Row>`
@@ -43,12 +43,12 @@ export async function holdSourced(
       for update of g) held
     group by valid_from, expires_at`.execute(tx.db)
   return rows.map(({ ids, entries, valid_from: from, expires_at: end }) => {
-    const isProlonged = prolonged !== undefined && (end === null || end >= prolonged.from)
-    return { ids, entries, from: from ?? undefined, until: isProlonged ? prolonged.until : (end ?? undefined) }
+    const hasNewEnd = newEnd !== undefined && (end === null || end >= newEnd.from)
+    return { ids, entries, from: from ?? undefined, until: hasNewEnd ? newEnd.until : (end ?? undefined) }
   })
 }
 
-export async function standAlone(tx: Transaction, id: IdentityId, spans: readonly ConfirmedSpan[]): Promise<void> {
+export async function clearSource(tx: Transaction, id: IdentityId, spans: readonly ConfirmedSpan[]): Promise<void> {
   for (const { ids, until } of spans)
     await tx.db
       .updateTable('capability_grants')
